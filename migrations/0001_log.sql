@@ -1,0 +1,147 @@
+-- The log: every event of every run, in one total order. Append-only; `position` is never used twice.
+CREATE TABLE events (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  v INTEGER NOT NULL,
+  key TEXT,
+  scope TEXT,
+  attempt INTEGER,
+  at INTEGER NOT NULL,
+  data TEXT
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq);
+--> statement
+-- Lets a reader leave out what lies within completed scopes. Runs that open no scope pay nothing for it.
+CREATE INDEX events_scope ON events (run_id, scope, seq) WHERE scope IS NOT NULL;
+--> statement
+-- A run's row: a projection of its events, and its place in the work queue.
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY NOT NULL,
+  workflow TEXT NOT NULL,
+  version TEXT NOT NULL,
+  status TEXT NOT NULL,
+  available_at INTEGER,
+  owner TEXT,
+  epoch INTEGER NOT NULL,
+  head INTEGER NOT NULL,
+  unclean INTEGER NOT NULL,
+  idempotency_key TEXT,
+  tags TEXT NOT NULL,
+  result TEXT,
+  stuck TEXT,
+  created_at INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at INTEGER,
+  deadline_at INTEGER
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
+--> statement
+-- The work queue: runs that can be claimed, now or later, by program.
+CREATE INDEX runs_due ON runs (workflow, version, available_at) WHERE available_at IS NOT NULL;
+--> statement
+CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;
+--> statement
+-- Runs that may have killed their workers: claimed alone (UNCLEAN_ALONE_FROM in src/log/port.ts).
+CREATE INDEX runs_suspect ON runs (available_at) WHERE unclean >= 2;
+--> statement
+CREATE INDEX runs_status ON runs (status, id);
+--> statement
+CREATE INDEX runs_workflow ON runs (workflow, id);
+--> statement
+-- Messages to runs from those who do not own them, in order of arrival. `id` is never used twice.
+CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  token TEXT NOT NULL UNIQUE,
+  data TEXT,
+  at INTEGER NOT NULL
+) STRICT;
+--> statement
+CREATE INDEX inbox_run ON inbox (run_id, id);
+--> statement
+-- One row per incarnation of a worker. Its leases live until `expires_at`.
+CREATE TABLE workers (
+  id TEXT PRIMARY KEY NOT NULL,
+  started_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+--> statement
+-- Webhook requests that were accepted, each stored in the write that started its run.
+CREATE TABLE deliveries (
+  hook TEXT NOT NULL,
+  delivery_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  headers TEXT NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (hook, delivery_id)
+) STRICT;
+--> statement
+-- API keys, by the digest of their secret.
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  hash TEXT NOT NULL UNIQUE,
+  scopes TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  revoked_at INTEGER
+) STRICT;
+--> statement
+-- Facts about the database as a whole, such as the address at which its owner listens.
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY NOT NULL,
+  value TEXT NOT NULL
+) STRICT;
+--> statement
+-- The public views: see docs/FORMAT.md.
+CREATE VIEW v_runs AS
+SELECT
+  id, workflow, version, status, idempotency_key, tags,
+  CASE WHEN status = 'completed' THEN result -> '$.value' END AS output,
+  CASE WHEN status = 'failed' THEN result ->> '$.message' END AS error,
+  created_at, started_at, ended_at, available_at, deadline_at,
+  owner AS worker, epoch, head AS event_count
+FROM runs;
+--> statement
+CREATE VIEW v_attempts AS
+SELECT
+  s.run_id, s.key, s.attempt, s.epoch, s.at AS started_at,
+  e.at AS ended_at,
+  CASE e.type
+    WHEN 'step.completed' THEN 'completed'
+    WHEN 'step.failed' THEN 'failed'
+    WHEN 'attempt.failed' THEN 'failed'
+    WHEN 'attempt.interrupted' THEN 'interrupted'
+    ELSE 'open'
+  END AS status,
+  e.data ->> '$.error.message' AS error,
+  (SELECT c.data ->> '$.worker' FROM events c
+   WHERE c.run_id = s.run_id AND c.epoch = s.epoch AND c.type IN ('run.created', 'run.claimed')
+   ORDER BY c.seq LIMIT 1) AS worker
+FROM events s
+LEFT JOIN events e ON e.run_id = s.run_id AND e.key = s.key AND e.attempt = s.attempt AND e.seq > s.seq
+  AND e.type IN ('step.completed', 'step.failed', 'attempt.failed', 'attempt.interrupted')
+WHERE s.type = 'attempt.started';
+--> statement
+CREATE VIEW v_steps AS
+SELECT
+  s.run_id, s.key,
+  max(s.attempt) AS attempts,
+  min(s.at) AS started_at,
+  max(e.at) AS ended_at,
+  coalesce(max(CASE e.type WHEN 'step.completed' THEN 'completed' WHEN 'step.failed' THEN 'failed' END), 'open') AS status,
+  max(CASE WHEN e.type = 'step.completed' THEN e.data -> '$.value' END) AS output,
+  max(e.data ->> '$.error.message') AS error
+FROM events s
+LEFT JOIN events e ON e.run_id = s.run_id AND e.key = s.key AND e.type IN ('step.completed', 'step.failed')
+WHERE s.type = 'attempt.started'
+GROUP BY s.run_id, s.key;
+--> statement
+CREATE VIEW v_timeline AS
+SELECT position, run_id, seq, at, type, key, attempt, epoch, data FROM events;

@@ -1,0 +1,359 @@
+/**
+ * The payload codec: how a user's value lives in the log.
+ *
+ * Plain JSON is stored as it is, so `json_extract(data, '$.value.order.id')` finds it. What JSON cannot say is put
+ * there in a readable JSON form, and `meta` lists where and what it was: `[[path, tag], ...]`, inner places before
+ * outer ones. So `{ at: new Date(0) }` is `{"value":{"at":"1970-01-01T00:00:00.000Z"},"meta":[[["at"],"date"]]}`.
+ *
+ * A string with a lone surrogate is stored as base64 of its UTF-16 units: SQLite's JSON functions abort the process
+ * over `"\ud800"` (FACTS.md).
+ */
+import { PayloadError } from "./errors.ts";
+import { type Failure, fromFailure, toFailure } from "./failure.ts";
+import type { Json } from "./json.ts";
+
+type PathSegment = string | number;
+
+/** What a place held that JSON cannot say. */
+type Tag =
+  | "undefined"
+  | "-0"
+  | "nan"
+  | "+inf"
+  | "-inf"
+  | "bigint"
+  | "date"
+  | "map"
+  | "set"
+  | "object"
+  | "error"
+  | "url"
+  | "utf16"
+  | "ArrayBuffer"
+  | "DataView"
+  | TypedArrayName;
+
+/** A value in its stored form. */
+export interface Payload {
+  readonly value: Json;
+  readonly meta?: readonly (readonly [path: readonly PathSegment[], tag: Tag])[];
+}
+
+/** The largest encoded value that is accepted by default: 1 MiB. */
+export const PAYLOAD_BYTES_MAX = 1_048_576;
+
+/** The deepest nesting that is accepted. SQLite's JSON functions stop at 1,000. */
+export const PAYLOAD_DEPTH_MAX = 256;
+
+const TYPED_ARRAYS = {
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+} as const;
+type TypedArrayName = keyof typeof TYPED_ARRAYS;
+
+/**
+ * The stored form of `value`. A plain value comes back as the same object, not a copy: write it before anyone can
+ * change it.
+ *
+ * @throws PayloadError `PAYLOAD_UNSTORABLE`, `PAYLOAD_TOO_DEEP` or `PAYLOAD_TOO_LARGE`, naming the place.
+ */
+export function encodePayload(value: unknown, bytesMax: number = PAYLOAD_BYTES_MAX): Payload {
+  const encoder = new Encoder(bytesMax);
+  const json = encoder.encode(value);
+  return encoder.meta.length === 0 ? { value: json } : { value: json, meta: encoder.meta };
+}
+
+/** The value that {@link encodePayload} was given: equal, and sharing nothing mutable with it once stored. */
+export function decodePayload(payload: Payload): unknown {
+  if (payload.meta === undefined) return payload.value;
+  const root: Record<string, unknown> = { value: payload.value };
+  for (const [path, tag] of payload.meta) {
+    let parent: Record<PathSegment, unknown> = root;
+    let last: PathSegment = "value";
+    for (const segment of path) {
+      parent = parent[last] as Record<PathSegment, unknown>;
+      if (!Object.hasOwn(parent, segment)) throw corrupt(path, tag);
+      last = segment;
+    }
+    define(parent, last, revive(tag, parent[last], path));
+  }
+  return root.value;
+}
+
+/** Checks that `text`, an encoded value, is no larger than `max` bytes of UTF-8. */
+export function checkSize(what: string, text: string, max: number): void {
+  // A UTF-16 unit is at most three bytes, so most texts need no count.
+  if (text.length * 3 <= max) return;
+  const found = utf8Bytes(text);
+  if (found > max) throw tooLarge(what, found, max);
+}
+
+/** The size of `text` in UTF-8, without encoding it. */
+export function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes += 1;
+    else if (unit < 0x800) bytes += 2;
+    else if (unit >= 0xd800 && unit < 0xdc00) {
+      bytes += 4;
+      i++;
+    } else bytes += 3;
+  }
+  return bytes;
+}
+
+function tooLarge(what: string, found: number, max: number): PayloadError {
+  return new PayloadError(
+    "PAYLOAD_TOO_LARGE",
+    `expected ${what} to take at most ${max} bytes in the log, but it takes ${found} or more; store it elsewhere and keep a reference, or raise limits.payloadBytesMax`,
+    { what, found, max },
+  );
+}
+
+class Encoder {
+  readonly meta: [PathSegment[], Tag][] = [];
+  readonly #path: PathSegment[] = [];
+  readonly #bytesMax: number;
+  #nodes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  encode(value: unknown): Json {
+    switch (typeof value) {
+      case "string":
+        return value.isWellFormed() ? value : this.#tag("utf16", toBase64(utf16Units(value)));
+      case "number":
+        return this.#number(value);
+      case "boolean":
+        return value;
+      case "undefined":
+        return this.#tag("undefined", null);
+      case "bigint":
+        return this.#tag("bigint", value.toString());
+      case "object":
+        return value === null ? null : this.#object(value);
+      default:
+        throw this.#refuse(typeof value === "function" ? "a function" : `a ${typeof value}`);
+    }
+  }
+
+  #number(value: number): Json {
+    if (value === 0) return Object.is(value, -0) ? this.#tag("-0", 0) : 0;
+    if (Number.isFinite(value)) return value;
+    if (Number.isNaN(value)) return this.#tag("nan", null);
+    return this.#tag(value > 0 ? "+inf" : "-inf", null);
+  }
+
+  #object(value: object): Json {
+    if (this.#path.length > PAYLOAD_DEPTH_MAX) {
+      throw new PayloadError(
+        "PAYLOAD_TOO_DEEP",
+        `expected at most ${PAYLOAD_DEPTH_MAX} levels of nesting, but found more at ${pathText(this.#path.slice(0, 4))}…: a cycle, or a structure to flatten`,
+        { max: PAYLOAD_DEPTH_MAX },
+      );
+    }
+    if (Array.isArray(value)) return this.#array(value);
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) return this.#record(value as Record<string, unknown>);
+    if (value instanceof Date) return this.#date(value);
+    if (value instanceof Map) return this.#tag("map", this.#entries([...value]));
+    if (value instanceof Set) return this.#tag("set", this.#array([...value]));
+    if (value instanceof Error) return this.#tag("error", toFailure(value) as unknown as Json);
+    if (value instanceof URL) return this.#tag("url", value.href);
+    const bytes = bytesOf(value);
+    if (bytes !== null) return this.#tag(bytes.tag, toBase64(bytes.bytes));
+    // A plain object of another realm (a VM context) has another Object.prototype.
+    if (isForeignPlain(prototype)) return this.#record(value as Record<string, unknown>);
+    throw this.#refuse(`an instance of ${constructorName(prototype)}`);
+  }
+
+  #array(value: readonly unknown[]): Json {
+    if (value.length > this.#bytesMax) throw tooLarge(pathText(this.#path), value.length, this.#bytesMax);
+    let copy: Json[] | null = null;
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i];
+      this.#path.push(i);
+      const json = this.encode(item);
+      this.#path.pop();
+      if (copy !== null) copy.push(json);
+      else if (json !== item) copy = [...(value.slice(0, i) as Json[]), json];
+    }
+    return copy ?? (value as Json[]);
+  }
+
+  #record(value: Record<string, unknown>): Json {
+    if (Object.getOwnPropertySymbols(value).length > 0) throw this.#refuse("an object with symbol keys");
+    const keys = Object.keys(value);
+    this.#nodes += keys.length;
+    if (this.#nodes > this.#bytesMax) throw tooLarge("a value", this.#nodes, this.#bytesMax);
+    if (keys.some((key) => !key.isWellFormed())) return this.#tag("object", this.#entries(Object.entries(value)));
+    // `toJSON` is a function and so refused below: what is stored is what was given, never what it says of itself.
+    let copy: Record<string, Json> | null = null;
+    for (const key of keys) {
+      const item = value[key];
+      this.#path.push(key);
+      const json = this.encode(item);
+      this.#path.pop();
+      if (copy === null && json !== item) copy = { ...value } as Record<string, Json>;
+      if (copy !== null) define(copy, key, json);
+    }
+    return copy ?? (value as Record<string, Json>);
+  }
+
+  #entries(entries: [unknown, unknown][]): Json {
+    return this.#array(entries);
+  }
+
+  #date(value: Date): Json {
+    return this.#tag("date", Number.isNaN(value.getTime()) ? null : value.toISOString());
+  }
+
+  #tag(tag: Tag, json: Json): Json {
+    this.meta.push([[...this.#path], tag]);
+    return json;
+  }
+
+  #refuse(found: string): PayloadError {
+    const place = pathText(this.#path);
+    return new PayloadError(
+      "PAYLOAD_UNSTORABLE",
+      `expected a value that the log can hold (JSON, undefined, bigint, Date, Map, Set, typed arrays, URL, Error), but found ${found} at ${place}; return plain data instead`,
+      { path: [...this.#path], found },
+    );
+  }
+}
+
+function revive(tag: Tag, json: unknown, path: readonly PathSegment[]): unknown {
+  switch (tag) {
+    case "undefined":
+      return undefined;
+    case "-0":
+      return -0;
+    case "nan":
+      return Number.NaN;
+    case "+inf":
+      return Number.POSITIVE_INFINITY;
+    case "-inf":
+      return Number.NEGATIVE_INFINITY;
+    case "bigint":
+      return BigInt(json as string);
+    case "date":
+      return new Date(json === null ? Number.NaN : (json as string));
+    case "map":
+      return new Map(json as [unknown, unknown][]);
+    case "set":
+      return new Set(json as unknown[]);
+    case "object":
+      return objectOf(json as [string, unknown][]);
+    case "error":
+      return fromFailure(json as Failure);
+    case "url":
+      return new URL(json as string);
+    case "utf16":
+      return utf16Text(fromBase64(json as string));
+    case "ArrayBuffer":
+      return fromBase64(json as string).buffer;
+    case "DataView":
+      return new DataView(fromBase64(json as string).buffer);
+    default: {
+      const type = TYPED_ARRAYS[tag];
+      if (type === undefined) throw corrupt(path, tag);
+      return new type(fromBase64(json as string).buffer);
+    }
+  }
+}
+
+function corrupt(path: readonly PathSegment[], tag: string): PayloadError {
+  return new PayloadError(
+    "PAYLOAD_CORRUPT",
+    `expected the stored value to have a place ${pathText(path)} of kind "${tag}", but it has none: the row was changed, or a later version of Varve wrote it`,
+    { path, tag },
+  );
+}
+
+function objectOf(entries: [string, unknown][]): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const [key, value] of entries) define(object, key, value);
+  return object;
+}
+
+/** Assignment that cannot reach a prototype through `__proto__`. */
+function define(target: object, key: PathSegment, value: unknown): void {
+  if (key === "__proto__") {
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  } else (target as Record<PathSegment, unknown>)[key] = value;
+}
+
+function isForeignPlain(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null && constructorName(prototype) === "Object";
+}
+
+function constructorName(prototype: object): string {
+  const made = (prototype as { constructor?: { name?: unknown } }).constructor;
+  return typeof made?.name === "string" && made.name !== "" ? made.name : "an anonymous class";
+}
+
+function bytesOf(value: object): { tag: Tag; bytes: Uint8Array } | null {
+  if (value instanceof ArrayBuffer) return { tag: "ArrayBuffer", bytes: new Uint8Array(value) };
+  if (!ArrayBuffer.isView(value)) return null;
+  const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof DataView) return { tag: "DataView", bytes };
+  // Node's Buffer is a Uint8Array and comes back as one: the log is read by every runtime.
+  const tag = (Object.keys(TYPED_ARRAYS) as TypedArrayName[]).find((name) => value instanceof TYPED_ARRAYS[name]);
+  return tag === undefined ? null : { tag, bytes };
+}
+
+function utf16Units(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 2);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    bytes[2 * i] = unit & 0xff;
+    bytes[2 * i + 1] = unit >> 8;
+  }
+  return bytes;
+}
+
+function utf16Text(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i + 1 < bytes.length; i += 2) {
+    text += String.fromCharCode((bytes[i] as number) | ((bytes[i + 1] as number) << 8));
+  }
+  return text;
+}
+
+const BASE64_CHUNK_BYTES = 8_192;
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = "";
+  for (let i = 0; i < bytes.length; i += BASE64_CHUNK_BYTES) {
+    binary += String.fromCharCode(...bytes.subarray(i, i + BASE64_CHUNK_BYTES));
+  }
+  return btoa(binary);
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** `path` as a reader writes it: `$.order.lines[2].sku`. */
+function pathText(path: readonly PathSegment[]): string {
+  return path.reduce<string>(
+    (text, segment) => text + (typeof segment === "number" ? `[${segment}]` : `.${segment}`),
+    "$",
+  );
+}

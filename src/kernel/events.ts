@@ -1,0 +1,200 @@
+/**
+ * The event union: what a run's history is made of. An event is a fact in the past tense; its `seq` is its place in
+ * its run, 1, 2, 3 ... without a gap. `docs/FORMAT.md` is the public description of the same.
+ */
+import type { Payload } from "./codec.ts";
+import { StoreError } from "./errors.ts";
+import type { Failure } from "./failure.ts";
+
+/** The version of the event format that this code writes. A reader refuses events of a later one. */
+export const FORMAT_VERSION = 1;
+
+/** Labels of a run, for filters. */
+export type Tags = Readonly<Record<string, string>>;
+
+/** What each type of event says beside its header. */
+export interface EventData {
+  /** The run exists. Always the first event. */
+  "run.created": {
+    readonly workflow: string;
+    readonly version: string;
+    readonly input: Payload;
+    readonly idempotencyKey?: string;
+    readonly tags?: Tags;
+    /** Not before this instant. */
+    readonly availableAt?: number;
+    /** The run fails if it has not ended by then. */
+    readonly deadlineAt?: number;
+    /** The worker that claimed the run in the same write. */
+    readonly worker?: string;
+    /** The webhook delivery that started it. */
+    readonly delivery?: { readonly hook: string; readonly id: string };
+  };
+  /** The first event under a new epoch: which worker writes from here on. */
+  "run.claimed": { readonly worker: string };
+  "run.completed": Payload & {
+    /** Steps and timers that nobody waited for when the run ended. */
+    readonly unfinished?: readonly string[];
+  };
+  "run.failed": { readonly error: Failure };
+  "run.cancelled": { readonly reason?: string };
+  /** Somebody asked for the run's end; its code has been told, or will be in this order. */
+  "cancel.requested": { readonly reason?: string };
+  "attempt.started": Record<string, never>;
+  /** The attempt failed and another follows, not before `retryAt`. */
+  "attempt.failed": { readonly error: Failure; readonly retryAt: number };
+  /** The attempt's worker stopped or was lost: nobody knows how far the body came. Another attempt follows. */
+  "attempt.interrupted": { readonly reason: InterruptReason };
+  /** A body ended after its outcome had stopped to matter: the run was over, or the attempt had timed out. */
+  "attempt.late": { readonly value?: Payload; readonly error?: Failure };
+  "step.completed": Payload;
+  "step.failed": { readonly error: Failure };
+  "timer.armed": { readonly dueAt: number };
+  "timer.fired": Record<string, never>;
+  "scope.started": Record<string, never>;
+  "scope.completed": Payload;
+  "scope.failed": { readonly error: Failure };
+}
+
+/** Why an attempt has no outcome: its worker handed the run back, or died or lost its lease. Only the second counts. */
+export type InterruptReason = "stopped" | "lost";
+
+export type EventType = keyof EventData;
+
+/** What an event of one type is, and what it must hold. */
+interface EventRule {
+  /**
+   * `outcome`: given to the code, in this order. `terminal`: the run is over. `record`: neither, but the fold needs it.
+   */
+  readonly role: "outcome" | "terminal" | "record";
+  readonly keyed: boolean;
+  readonly required: readonly string[];
+}
+
+const RULES: { readonly [T in EventType]: EventRule } = {
+  "run.created": { role: "record", keyed: false, required: ["workflow", "version", "input"] },
+  "run.claimed": { role: "record", keyed: false, required: ["worker"] },
+  "run.completed": { role: "terminal", keyed: false, required: ["value"] },
+  "run.failed": { role: "terminal", keyed: false, required: ["error"] },
+  "run.cancelled": { role: "terminal", keyed: false, required: [] },
+  "cancel.requested": { role: "outcome", keyed: false, required: [] },
+  "attempt.started": { role: "record", keyed: true, required: [] },
+  "attempt.failed": { role: "record", keyed: true, required: ["error", "retryAt"] },
+  "attempt.interrupted": { role: "record", keyed: true, required: ["reason"] },
+  "attempt.late": { role: "record", keyed: true, required: [] },
+  "step.completed": { role: "outcome", keyed: true, required: ["value"] },
+  "step.failed": { role: "outcome", keyed: true, required: ["error"] },
+  "timer.armed": { role: "record", keyed: true, required: ["dueAt"] },
+  "timer.fired": { role: "outcome", keyed: true, required: [] },
+  "scope.started": { role: "outcome", keyed: true, required: [] },
+  "scope.completed": { role: "outcome", keyed: true, required: ["value"] },
+  "scope.failed": { role: "outcome", keyed: true, required: ["error"] },
+};
+
+/** All types of event, in no order that means something. */
+export const EVENT_TYPES = Object.keys(RULES) as EventType[];
+
+/** An event before it has its place: what a run's owner queues. */
+export interface EventDraft<T extends EventType = EventType> {
+  readonly type: T;
+  /** The call's key; null for events of the run itself. */
+  readonly key: string | null;
+  /** See {@link EventRow.scope}. */
+  readonly scope: string | null;
+  /** The attempt's number, from 1; null where there is none. */
+  readonly attempt: number | null;
+  readonly at: number;
+  readonly data: EventData[T];
+}
+
+/** An event with its place in its run, of one type. */
+export interface EventOf<T extends EventType> extends EventDraft<T> {
+  readonly runId: string;
+  readonly seq: number;
+  readonly epoch: number;
+  /** The {@link FORMAT_VERSION} it was written under. */
+  readonly v: number;
+  /** Its place in the whole log; 0 until it is stored. */
+  readonly position: number;
+}
+
+/** Any event. */
+export type RunEvent = { [T in EventType]: EventOf<T> }[EventType];
+
+/** An event as its row holds it. */
+export interface EventRow {
+  readonly position: number;
+  readonly runId: string;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly type: string;
+  readonly v: number;
+  readonly key: string | null;
+  /**
+   * Null until the run opens its first scope. From then on the key of the scope in which the event happened, `""` at
+   * the top level: so the events within a completed scope can be left unread.
+   */
+  readonly scope: string | null;
+  readonly attempt: number | null;
+  /** Milliseconds since the Unix epoch, never less than that of the event before it in its run. */
+  readonly at: number;
+  /** JSON; null stands for `{}`. */
+  readonly data: string | null;
+}
+
+/** Whether the code is given events of this type. */
+export function isOutcome(type: EventType): boolean {
+  return RULES[type].role === "outcome";
+}
+
+/** Whether a run is over with an event of this type. */
+export function isTerminal(type: EventType): boolean {
+  return RULES[type].role === "terminal";
+}
+
+/**
+ * The event that a row holds.
+ *
+ * @throws StoreError `EVENT_UNREADABLE` for a type or version that this code does not know and for damaged data.
+ */
+export function parseEvent(row: EventRow): RunEvent {
+  const rule = Object.hasOwn(RULES, row.type) ? RULES[row.type as EventType] : undefined;
+  if (row.v > FORMAT_VERSION)
+    throw unreadable(row, `format version ${row.v}, but this Varve reads up to ${FORMAT_VERSION}: upgrade it`);
+  if (rule === undefined) throw unreadable(row, `the unknown type ${JSON.stringify(row.type)}`);
+  if (rule.keyed && row.key === null) throw unreadable(row, "no key");
+  const data = parseData(row);
+  for (const field of rule.required) {
+    if (!Object.hasOwn(data, field)) throw unreadable(row, `no ${field} in its data`);
+  }
+  return { ...row, data } as unknown as RunEvent;
+}
+
+const NO_DATA = Object.freeze({});
+
+function parseData(row: EventRow): object {
+  if (row.data === null) return NO_DATA;
+  let data: unknown;
+  try {
+    data = JSON.parse(row.data);
+  } catch (cause) {
+    throw unreadable(row, "data that is no JSON", cause);
+  }
+  if (typeof data !== "object" || data === null || Array.isArray(data)) throw unreadable(row, "data that is no object");
+  return data;
+}
+
+/** The text in which an event's data is stored. */
+export function dataText(data: object): string | null {
+  const text = JSON.stringify(data);
+  return text === "{}" ? null : text;
+}
+
+function unreadable(row: EventRow, found: string, cause?: unknown): StoreError {
+  return new StoreError(
+    "EVENT_UNREADABLE",
+    `expected event ${row.seq} of run ${row.runId} (position ${row.position}) to be readable, but found ${found}`,
+    { runId: row.runId, seq: row.seq, position: row.position, type: row.type, v: row.v },
+    { cause },
+  );
+}

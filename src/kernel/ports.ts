@@ -1,0 +1,47 @@
+/**
+ * The kernel's ports: the only ways by which time, randomness and the outside reach the engine (rule R10).
+ * `runtime/` implements them for each runtime; `testing/` implements them for tests.
+ */
+
+/** Reads the time and wakes the engine. All values are milliseconds. */
+export interface Clock {
+  /** Wall clock, milliseconds since the Unix epoch. May jump. */
+  now(): number;
+  /** A clock that only goes forward, from an arbitrary origin. Judges leases and budgets. */
+  monotonic(): number;
+  /**
+   * Calls `fn` once after at least `ms`. The returned function cancels it. A timer never keeps a process or an
+   * isolate alive by itself, and any `ms` is allowed: longer than a platform's limit means an early, harmless wake.
+   */
+  timer(ms: number, fn: () => void): () => void;
+}
+
+/**
+ * Calls `fn` in a later macrotask, after every microtask that is queued now and every microtask those queue.
+ * `setImmediate` where it exists (DESIGN.md section 6 has the figures for each runtime).
+ */
+export type Drain = (fn: () => void) => void;
+
+/** A source of random bytes, for ids, jitter and worker names. Never reaches workflow code. */
+export interface Random {
+  /** A float in [0, 1). */
+  float(): number;
+  /** `count` random bytes. */
+  bytes(count: number): Uint8Array;
+}
+
+/** Severity of a log line, least first. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Where log lines go. The engine never writes to the console itself. */
+export interface Logger {
+  log(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** Everything the engine takes from its surroundings. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly drain: Drain;
+  readonly random: Random;
+  readonly logger: Logger;
+}

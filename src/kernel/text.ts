@@ -1,0 +1,41 @@
+import { DefinitionError } from "./errors.ts";
+
+/** The longest name, id, key or tag, in UTF-16 units. */
+export const NAME_LENGTH_MAX = 256;
+
+/**
+ * Whether the store keeps `text` as it is: well-formed UTF-16 without NUL. SQLite cuts TEXT at a NUL, and its JSON
+ * functions do not survive a lone surrogate (FACTS.md, "libSQL client").
+ */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
+/**
+ * Checks a name, id, key or tag that becomes TEXT in the log.
+ *
+ * @throws DefinitionError `NAME_INVALID` when it is empty, too long, holds a NUL or a lone surrogate.
+ */
+export function checkName(what: string, name: unknown): string {
+  const found = nameProblem(name);
+  if (found === null) return name as string;
+  throw new DefinitionError(
+    "NAME_INVALID",
+    `expected ${what} to be a text of 1 to ${NAME_LENGTH_MAX} characters without NUL and lone surrogates, but found ${found}`,
+    { what, name },
+  );
+}
+
+function nameProblem(name: unknown): string | null {
+  if (typeof name !== "string") return name === null ? "null" : typeof name;
+  if (name.length === 0) return "an empty text";
+  if (name.length > NAME_LENGTH_MAX) return `${name.length} characters`;
+  if (name.includes("\0")) return `a NUL at character ${name.indexOf("\0") + 1}`;
+  return name.isWellFormed() ? null : "a lone surrogate";
+}
+
+/** `text` made storable and no longer than `max`: for messages of foreign errors, which nobody checked. */
+export function clipText(text: string, max: number): string {
+  const clipped = text.length > max ? `${text.slice(0, max - 1)}…` : text;
+  return clipped.toWellFormed();
+}

@@ -1,0 +1,104 @@
+/** Workers, their leases, and what they take: each call is one statement, or one batch of them. */
+import type { Row } from "@libsql/client";
+import { and, sql as drizzleSql, eq, lt, notExists } from "drizzle-orm";
+import type { Claim, ClaimRequest, ClaimVerdict, Heartbeat, ProgramId, WorkAhead, WorkerRow } from "../port.ts";
+import type { Bound, Database } from "./database.ts";
+import * as schema from "./schema.ts";
+import * as sql from "./statements.ts";
+
+/** How long the row of a dead worker is kept after its last run was taken over, milliseconds. */
+const DEAD_WORKER_KEPT_MS = 86_400_000;
+
+const INSERT_WORKER = `
+INSERT INTO workers (id, started_at, expires_at) VALUES (:worker, NOW, NOW + :leaseMs)
+ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`;
+
+const END_LEASE = "UPDATE workers SET expires_at = min(expires_at, NOW) WHERE id = :worker";
+
+/** For a file whose lock proves that no earlier worker lives (DESIGN.md section 3, "File ownership"). */
+const END_ALL_LEASES = "UPDATE workers SET expires_at = min(expires_at, NOW)";
+
+const READ_NOW = "SELECT NOW AS now";
+
+export async function now(db: Database): Promise<number> {
+  const [row] = await db.one(READ_NOW);
+  return Math.floor(Number((row as Row).now));
+}
+
+export async function openWorker(db: Database, worker: string, leaseMs: number): Promise<void> {
+  await db.one(INSERT_WORKER, { worker, leaseMs });
+  const oldest = (await now(db)) - DEAD_WORKER_KEPT_MS;
+  const owned = db.query
+    .select({ one: drizzleSql`1` })
+    .from(schema.runs)
+    .where(eq(schema.runs.owner, schema.workers.id));
+  await db.attempt(async () => {
+    await db.query.delete(schema.workers).where(and(lt(schema.workers.expiresAt, oldest), notExists(owned)));
+  });
+}
+
+export async function closeWorker(db: Database, worker: string): Promise<void> {
+  await db.one(END_LEASE, { worker });
+}
+
+export async function endAllLeases(db: Database): Promise<void> {
+  await db.one(END_ALL_LEASES);
+}
+
+export async function listWorkers(db: Database): Promise<WorkerRow[]> {
+  return await db.attempt(async () => await db.query.select().from(schema.workers).orderBy(schema.workers.startedAt));
+}
+
+export async function heartbeat(db: Database, worker: string, leaseMs: number): Promise<Heartbeat> {
+  const [renewed, mail] = await db.write([
+    { sql: sql.RENEW_LEASE, args: { worker, leaseMs } },
+    { sql: sql.READ_MAIL, args: { worker } },
+  ]);
+  return { alive: renewed?.rows.length === 1, mail: (mail?.rows ?? []).map((row) => row.id as string) };
+}
+
+export async function claim(db: Database, request: ClaimRequest): Promise<ClaimVerdict> {
+  const { worker, limit, alone } = request;
+  const programs = programList(request.programs);
+  const statements: Bound[] = [{ sql: sql.PARK_POISONED, args: { programs } }];
+  // A suspect comes first, and then comes alone: nothing else is claimed beside it.
+  if (alone) statements.push({ sql: sql.CLAIM_SUSPECT, args: { worker, programs } });
+  else statements.push({ sql: sql.CLAIM, args: { worker, programs, limit } });
+  const [poisoned, taken] = await db.write(statements);
+  return {
+    poisoned: (poisoned?.rows ?? []).map((row) => row.id as string),
+    claims: (taken?.rows ?? []).map(claimOf),
+  };
+}
+
+function claimOf(row: Row): Claim {
+  return {
+    runId: row.id as string,
+    workflow: row.workflow as string,
+    version: row.version as string,
+    epoch: Number(row.epoch),
+    head: Number(row.head),
+    uncleanBefore: Number(row.unclean_before),
+    wasStuck: Number(row.was_stuck) === 1,
+  };
+}
+
+export async function workAhead(db: Database, worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
+  const [row] = await db.one(sql.READ_WORK_AHEAD, { worker, programs: programList(programs) });
+  const { due_at, lease_ends_at, suspect_due, now } = row as Row;
+  const instants = [due_at, lease_ends_at].filter((at) => at !== null).map(Number);
+  return {
+    dueAt: instants.length === 0 ? null : Math.min(...instants),
+    suspectDue: Number(suspect_due) === 1,
+    now: Math.floor(Number(now)),
+  };
+}
+
+export async function releaseStuck(db: Database, programs: readonly ProgramId[]): Promise<number> {
+  const [result] = await db.write([{ sql: sql.RELEASE_STUCK, args: { programs: programList(programs) } }]);
+  return result?.rowsAffected ?? 0;
+}
+
+function programList(programs: readonly ProgramId[]): string {
+  return JSON.stringify(programs.map(({ workflow, version }) => [workflow, version]));
+}

@@ -1,0 +1,180 @@
+/**
+ * One libSQL database behind the few calls that are safe to use.
+ *
+ * Owns: the client, its settings and its healing. Called by the rest of this folder only.
+ *
+ * I1 Only single statements and `batch(..., "write")`: an interactive transaction gives its connection away.
+ * I2 After SQLITE_BUSY the pooled connection is poisoned: it is replaced before the next call
+ *    (tursodatabase/libsql-client-ts#352), and the PRAGMAs, which belong to a connection, are set again.
+ * I3 Waiting is asynchronous. `busy_timeout` waits on the thread, so it is short.
+ * I4 A call to a server has a deadline of our own; when it passes the outcome is unknown.
+ */
+import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
+import { LibSQLDatabase } from "drizzle-orm/libsql/driver-core";
+import { LibSQLSession } from "drizzle-orm/libsql/session";
+import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import type { Ports } from "../../kernel/ports.ts";
+import { isBusy, storeError } from "./errors.ts";
+
+/** Where the database is, and who else writes to it. */
+export type DatabaseKind =
+  /** An embedded file that this process owns: WAL, one connection. */
+  | "owned-file"
+  /** An embedded file that several processes write: rollback journal (FACTS.md, the WAL-reset bug). */
+  | "shared-file"
+  /** An embedded file of somebody else, opened for reading. */
+  | "foreign-file"
+  /** A libSQL server. */
+  | "remote";
+
+export interface DatabaseOptions {
+  readonly client: Client;
+  readonly kind: DatabaseKind;
+  readonly ports: Ports;
+  /** How long a call to a server may take, milliseconds. @default 10_000 */
+  readonly callMsMax?: number;
+  /** How long a call keeps trying while the database is busy, milliseconds. @default 5_000 */
+  readonly busyMsMax?: number;
+}
+
+/** The time for which SQLite itself may wait for a lock, on the thread: see I3. Given to `createClient({ timeout })`. */
+export const BUSY_TIMEOUT_MS = 50;
+
+const CALL_MS_MAX = 10_000;
+const BUSY_MS_MAX = 5_000;
+const BUSY_WAIT_MS = { first: 5, max: 100 } as const;
+
+/** The WAL is cut back to this size at a checkpoint: one open reader can let it grow. */
+const JOURNAL_BYTES_MAX = 64 * 1_048_576;
+
+/** The server's clock in milliseconds, in SQL. */
+const SERVER_NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
+export type Args = Readonly<Record<string, string | number | null | Uint8Array>>;
+
+/** A statement of `statements.ts` with its arguments. */
+export interface Bound {
+  readonly sql: string;
+  readonly args: Args;
+}
+
+export class Database {
+  readonly kind: DatabaseKind;
+  readonly #client: Client;
+  readonly #ports: Ports;
+  readonly #callMsMax: number;
+  readonly #busyMsMax: number;
+  /** For reads and schema, never for the hot path. */
+  readonly query: LibSQLDatabase<Record<string, unknown>>;
+  #ready: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(options: DatabaseOptions) {
+    this.kind = options.kind;
+    this.#client = options.client;
+    this.#ports = options.ports;
+    this.#callMsMax = options.callMsMax ?? CALL_MS_MAX;
+    this.#busyMsMax = options.busyMsMax ?? BUSY_MS_MAX;
+    // Drizzle's own constructor function for libSQL imports the client of one runtime; its parts do not.
+    const dialect = new SQLiteAsyncDialect();
+    const session = new LibSQLSession(options.client, dialect, undefined, {}, undefined);
+    this.query = new LibSQLDatabase("async", dialect, session, undefined);
+  }
+
+  /** Whether the clock that judges leases is the server's. */
+  get hasServerClock(): boolean {
+    return this.kind === "remote";
+  }
+
+  /** `sql` of `statements.ts` with `NOW` filled in. */
+  bind(sql: string, args: Args): InStatement {
+    if (!sql.includes("NOW")) return { sql, args: { ...args } };
+    if (this.hasServerClock) return { sql: sql.replaceAll("NOW", SERVER_NOW), args: { ...args } };
+    return { sql: sql.replaceAll("NOW", ":now"), args: { ...args, now: Math.floor(this.#ports.clock.now()) } };
+  }
+
+  /** One statement. Safe to repeat, or it does not belong here. */
+  async one(sql: string, args: Args = {}): Promise<Row[]> {
+    const result = await this.attempt(() => this.#client.execute(this.bind(sql, args)));
+    return result.rows;
+  }
+
+  /** Statements in one write transaction: all or nothing. */
+  async write(statements: readonly Bound[]): Promise<ResultSet[]> {
+    const bound = statements.map(({ sql, args }) => this.bind(sql, args));
+    return await this.attempt(() => this.#client.batch(bound, "write"));
+  }
+
+  /** Statements in one read transaction: one state of the database. */
+  async read(statements: readonly Bound[]): Promise<ResultSet[]> {
+    const bound = statements.map(({ sql, args }) => this.bind(sql, args));
+    return await this.attempt(() => this.#client.batch(bound, "read"));
+  }
+
+  /** Runs a call until it succeeds or fails for another reason than a busy database. */
+  async attempt<T>(call: () => Promise<T>): Promise<T> {
+    const { clock } = this.#ports;
+    const giveUpAt = clock.monotonic() + this.#busyMsMax;
+    let waitMs: number = BUSY_WAIT_MS.first;
+    for (;;) {
+      try {
+        this.#ready ??= this.#configure();
+        await this.#ready;
+        return await this.#withDeadline(call());
+      } catch (error) {
+        if (!isBusy(error) || this.#closed) throw storeError(error, this.kind);
+        await this.#replaceConnection();
+        if (clock.monotonic() >= giveUpAt) throw storeError(error, this.kind);
+        await new Promise<void>((resolve) => clock.timer(waitMs * (0.5 + this.#ports.random.float()), resolve));
+        waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.max);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#client.close();
+  }
+
+  async #configure(): Promise<void> {
+    for (const pragma of this.#pragmas()) await this.#client.execute(pragma);
+  }
+
+  #pragmas(): string[] {
+    switch (this.kind) {
+      case "owned-file":
+        return [
+          "PRAGMA journal_mode = WAL",
+          "PRAGMA synchronous = FULL",
+          `PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX}`,
+        ];
+      case "shared-file":
+        return ["PRAGMA journal_mode = DELETE", "PRAGMA synchronous = FULL"];
+      case "foreign-file":
+        return ["PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0"];
+      case "remote":
+        return [];
+    }
+  }
+
+  async #replaceConnection(): Promise<void> {
+    this.#ready = null;
+    if (this.kind !== "remote") await this.#client.reconnect();
+  }
+
+  async #withDeadline<T>(call: Promise<T>): Promise<T> {
+    if (this.kind !== "remote") return await call;
+    let cancel = () => {};
+    const deadline = new Promise<never>((_, reject) => {
+      cancel = this.#ports.clock.timer(this.#callMsMax, () =>
+        reject(new Error(`no answer from the libSQL server within ${this.#callMsMax} ms`)),
+      );
+    });
+    try {
+      return await Promise.race([call, deadline]);
+    } finally {
+      cancel();
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** What the client's errors mean for the engine. */
+import { StoreError } from "../../kernel/errors.ts";
+import type { DatabaseKind } from "./database.ts";
+
+/** What the caller can do about each kind of failure. `retry`: the same call may succeed later. */
+const MEANINGS = {
+  STORE_BUSY: { retry: true, advice: "another process holds the write lock for long; see `varve doctor`" },
+  STORE_FULL: { retry: true, advice: "free disk space, or raise max_page_count; the engine goes on by itself then" },
+  STORE_IO: { retry: true, advice: "check the disk and the file's permissions" },
+  STORE_UNAVAILABLE: { retry: true, advice: "check the server's address and the network; the engine keeps trying" },
+  STORE_CORRUPT: { retry: false, advice: "restore the file from a backup; `varve db verify` says what is readable" },
+  STORE_REJECTED: {
+    retry: false,
+    advice: "the database refused the statement: run `varve db status`, it may lack a migration",
+  },
+} as const;
+
+type StoreErrorCode = keyof typeof MEANINGS;
+
+interface ClientError {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly cause?: unknown;
+}
+
+/** Whether the connection that gave `error` is poisoned and the call may be repeated on another. */
+export function isBusy(error: unknown): boolean {
+  const { code, message } = innermost(error);
+  return (
+    /^SQLITE_(BUSY|LOCKED)/.test(String(code)) || /database is locked|SQL statements in progress/.test(String(message))
+  );
+}
+
+/** The typed error for what the client threw. */
+export function storeError(error: unknown, kind: DatabaseKind): Error {
+  if (error instanceof StoreError) return error;
+  const code = classify(error, kind);
+  const { retry, advice } = MEANINGS[code];
+  const found = String(innermost(error).message ?? error);
+  return new StoreError(
+    code,
+    `expected the database to take the call, but found: ${found}; ${advice}`,
+    { retry },
+    { cause: error },
+  );
+}
+
+function classify(error: unknown, kind: DatabaseKind): StoreErrorCode {
+  const { code: rawCode, message } = innermost(error);
+  const code = String(rawCode ?? "");
+  if (isBusy(error)) return "STORE_BUSY";
+  if (/^SQLITE_FULL/.test(code) || /database or disk is full/.test(String(message))) return "STORE_FULL";
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return "STORE_CORRUPT";
+  if (/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/.test(code)) return "STORE_IO";
+  if (/^SQLITE_/.test(code)) return "STORE_REJECTED";
+  return kind === "remote" ? "STORE_UNAVAILABLE" : "STORE_IO";
+}
+
+/** Drizzle and the batch call wrap the client's error; the one with a code that says something is inside. */
+function innermost(error: unknown): ClientError {
+  let found: unknown = error;
+  while (isObject(found) && !hasSqliteCode(found) && isObject(found.cause)) found = found.cause;
+  return isObject(found) ? found : { message: String(error) };
+}
+
+function hasSqliteCode(error: ClientError): boolean {
+  return typeof error.code === "string" && error.code.startsWith("SQLITE_");
+}
+
+function isObject(value: unknown): value is ClientError {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,206 @@
+/** Reads: of one run's past, of the log, of lists. Pages bound each, because a read of a file blocks the thread. */
+import type { Row } from "@libsql/client";
+import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
+import type { EventRow } from "../../kernel/events.ts";
+import type { Claim, DeliveryRow, InboxRow, RunFilter, RunLoad, RunRow } from "../port.ts";
+import type { Database } from "./database.ts";
+import * as schema from "./schema.ts";
+import * as sql from "./statements.ts";
+
+/** The most seqs that one read of a claimed run's events spans. */
+const LOAD_SEQS_MAX = 5_000;
+
+/** Events and mail of claimed runs. Small runs share a read; a long one is read in pages. */
+export async function load(
+  db: Database,
+  claims: readonly Pick<Claim, "runId" | "head">[],
+): Promise<Map<string, RunLoad>> {
+  const loads = new Map<string, { events: EventRow[]; inbox: InboxRow[] }>();
+  for (const { runId } of claims) loads.set(runId, { events: [], inbox: [] });
+  for (const group of groups(claims)) {
+    const head = Math.max(...group.map((claim) => claim.head));
+    for (let after = 0; after < head; after += LOAD_SEQS_MAX) await loadPage(db, group, after, loads);
+  }
+  await loadOpenScopes(db, loads);
+  const ids = JSON.stringify(claims.map((claim) => claim.runId));
+  for (const row of await db.one(sql.READ_INBOX, { ids })) loads.get(row.run_id as string)?.inbox.push(inboxRow(row));
+  for (const { events } of loads.values()) events.sort((a, b) => a.seq - b.seq);
+  return loads;
+}
+
+type Loads = ReadonlyMap<string, { events: EventRow[]; inbox: InboxRow[] }>;
+
+function groups(claims: readonly Pick<Claim, "runId" | "head">[]): Pick<Claim, "runId" | "head">[][] {
+  const result: Pick<Claim, "runId" | "head">[][] = [];
+  let room = 0;
+  for (const claim of claims) {
+    if (claim.head > room) {
+      result.push([]);
+      room = LOAD_SEQS_MAX;
+    }
+    result.at(-1)?.push(claim);
+    room -= claim.head;
+  }
+  return result;
+}
+
+async function loadPage(db: Database, group: readonly { runId: string }[], after: number, loads: Loads): Promise<void> {
+  const ids = JSON.stringify(group.map((claim) => claim.runId));
+  for (const row of await db.one(sql.READ_TOP_EVENTS, { ids, after, until: after + LOAD_SEQS_MAX })) {
+    const event = eventRow(row);
+    loads.get(event.runId)?.events.push(event);
+  }
+}
+
+/** A scope without a conclusion is run again, so its own events are needed; in turn those of its open inner scopes. */
+async function loadOpenScopes(db: Database, loads: Loads): Promise<void> {
+  let fresh = [...loads.values()].flatMap((run) => run.events);
+  for (;;) {
+    const scopes = openScopes(fresh);
+    if (scopes.length === 0) return;
+    fresh = (await db.one(sql.READ_SCOPE_EVENTS, { scopes: JSON.stringify(scopes) })).map(eventRow);
+    for (const event of fresh) loads.get(event.runId)?.events.push(event);
+  }
+}
+
+function openScopes(events: readonly EventRow[]): [runId: string, scope: string][] {
+  const open = new Map<string, [string, string]>();
+  for (const { runId, key, type } of events) {
+    const id = `${runId}\0${key}`;
+    if (type === "scope.started") open.set(id, [runId, key as string]);
+    else if (type === "scope.completed" || type === "scope.failed") open.delete(id);
+  }
+  return [...open.values()];
+}
+
+function eventRow(row: Row): EventRow {
+  return {
+    position: row.position as number,
+    runId: row.run_id as string,
+    seq: row.seq as number,
+    epoch: row.epoch as number,
+    type: row.type as string,
+    v: row.v as number,
+    key: row.key as string | null,
+    scope: row.scope as string | null,
+    attempt: row.attempt as number | null,
+    at: row.at as number,
+    data: row.data as string | null,
+  };
+}
+
+function inboxRow(row: Row): InboxRow {
+  return {
+    id: row.id as number,
+    runId: row.run_id as string,
+    kind: row.kind as "cancel",
+    token: row.token as string,
+    data: row.data as string | null,
+    at: row.at as number,
+  };
+}
+
+export async function readInbox(db: Database, runId: string): Promise<InboxRow[]> {
+  return (await db.one(sql.READ_INBOX, { ids: JSON.stringify([runId]) })).map(inboxRow);
+}
+
+export async function getRun(db: Database, runId: string): Promise<RunRow | null> {
+  const rows = await db.attempt(async () => await db.query.select().from(schema.runs).where(eq(schema.runs.id, runId)));
+  return rows[0] ?? null;
+}
+
+export async function listRuns(
+  db: Database,
+  filter: RunFilter,
+  page: { readonly before: string | null; readonly limit: number },
+): Promise<RunRow[]> {
+  const { runs } = schema;
+  const conditions = filterConditions(filter);
+  if (page.before !== null) conditions.push(lt(runs.id, page.before));
+  return await db.attempt(
+    async () =>
+      await db.query
+        .select()
+        .from(runs)
+        .where(and(...conditions))
+        .orderBy(desc(runs.id))
+        .limit(page.limit),
+  );
+}
+
+function filterConditions(filter: RunFilter): SQL[] {
+  const { runs } = schema;
+  const conditions: SQL[] = [];
+  if (filter.workflow !== undefined) conditions.push(eq(runs.workflow, filter.workflow));
+  if (filter.status !== undefined) conditions.push(inArray(runs.status, [...filter.status]));
+  if (filter.idempotencyKey !== undefined) conditions.push(eq(runs.idempotencyKey, filter.idempotencyKey));
+  if (filter.createdFrom !== undefined) conditions.push(gte(runs.createdAt, filter.createdFrom));
+  if (filter.createdBefore !== undefined) conditions.push(lt(runs.createdAt, filter.createdBefore));
+  for (const [name, value] of Object.entries(filter.tags ?? {})) {
+    conditions.push(
+      drizzleSql`EXISTS (SELECT 1 FROM json_each(${runs.tags}) tag WHERE tag.key = ${name} AND tag.value = ${value})`,
+    );
+  }
+  return conditions;
+}
+
+export async function readHistory(
+  db: Database,
+  runId: string,
+  page: { readonly afterSeq: number; readonly limit: number },
+): Promise<EventRow[]> {
+  const { events } = schema;
+  return await db.attempt(
+    async () =>
+      await db.query
+        .select()
+        .from(events)
+        .where(and(eq(events.runId, runId), gt(events.seq, page.afterSeq)))
+        .orderBy(asc(events.seq))
+        .limit(page.limit),
+  );
+}
+
+export async function readLog(
+  db: Database,
+  page: { readonly afterPosition: number; readonly limit: number },
+): Promise<EventRow[]> {
+  const { events } = schema;
+  return await db.attempt(
+    async () =>
+      await db.query
+        .select()
+        .from(events)
+        .where(gt(events.position, page.afterPosition))
+        .orderBy(asc(events.position))
+        .limit(page.limit),
+  );
+}
+
+export async function lastPosition(db: Database): Promise<number> {
+  const { events } = schema;
+  const rows = await db.attempt(
+    async () =>
+      await db.query.select({ position: events.position }).from(events).orderBy(desc(events.position)).limit(1),
+  );
+  return rows[0]?.position ?? 0;
+}
+
+export async function getDelivery(
+  db: Database,
+  hook: string,
+  deliveryId: string,
+): Promise<{ runId: string; delivery: DeliveryRow } | null> {
+  const { deliveries } = schema;
+  const rows = await db.attempt(
+    async () =>
+      await db.query
+        .select()
+        .from(deliveries)
+        .where(and(eq(deliveries.hook, hook), eq(deliveries.deliveryId, deliveryId))),
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { runId, body, ...delivery } = row;
+  return { runId, delivery: { ...delivery, body: new Uint8Array(body as ArrayBuffer) } };
+}

@@ -1,0 +1,83 @@
+/**
+ * The tables of the log as drizzle knows them. The SQL in `migrations/` creates them; a test holds the two together.
+ * Reads of every day are built from here; the statements of the hot path are text, in `statements.ts`.
+ */
+import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { Tags } from "../../kernel/events.ts";
+import type { RunStatus } from "../../kernel/state.ts";
+
+export const events = sqliteTable("events", {
+  position: integer("position").primaryKey({ autoIncrement: true }),
+  runId: text("run_id").notNull(),
+  seq: integer("seq").notNull(),
+  epoch: integer("epoch").notNull(),
+  type: text("type").notNull(),
+  v: integer("v").notNull(),
+  key: text("key"),
+  scope: text("scope"),
+  attempt: integer("attempt"),
+  at: integer("at").notNull(),
+  data: text("data"),
+});
+
+export const runs = sqliteTable("runs", {
+  id: text("id").primaryKey(),
+  workflow: text("workflow").notNull(),
+  version: text("version").notNull(),
+  status: text("status").$type<RunStatus>().notNull(),
+  availableAt: integer("available_at"),
+  owner: text("owner"),
+  epoch: integer("epoch").notNull(),
+  head: integer("head").notNull(),
+  unclean: integer("unclean").notNull(),
+  idempotencyKey: text("idempotency_key"),
+  tags: text("tags", { mode: "json" }).$type<Tags>().notNull(),
+  result: text("result"),
+  stuck: text("stuck"),
+  createdAt: integer("created_at").notNull(),
+  startedAt: integer("started_at"),
+  endedAt: integer("ended_at"),
+  deadlineAt: integer("deadline_at"),
+});
+
+export const inbox = sqliteTable("inbox", {
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  runId: text("run_id").notNull(),
+  kind: text("kind").$type<"cancel">().notNull(),
+  token: text("token").notNull(),
+  data: text("data"),
+  at: integer("at").notNull(),
+});
+
+export const workers = sqliteTable("workers", {
+  id: text("id").primaryKey(),
+  startedAt: integer("started_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+});
+
+export const deliveries = sqliteTable(
+  "deliveries",
+  {
+    hook: text("hook").notNull(),
+    deliveryId: text("delivery_id").notNull(),
+    runId: text("run_id").notNull(),
+    receivedAt: integer("received_at").notNull(),
+    headers: text("headers", { mode: "json" }).$type<Record<string, string>>().notNull(),
+    body: blob("body").$type<ArrayBuffer | Uint8Array>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.hook, table.deliveryId] })],
+);
+
+export const apiKeys = sqliteTable("api_keys", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull(),
+  hash: text("hash").notNull(),
+  scopes: text("scopes", { mode: "json" }).$type<string[]>().notNull(),
+  createdAt: integer("created_at").notNull(),
+  revokedAt: integer("revoked_at"),
+});
+
+export const meta = sqliteTable("meta", {
+  name: text("name").primaryKey(),
+  value: text("value").notNull(),
+});

@@ -1,0 +1,215 @@
+/**
+ * The statements of the hot path. Each is set-based and fed by `json_each`, which is always the outer loop: with
+ * `CROSS JOIN` SQLite keeps that order also when its statistics are stale (DESIGN.md section 3, "The plan").
+ * `test/log/plans.test.ts` holds the EXPLAIN of each to what is said here.
+ *
+ * `NOW` stands for the database's clock: the adapter puts a parameter there on a file, SQL on a server.
+ */
+import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../port.ts";
+
+/** A statement, by what it is for. `NOW` is filled in by `database.ts`. */
+export type HotStatement = string;
+
+/**
+ * The fence (rule R2): true for a run whose epoch and head are what the writer believes. `j.value` starts with
+ * `[runId, epoch, firstSeq, ...]`. By primary key.
+ */
+const FENCE = "r.id = j.value ->> 0 AND r.epoch = j.value ->> 1 AND r.head = (j.value ->> 2) - 1";
+
+/** Creates runs, unless their id or idempotency key exists. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch], ...]` */
+export const INSERT_RUNS: HotStatement = `
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, status, head, unclean)
+SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
+  j.value ->> 8, 'pending', 0, (j.value ->> 7) IS NOT NULL
+FROM json_each(:starts) j
+WHERE true
+ORDER BY j.key
+ON CONFLICT DO NOTHING`;
+
+/** Which run exists for each start: by `runs_idempotency`, else by primary key. `:starts` as above. */
+export const READ_STARTS: HotStatement = `
+SELECT j.value ->> 0 AS asked, coalesce(
+  (SELECT k.id FROM runs k WHERE k.workflow = j.value ->> 1 AND k.idempotency_key = j.value ->> 3),
+  (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0)) AS actual
+FROM json_each(:starts) j`;
+
+/** Stores a delivery beside the run that its start found or made. */
+export const INSERT_DELIVERY: HotStatement = `
+INSERT INTO deliveries (hook, delivery_id, run_id, received_at, headers, body)
+SELECT :hook, :deliveryId, r.id, :receivedAt, :headers, :body
+FROM runs r
+WHERE r.id = coalesce((SELECT k.id FROM runs k WHERE k.workflow = :workflow AND k.idempotency_key = :key), :runId)
+ON CONFLICT (hook, delivery_id) DO NOTHING`;
+
+/** Appends events under the fence. `:appends`: `[[runId, epoch, firstSeq, [[type, v, key, scope, attempt, at, data], ...]], ...]` */
+export const INSERT_EVENTS: HotStatement = `
+INSERT INTO events (run_id, seq, epoch, type, v, key, scope, attempt, at, data)
+SELECT r.id, r.head + 1 + e.key, r.epoch, e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5,
+  e.value ->> 6
+FROM json_each(:appends) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') e
+ORDER BY j.key, e.key`;
+
+/** Stores messages for runs that are not over, by primary key. `:messages`: `[[runId, token, kind, data, at], ...]` */
+export const INSERT_MESSAGES: HotStatement = `
+INSERT INTO inbox (run_id, token, kind, data, at)
+SELECT r.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
+FROM json_each(:messages) j CROSS JOIN runs r ON r.id = j.value ->> 0
+WHERE r.status NOT IN ('completed', 'failed', 'cancelled')
+  AND (SELECT count(*) FROM inbox i WHERE i.run_id = r.id) < ${INBOX_ROWS_MAX}
+ORDER BY j.key
+ON CONFLICT (token) DO NOTHING`;
+
+/** Makes parked runs with mail claimable, by primary key. `:messages` as above. */
+export const WAKE_FOR_MESSAGES: HotStatement = `
+UPDATE runs SET status = 'pending', available_at = min(coalesce(available_at, NOW), NOW)
+WHERE id IN (SELECT j.value ->> 0 FROM json_each(:messages) j) AND status IN ('waiting', 'pending', 'stuck') AND owner IS NULL
+  AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id)`;
+
+/** What became of each message. `:messages` as above. */
+export const READ_MESSAGES: HotStatement = `
+SELECT j.value ->> 1 AS token, CASE
+  WHEN r.id IS NULL THEN 'unknown-run'
+  WHEN r.status IN ('completed', 'failed', 'cancelled') THEN 'over'
+  WHEN EXISTS (SELECT 1 FROM inbox i WHERE i.token = j.value ->> 1) THEN 'accepted'
+  WHEN (SELECT count(*) FROM inbox i WHERE i.run_id = r.id) >= ${INBOX_ROWS_MAX} THEN 'full'
+  ELSE 'accepted' END AS verdict
+FROM json_each(:messages) j LEFT JOIN runs r ON r.id = j.value ->> 0`;
+
+/** Deletes consumed messages under the fence. `:drains`: `[[runId, epoch, firstSeq, [inboxId, ...]], ...]` */
+export const DELETE_DRAINED: HotStatement = `
+DELETE FROM inbox WHERE id IN (
+  SELECT d.value FROM json_each(:drains) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') d)`;
+
+/** Discards the mail of runs that end with this write, under the fence. `:ends`: `[[runId, epoch, firstSeq], ...]` */
+export const DELETE_MAIL_OF_ENDED: HotStatement = `
+DELETE FROM inbox WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${FENCE})`;
+
+/**
+ * Moves the head of runs that stay as they are otherwise, under the fence. Apart from {@link MOVE_RUNS} because an
+ * upsert rewrites the index entries of every column that it names: with one statement for both, an append to a running
+ * run rewrote three. `:advances`: `[[runId, epoch, firstSeq, lastSeq, unclean], ...]`
+ */
+export const ADVANCE_RUNS: HotStatement = `
+INSERT INTO runs (id, workflow, version, status, epoch, tags, created_at, head, unclean)
+SELECT r.id, r.workflow, r.version, r.status, r.epoch, r.tags, r.created_at, j.value ->> 3,
+  CASE j.value ->> 4 WHEN 'reset' THEN 0 WHEN 'undo' THEN max(r.unclean - 1, 0) ELSE r.unclean END
+FROM json_each(:advances) j CROSS JOIN runs r ON ${FENCE}
+WHERE true
+ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean`;
+
+/**
+ * Moves head, status and the rest of the row, under the fence. A run that would wait while mail is left stays pending
+ * (rule R4). `:moves`: `[[runId, epoch, firstSeq, lastSeq, unclean, status, availableAt, release, result, startedAt, endedAt, stuck], ...]`
+ */
+export const MOVE_RUNS: HotStatement = `
+INSERT INTO runs (id, workflow, version, epoch, tags, created_at, head, unclean, status, available_at, owner, result, started_at, ended_at, stuck)
+SELECT r.id, r.workflow, r.version, r.epoch, r.tags, r.created_at, j.value ->> 3,
+  CASE j.value ->> 4 WHEN 'reset' THEN 0 WHEN 'undo' THEN max(r.unclean - 1, 0) ELSE r.unclean END,
+  CASE WHEN j.value ->> 5 = 'waiting' AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id) THEN 'pending' ELSE j.value ->> 5 END,
+  CASE WHEN j.value ->> 5 = 'waiting' AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id) THEN NOW ELSE j.value ->> 6 END,
+  CASE WHEN j.value ->> 7 THEN NULL ELSE r.owner END,
+  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11
+FROM json_each(:moves) j CROSS JOIN runs r ON ${FENCE}
+WHERE true
+ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean, status = excluded.status,
+  available_at = excluded.available_at, owner = excluded.owner, result = excluded.result, started_at = excluded.started_at,
+  ended_at = excluded.ended_at, stuck = excluded.stuck`;
+
+/** The verdict: epoch and head of each run, by primary key. `:ids`: `[runId, ...]` */
+export const READ_HEADS: HotStatement = `
+SELECT r.id, r.epoch, r.head FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
+
+const KNOWN_PROGRAM = `EXISTS (
+  SELECT 1 FROM json_each(:programs) p WHERE p.value ->> 0 = r.workflow AND p.value ->> 1 = r.version)`;
+
+const LIVE_WORKER = "EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND me.expires_at > NOW)";
+
+const TAKE = "SET status = 'running', owner = :worker, epoch = epoch + 1, unclean = unclean + 1, available_at = NULL";
+
+const TAKEN =
+  "RETURNING id, workflow, version, epoch, head, unclean - 1 AS unclean_before, stuck IS NOT NULL AS was_stuck";
+
+/**
+ * Claims runs whose owner's lease has ended (by `runs_owner`), then due ones of each program (by `runs_due`).
+ * `:programs`: `[[workflow, version], ...]`
+ */
+export const CLAIM: HotStatement = `
+UPDATE runs ${TAKE}
+WHERE ${LIVE_WORKER} AND id IN (
+  SELECT id FROM (
+    SELECT r.id FROM workers w CROSS JOIN runs r ON r.owner = w.id
+    WHERE w.expires_at <= NOW AND r.unclean < ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
+    UNION ALL
+    SELECT r.id FROM json_each(:programs) p CROSS JOIN runs r ON r.id IN (
+      SELECT x.id FROM runs x
+      WHERE x.workflow = p.value ->> 0 AND x.version = p.value ->> 1 AND x.available_at IS NOT NULL AND x.available_at <= NOW
+        AND x.unclean < ${UNCLEAN_ALONE_FROM}
+      ORDER BY x.available_at LIMIT :limit)
+  ) LIMIT :limit)
+${TAKEN}`;
+
+/** A suspect can be claimed if it is due or its owner's lease has ended. By `runs_suspect`. */
+const CLAIMABLE_SUSPECT = `r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
+  AND (r.available_at <= NOW OR EXISTS (SELECT 1 FROM workers w WHERE w.id = r.owner AND w.expires_at <= NOW))`;
+
+/** Claims one suspect, for a worker that owns nothing else. */
+export const CLAIM_SUSPECT: HotStatement = `
+UPDATE runs ${TAKE}
+WHERE ${LIVE_WORKER} AND id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} LIMIT 1)
+${TAKEN}`;
+
+/** Parks what killed its worker once too often, under a new epoch, so that no late write of its last owner counts. */
+export const PARK_POISONED: HotStatement = `
+UPDATE runs SET status = 'stuck', owner = NULL, epoch = epoch + 1, available_at = NULL, stuck = json_object(
+  'code', '${POISONED}', 'message',
+  'its claims ended ' || unclean || ' times without a result, the last ${UNCLEAN_ALONE_MAX} alone in their worker: the code of this run probably ends the process')
+WHERE id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} AND r.unclean >= ${UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX})
+RETURNING id`;
+
+/** When the next run of each program is due (by `runs_due`), and whether a suspect is (by `runs_suspect`). */
+export const READ_WORK_AHEAD: HotStatement = `
+SELECT NOW AS now,
+  (SELECT min((
+      SELECT x.available_at FROM runs x
+      WHERE x.workflow = p.value ->> 0 AND x.version = p.value ->> 1 AND x.available_at IS NOT NULL AND x.unclean < ${UNCLEAN_ALONE_FROM}
+      ORDER BY x.available_at LIMIT 1))
+    FROM json_each(:programs) p) AS due_at,
+  (SELECT min(w.expires_at) FROM workers w
+    WHERE EXISTS (SELECT 1 FROM runs r WHERE r.owner = w.id AND r.unclean < ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}) AND w.id <> :worker) AS lease_ends_at,
+  EXISTS (SELECT 1 FROM runs r WHERE ${CLAIMABLE_SUSPECT}) AS suspect_due`;
+
+/** Renews a lease that has not ended. No row: it has. */
+export const RENEW_LEASE: HotStatement = `
+UPDATE workers SET expires_at = NOW + :leaseMs WHERE id = :worker AND expires_at > NOW RETURNING id`;
+
+/** Owned runs that have mail: by `runs_owner` and `inbox_run`. */
+export const READ_MAIL: HotStatement = `
+SELECT r.id FROM runs r WHERE r.owner = :worker AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id)`;
+
+/** Lets runs go on that are stuck for another reason than {@link POISONED}. By `runs_status`. */
+export const RELEASE_STUCK: HotStatement = `
+UPDATE runs SET status = 'pending', available_at = NOW
+WHERE id IN (SELECT r.id FROM runs r WHERE r.status = 'stuck' AND r.stuck ->> '$.code' <> '${POISONED}' AND ${KNOWN_PROGRAM})`;
+
+const EVENT_COLUMNS = "e.position, e.run_id, e.seq, e.epoch, e.type, e.v, e.key, e.scope, e.attempt, e.at, e.data";
+
+/**
+ * Events of runs outside all scopes: up to the first scope by `events_run_seq`, from there by `events_scope`.
+ * `:ids`: `[runId, ...]`
+ */
+export const READ_TOP_EVENTS: HotStatement = `
+SELECT ${EVENT_COLUMNS} FROM json_each(:ids) j CROSS JOIN events e INDEXED BY events_run_seq
+  ON e.run_id = j.value AND e.seq > :after AND e.seq <= :until AND e.seq < coalesce((
+    SELECT s.seq FROM events s INDEXED BY events_scope WHERE s.run_id = j.value AND s.scope = '' ORDER BY s.seq LIMIT 1), :until + 1)
+UNION ALL
+SELECT ${EVENT_COLUMNS} FROM json_each(:ids) j CROSS JOIN events e INDEXED BY events_scope
+  ON e.run_id = j.value AND e.scope = '' AND e.seq > :after AND e.seq <= :until`;
+
+/** Events directly within scopes, by `events_scope`. `:scopes`: `[[runId, scope], ...]` */
+export const READ_SCOPE_EVENTS: HotStatement = `
+SELECT ${EVENT_COLUMNS} FROM json_each(:scopes) j CROSS JOIN events e INDEXED BY events_scope
+  ON e.run_id = j.value ->> 0 AND e.scope = j.value ->> 1`;
+
+/** Mail of runs in order of arrival, by `inbox_run`. `:ids`: `[runId, ...]` */
+export const READ_INBOX: HotStatement = `
+SELECT i.id, i.run_id, i.kind, i.token, i.data, i.at FROM json_each(:ids) j CROSS JOIN inbox i ON i.run_id = j.value ORDER BY i.id`;

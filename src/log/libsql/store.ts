@@ -1,0 +1,33 @@
+/** The log in a libSQL database: `LogStore` over this folder's functions. */
+import type { ApiKeyRow, LogStore } from "../port.ts";
+import { listApiKeys, putApiKey } from "./api-keys.ts";
+import { append } from "./append.ts";
+import * as claims from "./claim.ts";
+import type { Database } from "./database.ts";
+import * as reads from "./read.ts";
+
+/** The log in `db`, which must have been migrated. */
+export function libsqlStore(db: Database): LogStore {
+  return {
+    now: () => claims.now(db),
+    append: (write) => append(db, write),
+    openWorker: (worker, leaseMs) => claims.openWorker(db, worker, leaseMs),
+    heartbeat: (worker, leaseMs) => claims.heartbeat(db, worker, leaseMs),
+    closeWorker: (worker) => claims.closeWorker(db, worker),
+    listWorkers: () => claims.listWorkers(db),
+    claim: (request) => claims.claim(db, request),
+    load: (list) => reads.load(db, list),
+    workAhead: (worker, programs) => claims.workAhead(db, worker, programs),
+    releaseStuck: (programs) => claims.releaseStuck(db, programs),
+    getRun: (runId) => reads.getRun(db, runId),
+    listRuns: (filter, page) => reads.listRuns(db, filter, page),
+    readHistory: (runId, page) => reads.readHistory(db, runId, page),
+    readLog: (page) => reads.readLog(db, page),
+    lastPosition: () => reads.lastPosition(db),
+    readInbox: (runId) => reads.readInbox(db, runId),
+    getDelivery: (hook, deliveryId) => reads.getDelivery(db, hook, deliveryId),
+    putApiKey: (key: ApiKeyRow) => putApiKey(db, key),
+    listApiKeys: () => listApiKeys(db),
+    close: () => db.close(),
+  };
+}

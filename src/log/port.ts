@@ -1,0 +1,281 @@
+/**
+ * The storage port: everything the engine asks of a log. `memory.ts` is its reference, `libsql/` the real one; one
+ * contract suite (`test/log/contract.ts`) holds both to what is written here.
+ *
+ * Every write is safe to repeat, because the outcome of a call that failed is unknown: it may have been done. Whoever
+ * gets an error from `append` sends the same write again.
+ */
+import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
+import type { RunStatus } from "../kernel/state.ts";
+
+/** One run's part of a write. All of it is stored, or none. */
+export interface RunAppend {
+  readonly runId: string;
+  /** The fence: nothing happens unless the run has this epoch, and `firstSeq - 1` as its head. */
+  readonly epoch: number;
+  readonly firstSeq: number;
+  /** The events from `firstSeq` on; may be empty when only the row changes. */
+  readonly events: readonly AppendedEvent[];
+  /** Ids of inbox rows that these events consumed. */
+  readonly drained: readonly number[];
+  readonly row: RunRowPatch;
+}
+
+/** An event as it is sent: with its data as text, which never changes once sent. */
+export type AppendedEvent = Pick<EventDraft, "key" | "scope" | "attempt" | "at"> & {
+  readonly type: string;
+  readonly v: number;
+  readonly data: string | null;
+};
+
+/** What a write makes of the count of unclean claims: as it is, 0 (an outcome was recorded), this claim taken back. */
+export type UncleanChange = "keep" | "reset" | "undo";
+
+/** What a write makes of a run's row beside its head. */
+export type RunRowPatch =
+  /** It stays as it is: a running run. */
+  { readonly kind: "advance"; readonly unclean: UncleanChange } | RunRowMove;
+
+/** A row that changes as a whole. */
+export interface RunRowMove {
+  readonly kind: "move";
+  readonly unclean: UncleanChange;
+  /** `waiting` becomes `pending` in the write itself if an inbox row is left (rule R4: no blind park). */
+  readonly status: RunStatus;
+  /** When it may be claimed next; null: not before something else happens. */
+  readonly availableAt: number | null;
+  /** Whether the claim ends with this write. */
+  readonly release: boolean;
+  /** The result's payload or failure as JSON text, with a terminal status. */
+  readonly result: string | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** Why the run is `stuck`, as JSON text with `code` and `message`. */
+  readonly stuck: string | null;
+}
+
+/** A run to be created. Its events are in a {@link RunAppend} of the same write with `firstSeq` 1. */
+export interface RunStart {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly idempotencyKey: string | null;
+  readonly tags: Tags;
+  readonly createdAt: number;
+  readonly deadlineAt: number | null;
+  /** The worker that claims it in the same write (its epoch is then 1), or null (epoch 0). */
+  readonly owner: string | null;
+  /** The webhook delivery that starts it, stored beside it. */
+  readonly delivery: DeliveryRow | null;
+}
+
+/** One webhook request that was accepted. */
+export interface DeliveryRow {
+  readonly hook: string;
+  /** The sender's id of it: a repeat has the same. */
+  readonly deliveryId: string;
+  readonly receivedAt: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** A message to a run from somebody who does not own it (rule R4). */
+export interface InboxMessage {
+  readonly runId: string;
+  readonly kind: "cancel";
+  /** Names this message: sent again, it is the same one. */
+  readonly token: string;
+  /** JSON text. */
+  readonly data: string | null;
+  readonly at: number;
+}
+
+/** An inbox row as its run's owner reads it. */
+export interface InboxRow extends InboxMessage {
+  /** Arrival order; never reused. */
+  readonly id: number;
+}
+
+/** The most rows that wait in one run's inbox. */
+export const INBOX_ROWS_MAX = 1_000;
+
+/** What one write holds. Each part may be empty. */
+export interface LogWrite {
+  readonly starts: readonly RunStart[];
+  readonly runs: readonly RunAppend[];
+  readonly messages: readonly InboxMessage[];
+}
+
+/** What became of a write. */
+export interface WriteVerdict {
+  /** Epoch and head of each run of `runs` after the write, by run id; missing: no such run. */
+  readonly runs: ReadonlyMap<string, { readonly epoch: number; readonly head: number }>;
+  /** For each start by its run id: the run that exists under its idempotency key, or its own. */
+  readonly starts: ReadonlyMap<string, string>;
+  /** For each message by its token. */
+  readonly messages: ReadonlyMap<string, MessageVerdict>;
+}
+
+/** `over`: the run is terminal. `full`: {@link INBOX_ROWS_MAX} rows wait. */
+export type MessageVerdict = "accepted" | "over" | "unknown-run" | "full";
+
+/** A workflow version that a worker can run. */
+export interface ProgramId {
+  readonly workflow: string;
+  readonly version: string;
+}
+
+export interface ClaimRequest {
+  readonly worker: string;
+  readonly programs: readonly ProgramId[];
+  readonly limit: number;
+  /** Whether the worker owns nothing else, and so takes one suspect (see {@link UNCLEAN_ALONE_FROM}). */
+  readonly alone: boolean;
+}
+
+/** From this many unclean claims on, a run is claimed only by a worker that owns nothing else. */
+export const UNCLEAN_ALONE_FROM = 2;
+
+/** The unclean claims while alone that park a run as `stuck`. */
+export const UNCLEAN_ALONE_MAX = 5;
+
+/** A run that was claimed. */
+export interface Claim {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** The new epoch. */
+  readonly epoch: number;
+  readonly head: number;
+  /** Unclean claims before this one. */
+  readonly uncleanBefore: number;
+  /** Whether it was `stuck` before. */
+  readonly wasStuck: boolean;
+}
+
+export interface ClaimVerdict {
+  readonly claims: readonly Claim[];
+  /** Runs that were parked as `stuck` because they kept killing their workers. */
+  readonly poisoned: readonly string[];
+}
+
+/** The code in a run's `stuck` when its claims kept ending uncleanly. Only a person releases such a run. */
+export const POISONED = "RUN_POISONED";
+
+/** What a claimed run's owner reads before it goes on. */
+export interface RunLoad {
+  /** In order of seq, without the events within completed scopes. */
+  readonly events: readonly EventRow[];
+  readonly inbox: readonly InboxRow[];
+}
+
+/** When a worker is needed next. */
+export interface WorkAhead {
+  /** The earliest instant at which a run of the asked programs can be claimed; null: none is in sight. */
+  readonly dueAt: number | null;
+  /** Whether a run is due that must be claimed alone. */
+  readonly suspectDue: boolean;
+  /** The database's clock. */
+  readonly now: number;
+}
+
+export interface Heartbeat {
+  /** False: the lease had ended. Whoever held it must stop at once and take a new id. */
+  readonly alive: boolean;
+  /** Owned runs that have inbox rows. */
+  readonly mail: readonly string[];
+}
+
+/** A run's row. */
+export interface RunRow {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: RunStatus;
+  readonly availableAt: number | null;
+  readonly owner: string | null;
+  readonly epoch: number;
+  readonly head: number;
+  readonly unclean: number;
+  readonly idempotencyKey: string | null;
+  readonly tags: Tags;
+  /** JSON text. */
+  readonly result: string | null;
+  /** JSON text. */
+  readonly stuck: string | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly deadlineAt: number | null;
+}
+
+/** Which runs a list shows. All given fields must hold. */
+export interface RunFilter {
+  readonly workflow?: string;
+  readonly status?: readonly RunStatus[];
+  /** Every tag given here must be on the run with this value. */
+  readonly tags?: Tags;
+  readonly idempotencyKey?: string;
+  /** Created at or after, before: milliseconds since the epoch. */
+  readonly createdFrom?: number;
+  readonly createdBefore?: number;
+}
+
+/** A worker's row. */
+export interface WorkerRow {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly expiresAt: number;
+}
+
+/** An API key as it is stored: never the secret itself. */
+export interface ApiKeyRow {
+  readonly id: string;
+  readonly name: string;
+  /** SHA-256 of the secret, hex. */
+  readonly hash: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: number;
+  readonly revokedAt: number | null;
+}
+
+/** The log and what belongs to it. Times are the database's clock, milliseconds since the epoch. */
+export interface LogStore {
+  /** The database's clock. */
+  now(): Promise<number>;
+  append(write: LogWrite): Promise<WriteVerdict>;
+
+  /** Registers a worker with a lease of `leaseMs`. */
+  openWorker(worker: string, leaseMs: number): Promise<void>;
+  heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
+  /** Ends a worker's lease: what it still owns may be claimed at once. */
+  closeWorker(worker: string): Promise<void>;
+  listWorkers(): Promise<WorkerRow[]>;
+
+  /** Takes due runs, and runs whose owner's lease has ended, for a worker whose own lease has not. */
+  claim(request: ClaimRequest): Promise<ClaimVerdict>;
+  load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, RunLoad>>;
+  workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;
+  /** Makes runs claimable again that are `stuck` for another reason than {@link POISONED}. Returns how many. */
+  releaseStuck(programs: readonly ProgramId[]): Promise<number>;
+
+  getRun(runId: string): Promise<RunRow | null>;
+  /** Newest first. `before`: only runs with a smaller id. */
+  listRuns(filter: RunFilter, page: { readonly before: string | null; readonly limit: number }): Promise<RunRow[]>;
+  /** One run's events after `afterSeq`, in order, all of them. */
+  readHistory(runId: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<EventRow[]>;
+  /** The log after `afterPosition`, in order. */
+  readLog(page: { readonly afterPosition: number; readonly limit: number }): Promise<EventRow[]>;
+  /** The last position; 0 for an empty log. */
+  lastPosition(): Promise<number>;
+  readInbox(runId: string): Promise<InboxRow[]>;
+  getDelivery(
+    hook: string,
+    deliveryId: string,
+  ): Promise<{ readonly runId: string; readonly delivery: DeliveryRow } | null>;
+
+  putApiKey(key: ApiKeyRow): Promise<void>;
+  listApiKeys(): Promise<ApiKeyRow[]>;
+
+  close(): Promise<void>;
+}

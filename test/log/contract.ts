@@ -1,0 +1,611 @@
+/** What every log must do: one suite, run against each implementation of the storage port. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { LogStore, RunAppend, RunRowMove, RunStart } from "../../src/log/port.ts";
+import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
+
+export interface OpenedLog {
+  readonly store: LogStore;
+  /** Lets `ms` pass on the clock that judges leases: a manual clock goes forward, a server's is waited for. */
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+const PROGRAM = { workflow: "ship", version: "1" };
+const LEASE_MS = 400;
+
+let nextId = 0;
+const runId = () => `run_${String(++nextId).padStart(6, "0")}`;
+
+export function logContract(open: () => Promise<OpenedLog>): void {
+  let store: LogStore;
+  let pass: OpenedLog["pass"];
+
+  beforeEach(async () => {
+    ({ store, pass } = await open());
+    return async () => await store.close();
+  });
+
+  const event = (type: string, key: string | null = null, data: object | null = null) => ({
+    type,
+    v: 1,
+    key,
+    scope: null,
+    attempt: null,
+    at: 1_000,
+    data: data === null ? null : JSON.stringify(data),
+  });
+
+  const start = (id: string, more: Partial<RunStart> = {}): RunStart => ({
+    runId: id,
+    ...PROGRAM,
+    idempotencyKey: null,
+    tags: {},
+    createdAt: 1_000,
+    deadlineAt: null,
+    owner: null,
+    delivery: null,
+    ...more,
+  });
+
+  const move = (more: Partial<RunRowMove> = {}): RunRowMove => ({
+    kind: "move",
+    unclean: "keep",
+    status: "pending",
+    availableAt: 0,
+    release: false,
+    result: null,
+    startedAt: null,
+    endedAt: null,
+    stuck: null,
+    ...more,
+  });
+
+  const created = (id: string, more: Partial<RunAppend> = {}): RunAppend => ({
+    runId: id,
+    epoch: 0,
+    firstSeq: 1,
+    events: [event("run.created", null, { workflow: "ship", version: "1", input: { value: id } })],
+    drained: [],
+    row: move(),
+    ...more,
+  });
+
+  const write = (part: Partial<Parameters<LogStore["append"]>[0]>) =>
+    store.append({ starts: [], runs: [], messages: [], ...part });
+
+  /** A pending run. */
+  async function pending(more: Partial<RunStart> = {}): Promise<string> {
+    const id = runId();
+    await write({ starts: [start(id, more)], runs: [created(id)] });
+    return id;
+  }
+
+  async function claimed(worker = "w1"): Promise<{ id: string; epoch: number }> {
+    const id = await pending();
+    await store.openWorker(worker, LEASE_MS);
+    const { claims } = await store.claim({ worker, programs: [PROGRAM], limit: 1, alone: false });
+    expect(claims.map((claim) => claim.runId)).toEqual([id]);
+    return { id, epoch: claims[0]!.epoch };
+  }
+
+  const append = (id: string, epoch: number, firstSeq: number, more: Partial<RunAppend> = {}): RunAppend => ({
+    runId: id,
+    epoch,
+    firstSeq,
+    events: [event("attempt.started", `step-${firstSeq}`)],
+    drained: [],
+    row: { kind: "advance", unclean: "keep" },
+    ...more,
+  });
+
+  const seqs = async (id: string) =>
+    (await store.readHistory(id, { afterSeq: 0, limit: 1_000 })).map(({ seq, epoch }) => [seq, epoch]);
+
+  describe("starts", () => {
+    it("a start makes a run with its first event", async () => {
+      const id = await pending({ tags: { customer: "c-1" } });
+      expect(await store.getRun(id)).toMatchObject({
+        id,
+        status: "pending",
+        head: 1,
+        epoch: 0,
+        tags: { customer: "c-1" },
+      });
+      expect(await store.readHistory(id, { afterSeq: 0, limit: 10 })).toMatchObject([
+        { runId: id, seq: 1, epoch: 0, type: "run.created", key: null, v: 1, at: 1_000 },
+      ]);
+    });
+
+    it("a start that is sent again changes nothing and gives the same answer", async () => {
+      const id = runId();
+      const part = { starts: [start(id)], runs: [created(id)] };
+      const first = await write(part);
+      const again = await write(part);
+      expect(again).toEqual(first);
+      expect(await seqs(id)).toEqual([[1, 0]]);
+    });
+
+    it("a start that is sent again after a claim changes nothing", async () => {
+      const id = runId();
+      const part = { starts: [start(id)], runs: [created(id)] };
+      await write(part);
+      await store.openWorker("w1", LEASE_MS);
+      await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+      expect((await write(part)).starts.get(id)).toBe(id);
+      expect(await store.getRun(id)).toMatchObject({ status: "running", owner: "w1", epoch: 1, head: 1 });
+    });
+
+    it("an idempotency key makes one run, and both starts learn which", async () => {
+      const [a, b] = [runId(), runId()];
+      const key = { idempotencyKey: "k-1" };
+      await write({ starts: [start(a, key)], runs: [created(a)] });
+      const verdict = await write({ starts: [start(b, key)], runs: [created(b)] });
+      expect(verdict.starts.get(b)).toBe(a);
+      expect(await store.getRun(b)).toBeNull();
+      expect(await seqs(b)).toEqual([]);
+    });
+
+    it("two starts of one key in one write make one run", async () => {
+      const [a, b] = [runId(), runId()];
+      const key = { idempotencyKey: "k-1" };
+      const verdict = await write({ starts: [start(a, key), start(b, key)], runs: [created(a), created(b)] });
+      expect([...verdict.starts]).toEqual([
+        [a, a],
+        [b, a],
+      ]);
+      expect(await seqs(b)).toEqual([]);
+    });
+
+    it("an idempotency key belongs to its workflow", async () => {
+      const [a, b] = [runId(), runId()];
+      await write({ starts: [start(a, { idempotencyKey: "k" })], runs: [created(a)] });
+      const verdict = await write({
+        starts: [start(b, { idempotencyKey: "k", workflow: "other" })],
+        runs: [created(b)],
+      });
+      expect(verdict.starts.get(b)).toBe(b);
+    });
+
+    it("a start with an owner is claimed in the same write", async () => {
+      const id = runId();
+      await store.openWorker("w1", LEASE_MS);
+      await write({
+        starts: [start(id, { owner: "w1" })],
+        runs: [created(id, { epoch: 1, row: move({ status: "running", availableAt: null }) })],
+      });
+      expect(await store.getRun(id)).toMatchObject({ status: "running", owner: "w1", epoch: 1, head: 1, unclean: 1 });
+      await store.openWorker("w2", LEASE_MS);
+      expect((await store.claim({ worker: "w2", programs: [PROGRAM], limit: 9, alone: false })).claims).toEqual([]);
+    });
+
+    it("a delivery is stored in the write that starts its run, once", async () => {
+      const [a, b] = [runId(), runId()];
+      const delivery = {
+        hook: "github",
+        deliveryId: "d-1",
+        receivedAt: 5,
+        headers: { "x-github-event": "push" },
+        body: new Uint8Array([0, 255, 10]),
+      };
+      await write({ starts: [start(a, { idempotencyKey: "hook/d-1", delivery })], runs: [created(a)] });
+      await write({
+        starts: [start(b, { idempotencyKey: "hook/d-1", delivery: { ...delivery, receivedAt: 9 } })],
+        runs: [created(b)],
+      });
+      const found = await store.getDelivery("github", "d-1");
+      expect(found?.runId).toBe(a);
+      expect(found?.delivery).toEqual(delivery);
+      expect(await store.getDelivery("github", "d-2")).toBeNull();
+    });
+  });
+
+  describe("the fence", () => {
+    it("events take the seqs after the head, in order, and positions grow", async () => {
+      const { id, epoch } = await claimed();
+      const events = [
+        event("attempt.started", "a"),
+        event("attempt.started", "b"),
+        event("step.completed", "a", { value: 1 }),
+      ];
+      const verdict = await write({ runs: [append(id, epoch, 2, { events })] });
+      expect(verdict.runs.get(id)).toEqual({ epoch, head: 4 });
+      const history = await store.readHistory(id, { afterSeq: 1, limit: 10 });
+      expect(history.map(({ seq, type, key, data }) => [seq, type, key, data])).toEqual([
+        [2, "attempt.started", "a", null],
+        [3, "attempt.started", "b", null],
+        [4, "step.completed", "a", '{"value":1}'],
+      ]);
+      const positions = history.map((row) => row.position);
+      expect(positions).toEqual([...positions].sort((x, y) => x - y));
+    });
+
+    it("an append that is sent again changes nothing and says that it is written", async () => {
+      const { id, epoch } = await claimed();
+      const part = { runs: [append(id, epoch, 2)] };
+      await write(part);
+      expect((await write(part)).runs.get(id)).toEqual({ epoch, head: 2 });
+      expect(await seqs(id)).toEqual([
+        [1, 0],
+        [2, epoch],
+      ]);
+    });
+
+    it("an append under an old epoch changes nothing and does not hurt its neighbours", async () => {
+      const { id, epoch } = await claimed("w1");
+      const other = await claimed("w1");
+      await pass(LEASE_MS + 100);
+      await store.openWorker("w2", LEASE_MS);
+      const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
+      const [stolen] = claims;
+      const kept = stolen!.runId === id ? other : { id, epoch };
+      const lost = stolen!.runId === id ? { id, epoch } : other;
+      const verdict = await write({
+        runs: [
+          append(lost.id, lost.epoch, 2, {
+            row: move({ status: "completed", endedAt: 9, result: "{}", release: true }),
+          }),
+          append(kept.id, kept.epoch, 2),
+        ],
+      });
+      expect(verdict.runs.get(lost.id)).toEqual({ epoch: lost.epoch + 1, head: 1 });
+      expect(verdict.runs.get(kept.id)).toEqual({ epoch: kept.epoch, head: 2 });
+      expect(await store.getRun(lost.id)).toMatchObject({ status: "running", owner: "w2", result: null });
+    });
+
+    it("an append from a wrong head changes nothing", async () => {
+      const { id, epoch } = await claimed();
+      await write({ runs: [append(id, epoch, 3)] });
+      expect(await seqs(id)).toEqual([[1, 0]]);
+      expect(await store.getRun(id)).toMatchObject({ head: 1 });
+    });
+
+    it("a row can change without an event", async () => {
+      const { id, epoch } = await claimed();
+      const row = move({
+        status: "stuck",
+        availableAt: null,
+        release: true,
+        stuck: '{"code":"X","message":"m"}',
+        unclean: "undo",
+      });
+      await write({ runs: [append(id, epoch, 2, { events: [], row })] });
+      expect(await store.getRun(id)).toMatchObject({
+        status: "stuck",
+        owner: null,
+        head: 1,
+        unclean: 0,
+        stuck: row.stuck,
+      });
+    });
+
+    it("a terminal row keeps its result", async () => {
+      const { id, epoch } = await claimed();
+      const row = move({
+        status: "completed",
+        availableAt: null,
+        release: true,
+        result: '{"value":42}',
+        startedAt: 1,
+        endedAt: 2,
+      });
+      await write({ runs: [append(id, epoch, 2, { row })] });
+      expect(await store.getRun(id)).toMatchObject({
+        status: "completed",
+        owner: null,
+        result: '{"value":42}',
+        endedAt: 2,
+      });
+    });
+
+    it("unclean claims are counted, taken back and reset", async () => {
+      const { id, epoch } = await claimed();
+      expect(await store.getRun(id)).toMatchObject({ unclean: 1 });
+      await write({ runs: [append(id, epoch, 2, { row: { kind: "advance", unclean: "reset" } })] });
+      expect(await store.getRun(id)).toMatchObject({ unclean: 0 });
+      await write({ runs: [append(id, epoch, 3, { row: { kind: "advance", unclean: "undo" } })] });
+      expect(await store.getRun(id)).toMatchObject({ unclean: 0 });
+    });
+  });
+
+  describe("claims and leases", () => {
+    it("a claim takes due runs, the longest due first, and raises their epoch", async () => {
+      const late = runId();
+      const early = runId();
+      await write({
+        starts: [start(late), start(early)],
+        runs: [created(late, { row: move({ availableAt: 20 }) }), created(early, { row: move({ availableAt: 10 }) })],
+      });
+      await store.openWorker("w1", LEASE_MS);
+      const first = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+      expect(first.claims).toEqual([
+        { runId: early, ...PROGRAM, epoch: 1, head: 1, uncleanBefore: 0, wasStuck: false },
+      ]);
+      const second = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
+      expect(second.claims.map((claim) => claim.runId)).toEqual([late]);
+    });
+
+    it("a run that is due later is not claimed, and work ahead says when it is", async () => {
+      const at = (await store.now()) + 60_000;
+      const id = runId();
+      await write({ starts: [start(id)], runs: [created(id, { row: move({ availableAt: at }) })] });
+      await store.openWorker("w1", LEASE_MS);
+      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: at, suspectDue: false });
+    });
+
+    it("a run of a program that the worker does not have is not claimed", async () => {
+      await pending();
+      await store.openWorker("w1", LEASE_MS);
+      const programs = [{ workflow: "ship", version: "2" }];
+      expect((await store.claim({ worker: "w1", programs, limit: 1, alone: false })).claims).toEqual([]);
+      expect(await store.workAhead("w1", programs)).toMatchObject({ dueAt: null });
+    });
+
+    it("a run whose owner lives is not claimed", async () => {
+      await claimed("w1");
+      await store.openWorker("w2", LEASE_MS);
+      expect((await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+    });
+
+    it("a run whose owner's lease has ended is claimed under a higher epoch", async () => {
+      const { id, epoch } = await claimed("w1");
+      await pass(LEASE_MS + 100);
+      await store.openWorker("w2", LEASE_MS);
+      const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
+      expect(claims).toMatchObject([{ runId: id, epoch: epoch + 1, uncleanBefore: 1 }]);
+    });
+
+    it("work ahead names the end of another worker's lease", async () => {
+      await claimed("w1");
+      const [lease] = await store.listWorkers();
+      expect((await store.workAhead("w2", [PROGRAM])).dueAt).toBe(lease!.expiresAt);
+      expect((await store.workAhead("w1", [PROGRAM])).dueAt).toBeNull();
+    });
+
+    it("a heartbeat keeps a lease alive", async () => {
+      await claimed("w1");
+      for (let i = 0; i < 3; i++) {
+        await pass(LEASE_MS / 2);
+        expect((await store.heartbeat("w1", LEASE_MS)).alive).toBe(true);
+      }
+      await store.openWorker("w2", LEASE_MS);
+      expect((await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+    });
+
+    it("a heartbeat after the end of the lease is refused, and so is a claim", async () => {
+      await store.openWorker("w1", LEASE_MS);
+      await pending();
+      await pass(LEASE_MS + 100);
+      expect((await store.heartbeat("w1", LEASE_MS)).alive).toBe(false);
+      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+    });
+
+    it("a worker that closes leaves its runs to others at once", async () => {
+      const { id } = await claimed("w1");
+      await store.closeWorker("w1");
+      await store.openWorker("w2", LEASE_MS);
+      const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
+      expect(claims.map((claim) => claim.runId)).toEqual([id]);
+    });
+  });
+
+  describe("suspects", () => {
+    /** Lets claims of one run end uncleanly `times` times. */
+    async function crash(times: number): Promise<string> {
+      const id = await pending();
+      for (let i = 0; i < times; i++) {
+        const worker = `crashing-${id}-${i}`;
+        await store.openWorker(worker, LEASE_MS);
+        const alone = i >= UNCLEAN_ALONE_FROM;
+        const { claims } = await store.claim({ worker, programs: [PROGRAM], limit: 1, alone });
+        expect(claims).toMatchObject([{ runId: id, uncleanBefore: i }]);
+        await store.closeWorker(worker);
+      }
+      return id;
+    }
+
+    it("from the third claim on a run is claimed only alone", async () => {
+      const id = await crash(UNCLEAN_ALONE_FROM);
+      await store.openWorker("w1", LEASE_MS);
+      expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ suspectDue: true });
+      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false })).claims).toEqual([]);
+      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: true });
+      expect(claims).toMatchObject([{ runId: id, uncleanBefore: UNCLEAN_ALONE_FROM }]);
+    });
+
+    it("a claim alone takes suspects only, one at a time", async () => {
+      await pending();
+      await store.openWorker("w1", LEASE_MS);
+      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: true })).claims).toEqual([]);
+    });
+
+    it("a run that keeps ending its worker alone is parked as stuck under a new epoch", async () => {
+      const id = await crash(UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
+      await store.openWorker("w1", LEASE_MS);
+      const verdict = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
+      expect(verdict).toEqual({ claims: [], poisoned: [id] });
+      const row = await store.getRun(id);
+      expect(row).toMatchObject({ status: "stuck", owner: null, epoch: UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX + 1 });
+      expect(JSON.parse(row!.stuck!).code).toBe(POISONED);
+      expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ suspectDue: false });
+    });
+
+    it("only runs that are stuck for another reason than poison are released", async () => {
+      await crash(UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
+      await store.openWorker("w0", LEASE_MS);
+      await store.claim({ worker: "w0", programs: [PROGRAM], limit: 1, alone: true });
+      const { id, epoch } = await claimed("w1");
+      const row = move({
+        status: "stuck",
+        availableAt: null,
+        release: true,
+        unclean: "undo",
+        stuck: '{"code":"REPLAY_DIVERGED","message":""}',
+      });
+      await write({ runs: [append(id, epoch, 2, { events: [], row })] });
+      expect(await store.releaseStuck([{ workflow: "ship", version: "9" }])).toBe(0);
+      expect(await store.releaseStuck([PROGRAM])).toBe(1);
+      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
+      expect(claims).toMatchObject([{ runId: id, wasStuck: true }]);
+    });
+  });
+
+  describe("the inbox", () => {
+    const cancel = (id: string, token = `t-${++nextId}`) => ({
+      runId: id,
+      kind: "cancel" as const,
+      token,
+      data: '{"reason":"r"}',
+      at: 7,
+    });
+
+    it("a message is kept in order of arrival until it is drained under the fence", async () => {
+      const { id, epoch } = await claimed();
+      const messages = [cancel(id), cancel(id)];
+      const verdict = await write({ messages });
+      expect([...verdict.messages.values()]).toEqual(["accepted", "accepted"]);
+      const mail = await store.readInbox(id);
+      expect(mail).toMatchObject(messages);
+      expect((await store.heartbeat("w1", LEASE_MS)).mail).toEqual([id]);
+      await write({ runs: [append(id, epoch + 1, 2, { drained: [mail[0]!.id] })] });
+      expect(await store.readInbox(id)).toHaveLength(2);
+      await write({ runs: [append(id, epoch, 2, { drained: [mail[0]!.id] })] });
+      expect(await store.readInbox(id)).toEqual([mail[1]]);
+    });
+
+    it("a message that is sent again is the same one", async () => {
+      const { id } = await claimed();
+      const message = cancel(id);
+      await write({ messages: [message] });
+      expect([...(await write({ messages: [message] })).messages.values()]).toEqual(["accepted"]);
+      expect(await store.readInbox(id)).toHaveLength(1);
+    });
+
+    it("a message to a waiting run makes it claimable", async () => {
+      const { id, epoch } = await claimed();
+      const row = move({ status: "waiting", availableAt: null, release: true, unclean: "undo" });
+      await write({ runs: [append(id, epoch, 2, { row })] });
+      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      await write({ messages: [cancel(id)] });
+      expect(await store.getRun(id)).toMatchObject({ status: "pending" });
+      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+      expect(claims.map((claim) => claim.runId)).toEqual([id]);
+      expect((await store.load(claims)).get(id)?.inbox).toHaveLength(1);
+    });
+
+    it("a run does not park while a message waits", async () => {
+      const { id, epoch } = await claimed();
+      await write({ messages: [cancel(id)] });
+      const row = move({ status: "waiting", availableAt: null, release: true });
+      await write({ runs: [append(id, epoch, 2, { row })] });
+      expect(await store.getRun(id)).toMatchObject({ status: "pending", owner: null });
+      expect((await store.workAhead("w1", [PROGRAM])).dueAt).not.toBeNull();
+    });
+
+    it("a message in the same write as the park is not lost", async () => {
+      const { id, epoch } = await claimed();
+      const row = move({ status: "waiting", availableAt: null, release: true });
+      await write({ runs: [append(id, epoch, 2, { row })], messages: [cancel(id)] });
+      expect(await store.getRun(id)).toMatchObject({ status: "pending" });
+    });
+
+    it("a message to a run that is over is refused, and its end discards what is left", async () => {
+      const { id, epoch } = await claimed();
+      await write({ messages: [cancel(id)] });
+      const row = move({ status: "completed", availableAt: null, release: true, result: "{}", endedAt: 3 });
+      await write({ runs: [append(id, epoch, 2, { row })] });
+      expect(await store.readInbox(id)).toEqual([]);
+      expect([...(await write({ messages: [cancel(id)] })).messages.values()]).toEqual(["over"]);
+      expect(await store.readInbox(id)).toEqual([]);
+    });
+
+    it("a message to no run is refused", async () => {
+      expect([...(await write({ messages: [cancel("run_none")] })).messages.values()]).toEqual(["unknown-run"]);
+    });
+
+    it("a full inbox refuses more", async () => {
+      const { id } = await claimed();
+      await write({ messages: Array.from({ length: INBOX_ROWS_MAX }, () => cancel(id)) });
+      expect([...(await write({ messages: [cancel(id)] })).messages.values()]).toEqual(["full"]);
+    });
+  });
+
+  describe("reads", () => {
+    it("a load leaves out what lies within completed scopes, and reads open ones", async () => {
+      const { id, epoch } = await claimed();
+      const at = (scope: string | null, type: string, key: string) => ({
+        ...event(type, key, type.endsWith("completed") ? { value: 1 } : null),
+        scope,
+      });
+      const events = [
+        at(null, "attempt.started", "before"),
+        at("", "scope.started", "done"),
+        at("done", "attempt.started", "done/a"),
+        at("done", "scope.started", "done/in"),
+        at("done/in", "attempt.started", "done/in/x"),
+        at("", "scope.started", "open"),
+        at("done", "scope.completed", "done/in"),
+        at("open", "scope.started", "open/in"),
+        at("open/in", "attempt.started", "open/in/x"),
+        at("", "scope.completed", "done"),
+        at("open", "attempt.started", "open/b"),
+        at("", "attempt.started", "after"),
+      ];
+      await write({ runs: [append(id, epoch, 2, { events })] });
+      const loaded = (await store.load([{ runId: id, head: 13 }])).get(id)!;
+      expect(loaded.events.map((row) => row.key ?? row.type)).toEqual([
+        "run.created",
+        "before",
+        "done",
+        "open",
+        "open/in",
+        "open/in/x",
+        "done",
+        "open/b",
+        "after",
+      ]);
+    });
+
+    it("a load of many and of long runs has every event of each", async () => {
+      const long = await claimed("w1");
+      const many = Array.from({ length: 6_000 }, (_, i) => event("attempt.started", `s${i}`));
+      for (let i = 0; i < many.length; i += 2_000) {
+        await write({ runs: [append(long.id, long.epoch, 2 + i, { events: many.slice(i, i + 2_000) })] });
+      }
+      const short = [await pending(), await pending()];
+      const loads = await store.load([{ runId: long.id, head: 6_001 }, ...short.map((id) => ({ runId: id, head: 1 }))]);
+      expect(loads.get(long.id)?.events.map((row) => row.seq)).toEqual(Array.from({ length: 6_001 }, (_, i) => i + 1));
+      for (const id of short) expect(loads.get(id)?.events.map((row) => row.seq)).toEqual([1]);
+    });
+
+    it("a list is newest first, filtered and paged", async () => {
+      const ids = [
+        await pending({ tags: { a: "1" } }),
+        await pending({ tags: { a: "2", b: "x" } }),
+        await pending({ tags: { a: "1" }, workflow: "other" }),
+      ];
+      const page = { before: null, limit: 10 };
+      expect((await store.listRuns({}, page)).map((row) => row.id)).toEqual([...ids].reverse());
+      expect((await store.listRuns({ tags: { a: "1" } }, page)).map((row) => row.id)).toEqual([ids[2], ids[0]]);
+      expect(
+        (await store.listRuns({ workflow: "ship", status: ["pending", "running"] }, page)).map((row) => row.id),
+      ).toEqual([ids[1], ids[0]]);
+      expect(await store.listRuns({ status: ["failed"] }, page)).toEqual([]);
+      expect((await store.listRuns({}, { before: ids[2]!, limit: 1 })).map((row) => row.id)).toEqual([ids[1]]);
+    });
+
+    it("the log is read by position across runs", async () => {
+      const [a, b] = [await pending(), await pending()];
+      const rows = await store.readLog({ afterPosition: 0, limit: 10 });
+      expect(rows.map((row) => row.runId)).toEqual([a, b]);
+      expect(await store.lastPosition()).toBe(rows[1]!.position);
+      expect(await store.readLog({ afterPosition: rows[0]!.position, limit: 10 })).toEqual([rows[1]]);
+    });
+
+    it("API keys are stored by their digest and can be revoked", async () => {
+      const key = { id: "key_1", name: "ci", hash: "ab", scopes: ["runs:read"], createdAt: 1, revokedAt: null };
+      await store.putApiKey(key);
+      await store.putApiKey({ ...key, revokedAt: 5 });
+      expect(await store.listApiKeys()).toEqual([{ ...key, revokedAt: 5 }]);
+    });
+  });
+}
