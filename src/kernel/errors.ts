@@ -107,6 +107,11 @@ export class ForeignAwaitError extends VarveError {
   override readonly name = "ForeignAwaitError";
 }
 
+/** This worker's lease on the run has ended: another may have it. A body that sees it as abort reason should stop. */
+export class LeaseLostError extends VarveError {
+  override readonly name = "LeaseLostError";
+}
+
 /** The code asks for something else than its history holds. The run is parked as `stuck`. */
 export class ReplayDivergedError extends VarveError {
   override readonly name = "ReplayDivergedError";

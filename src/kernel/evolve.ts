@@ -143,7 +143,8 @@ function callOf(state: RunState, event: RunEvent, kind: CallKind): CallState {
   return call;
 }
 
-function newCall(kind: CallKind, key: string): CallState {
+/** A call of which the log says nothing yet. */
+export function newCall(kind: CallKind, key: string): CallState {
   return {
     kind,
     key,

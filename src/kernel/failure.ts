@@ -20,7 +20,8 @@ export interface Failure {
 const MESSAGE_LENGTH_MAX = 4_096;
 const STACK_LENGTH_MAX = 4_096;
 const CAUSES_MAX = 4;
-const FIELD_LENGTH_MAX = 8_192;
+/** The most that an error's own fields take together, characters. */
+const FIELDS_LENGTH_MAX = 8_192;
 const OWN_FIELDS = new Set(["name", "message", "code", "stack", "cause"]);
 
 /** What the log keeps of a thrown value, whatever it is. Never throws. */
@@ -53,11 +54,15 @@ function read(error: Error, field: string): unknown {
 
 function ownFields(error: Error): Record<string, Json> | undefined {
   const fields: Record<string, Json> = {};
+  let room = FIELDS_LENGTH_MAX;
   for (const field of Object.keys(error)) {
     if (OWN_FIELDS.has(field) || field === "__proto__" || !field.isWellFormed()) continue;
-    const json = lossyJson(read(error, field), FIELD_LENGTH_MAX);
+    const json = lossyJson(read(error, field), room);
     // What JSON cannot keep (a socket) or is large (a response) is left out: the error itself matters more.
-    if (json !== undefined && !isEmpty(json)) fields[field] = json;
+    if (json === undefined || isEmpty(json)) continue;
+    room -= field.length + JSON.stringify(json).length;
+    if (room < 0) break;
+    fields[field] = json;
   }
   return Object.keys(fields).length === 0 ? undefined : fields;
 }

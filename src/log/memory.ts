@@ -23,7 +23,7 @@ import {
   type ProgramId,
   type RunAppend,
   type RunFilter,
-  type RunLoad,
+  type RunHead,
   type RunRow,
   type RunStart,
   UNCLEAN_ALONE_FROM,
@@ -42,6 +42,8 @@ export function memoryStore(clock: Pick<Clock, "now">): LogStore {
 }
 
 class MemoryStore implements LogStore {
+  readonly exclusive = false;
+  readonly localClock = true;
   readonly #clock: Pick<Clock, "now">;
   readonly #events: EventRow[] = [];
   readonly #histories = new Map<string, EventRow[]>();
@@ -58,6 +60,10 @@ class MemoryStore implements LogStore {
 
   async now(): Promise<number> {
     return Math.floor(this.#clock.now());
+  }
+
+  async changed(): Promise<boolean> {
+    return true;
   }
 
   async append(write: LogWrite): Promise<WriteVerdict> {
@@ -150,9 +156,9 @@ class MemoryStore implements LogStore {
     row.stuck = patch.stuck;
   }
 
-  #headOf(runId: string): [string, { epoch: number; head: number }][] {
+  #headOf(runId: string): [string, RunHead][] {
     const row = this.#runs.get(runId);
-    return row === undefined ? [] : [[runId, { epoch: row.epoch, head: row.head }]];
+    return row === undefined ? [] : [[runId, { epoch: row.epoch, head: row.head, availableAt: row.availableAt }]];
   }
 
   #messageVerdict({ runId, token }: InboxMessage): MessageVerdict {
@@ -204,7 +210,9 @@ class MemoryStore implements LogStore {
         (run) => !poisoned.includes(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
       );
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
-      for (const run of open.slice(0, request.alone ? 1 : request.limit)) claims.push(take(run, request.worker));
+      for (const run of open.slice(0, request.alone ? 1 : request.limit)) {
+        claims.push(take(run, request.worker, this.#mailOf(run.id).length > 0));
+      }
     }
     return { claims, poisoned: poisoned.map((run) => run.id) };
   }
@@ -214,13 +222,8 @@ class MemoryStore implements LogStore {
     return run.availableAt !== null && run.availableAt <= Math.floor(this.#clock.now());
   }
 
-  async load(claims: readonly Pick<Claim, "runId">[]): Promise<Map<string, RunLoad>> {
-    return new Map(
-      claims.map(({ runId }) => [
-        runId,
-        { events: withoutCompletedScopes(this.#histories.get(runId) ?? []), inbox: this.#mailOf(runId) },
-      ]),
-    );
+  async load(claims: readonly Pick<Claim, "runId">[]): Promise<Map<string, EventRow[]>> {
+    return new Map(claims.map(({ runId }) => [runId, withoutCompletedScopes(this.#histories.get(runId) ?? [])]));
   }
 
   async workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
@@ -275,8 +278,8 @@ class MemoryStore implements LogStore {
     return this.#events.length;
   }
 
-  async readInbox(runId: string): Promise<InboxRow[]> {
-    return this.#mailOf(runId);
+  async readInbox(runIds: readonly string[]): Promise<InboxRow[]> {
+    return this.#inbox.filter((row) => runIds.includes(row.runId));
   }
 
   async getDelivery(hook: string, deliveryId: string): Promise<{ runId: string; delivery: DeliveryRow } | null> {
@@ -320,7 +323,7 @@ function changedUnclean(unclean: number, change: UncleanChange): number {
   return change === "undo" ? Math.max(unclean - 1, 0) : unclean;
 }
 
-function take(run: Mutable<RunRow>, worker: string): Claim {
+function take(run: Mutable<RunRow>, worker: string, hasMail: boolean): Claim {
   const uncleanBefore = run.unclean;
   run.status = "running";
   run.owner = worker;
@@ -328,7 +331,7 @@ function take(run: Mutable<RunRow>, worker: string): Claim {
   run.unclean++;
   run.availableAt = null;
   const { id: runId, workflow, version, epoch, head, stuck } = run;
-  return { runId, workflow, version, epoch, head, uncleanBefore, wasStuck: stuck !== null };
+  return { runId, workflow, version, epoch, head, uncleanBefore, wasStuck: stuck !== null, hasMail };
 }
 
 function parkPoisoned(run: Mutable<RunRow>): void {

@@ -108,12 +108,19 @@ export interface LogWrite {
 
 /** What became of a write. */
 export interface WriteVerdict {
-  /** Epoch and head of each run of `runs` after the write, by run id; missing: no such run. */
-  readonly runs: ReadonlyMap<string, { readonly epoch: number; readonly head: number }>;
+  /** The row of each run of `runs` after the write, by run id; missing: no such run. */
+  readonly runs: ReadonlyMap<string, RunHead>;
   /** For each start by its run id: the run that exists under its idempotency key, or its own. */
   readonly starts: ReadonlyMap<string, string>;
   /** For each message by its token. */
   readonly messages: ReadonlyMap<string, MessageVerdict>;
+}
+
+/** What a write's verdict says of a run's row. */
+export interface RunHead {
+  readonly epoch: number;
+  readonly head: number;
+  readonly availableAt: number | null;
 }
 
 /** `over`: the run is terminal. `full`: {@link INBOX_ROWS_MAX} rows wait. */
@@ -151,6 +158,8 @@ export interface Claim {
   readonly uncleanBefore: number;
   /** Whether it was `stuck` before. */
   readonly wasStuck: boolean;
+  /** Whether its inbox has rows. */
+  readonly hasMail: boolean;
 }
 
 export interface ClaimVerdict {
@@ -161,13 +170,6 @@ export interface ClaimVerdict {
 
 /** The code in a run's `stuck` when its claims kept ending uncleanly. Only a person releases such a run. */
 export const POISONED = "RUN_POISONED";
-
-/** What a claimed run's owner reads before it goes on. */
-export interface RunLoad {
-  /** In order of seq, without the events within completed scopes. */
-  readonly events: readonly EventRow[];
-  readonly inbox: readonly InboxRow[];
-}
 
 /** When a worker is needed next. */
 export interface WorkAhead {
@@ -241,8 +243,14 @@ export interface ApiKeyRow {
 
 /** The log and what belongs to it. Times are the database's clock, milliseconds since the epoch. */
 export interface LogStore {
+  /** Whether this process alone can write: then nothing happens to the log that it does not know of. */
+  readonly exclusive: boolean;
+  /** Whether the database's clock is this machine's: then the clock port can be read instead of asking. */
+  readonly localClock: boolean;
   /** The database's clock. */
   now(): Promise<number>;
+  /** Whether somebody else may have written since the last call; cheap where the database can tell. */
+  changed(): Promise<boolean>;
   append(write: LogWrite): Promise<WriteVerdict>;
 
   /** Registers a worker with a lease of `leaseMs`. */
@@ -254,7 +262,8 @@ export interface LogStore {
 
   /** Takes due runs, and runs whose owner's lease has ended, for a worker whose own lease has not. */
   claim(request: ClaimRequest): Promise<ClaimVerdict>;
-  load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, RunLoad>>;
+  /** Claimed runs' events by run id, in order of seq, without those within completed scopes. */
+  load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, readonly EventRow[]>>;
   workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;
   /** Makes runs claimable again that are `stuck` for another reason than {@link POISONED}. Returns how many. */
   releaseStuck(programs: readonly ProgramId[]): Promise<number>;
@@ -268,7 +277,8 @@ export interface LogStore {
   readLog(page: { readonly afterPosition: number; readonly limit: number }): Promise<EventRow[]>;
   /** The last position; 0 for an empty log. */
   lastPosition(): Promise<number>;
-  readInbox(runId: string): Promise<InboxRow[]>;
+  /** The mail of runs, in order of arrival. */
+  readInbox(runIds: readonly string[]): Promise<InboxRow[]>;
   getDelivery(
     hook: string,
     deliveryId: string,

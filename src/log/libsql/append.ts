@@ -1,8 +1,8 @@
 /** One write of the log: a batch whose parts are all fenced, and the verdict that ends it. */
-import type { ResultSet } from "@libsql/client";
+import type { ResultSet, Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
-import type { LogWrite, MessageVerdict, RunAppend, RunStart, WriteVerdict } from "../port.ts";
+import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
 import type { Bound, Database } from "./database.ts";
 import * as sql from "./statements.ts";
 
@@ -135,10 +135,12 @@ function verdict(results: readonly ResultSet[], batch: Batch): WriteVerdict {
     starts.set(row.asked as string, row.actual as string);
   }
   return {
-    runs: new Map(
-      rowsOf("heads").map((row) => [row.id as string, { epoch: Number(row.epoch), head: Number(row.head) }]),
-    ),
+    runs: new Map(rowsOf("heads").map((row) => [row.id as string, headOf(row)])),
     starts,
     messages: new Map(rowsOf("messages").map((row) => [row.token as string, row.verdict as MessageVerdict])),
   };
+}
+
+function headOf(row: Row): RunHead {
+  return { epoch: row.epoch as number, head: row.head as number, availableAt: row.available_at as number | null };
 }

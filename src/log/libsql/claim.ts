@@ -80,6 +80,7 @@ function claimOf(row: Row): Claim {
     head: Number(row.head),
     uncleanBefore: Number(row.unclean_before),
     wasStuck: Number(row.was_stuck) === 1,
+    hasMail: Number(row.has_mail) === 1,
   };
 }
 

@@ -68,6 +68,7 @@ export class Database {
   readonly query: LibSQLDatabase<Record<string, unknown>>;
   #ready: Promise<void> | null = null;
   #closed = false;
+  #dataVersion: number | null = null;
 
   constructor(options: DatabaseOptions) {
     this.kind = options.kind;
@@ -109,6 +110,16 @@ export class Database {
   async read(statements: readonly Bound[]): Promise<ResultSet[]> {
     const bound = statements.map(({ sql, args }) => this.bind(sql, args));
     return await this.attempt(() => this.#client.batch(bound, "read"));
+  }
+
+  /** Whether another connection may have written since the last call. A file can tell; of a server it is assumed. */
+  async changed(): Promise<boolean> {
+    if (this.kind === "remote") return true;
+    const [row] = await this.one("PRAGMA data_version");
+    const version = Number(row?.data_version);
+    const changed = version !== this.#dataVersion;
+    this.#dataVersion = version;
+    return changed;
   }
 
   /** Runs a call until it succeeds or fails for another reason than a busy database. */
@@ -160,6 +171,7 @@ export class Database {
 
   async #replaceConnection(): Promise<void> {
     this.#ready = null;
+    this.#dataVersion = null;
     if (this.kind !== "remote") await this.#client.reconnect();
   }
 

@@ -2,7 +2,7 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
 import type { EventRow } from "../../kernel/events.ts";
-import type { Claim, DeliveryRow, InboxRow, RunFilter, RunLoad, RunRow } from "../port.ts";
+import type { Claim, DeliveryRow, InboxRow, RunFilter, RunRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
@@ -10,25 +10,23 @@ import * as sql from "./statements.ts";
 /** The most seqs that one read of a claimed run's events spans. */
 const LOAD_SEQS_MAX = 5_000;
 
-/** Events and mail of claimed runs. Small runs share a read; a long one is read in pages. */
+/** Events of claimed runs. Small runs share a read; a long one is read in pages. */
 export async function load(
   db: Database,
   claims: readonly Pick<Claim, "runId" | "head">[],
-): Promise<Map<string, RunLoad>> {
-  const loads = new Map<string, { events: EventRow[]; inbox: InboxRow[] }>();
-  for (const { runId } of claims) loads.set(runId, { events: [], inbox: [] });
+): Promise<Map<string, EventRow[]>> {
+  const loads = new Map<string, EventRow[]>();
+  for (const { runId } of claims) loads.set(runId, []);
   for (const group of groups(claims)) {
     const head = Math.max(...group.map((claim) => claim.head));
     for (let after = 0; after < head; after += LOAD_SEQS_MAX) await loadPage(db, group, after, loads);
   }
   await loadOpenScopes(db, loads);
-  const ids = JSON.stringify(claims.map((claim) => claim.runId));
-  for (const row of await db.one(sql.READ_INBOX, { ids })) loads.get(row.run_id as string)?.inbox.push(inboxRow(row));
-  for (const { events } of loads.values()) events.sort((a, b) => a.seq - b.seq);
+  for (const events of loads.values()) events.sort((a, b) => a.seq - b.seq);
   return loads;
 }
 
-type Loads = ReadonlyMap<string, { events: EventRow[]; inbox: InboxRow[] }>;
+type Loads = ReadonlyMap<string, EventRow[]>;
 
 function groups(claims: readonly Pick<Claim, "runId" | "head">[]): Pick<Claim, "runId" | "head">[][] {
   const result: Pick<Claim, "runId" | "head">[][] = [];
@@ -48,18 +46,18 @@ async function loadPage(db: Database, group: readonly { runId: string }[], after
   const ids = JSON.stringify(group.map((claim) => claim.runId));
   for (const row of await db.one(sql.READ_TOP_EVENTS, { ids, after, until: after + LOAD_SEQS_MAX })) {
     const event = eventRow(row);
-    loads.get(event.runId)?.events.push(event);
+    loads.get(event.runId)?.push(event);
   }
 }
 
 /** A scope without a conclusion is run again, so its own events are needed; in turn those of its open inner scopes. */
 async function loadOpenScopes(db: Database, loads: Loads): Promise<void> {
-  let fresh = [...loads.values()].flatMap((run) => run.events);
+  let fresh = [...loads.values()].flat();
   for (;;) {
     const scopes = openScopes(fresh);
     if (scopes.length === 0) return;
     fresh = (await db.one(sql.READ_SCOPE_EVENTS, { scopes: JSON.stringify(scopes) })).map(eventRow);
-    for (const event of fresh) loads.get(event.runId)?.events.push(event);
+    for (const event of fresh) loads.get(event.runId)?.push(event);
   }
 }
 
@@ -100,8 +98,8 @@ function inboxRow(row: Row): InboxRow {
   };
 }
 
-export async function readInbox(db: Database, runId: string): Promise<InboxRow[]> {
-  return (await db.one(sql.READ_INBOX, { ids: JSON.stringify([runId]) })).map(inboxRow);
+export async function readInbox(db: Database, runIds: readonly string[]): Promise<InboxRow[]> {
+  return (await db.one(sql.READ_INBOX, { ids: JSON.stringify(runIds) })).map(inboxRow);
 }
 
 export async function getRun(db: Database, runId: string): Promise<RunRow | null> {

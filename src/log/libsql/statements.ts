@@ -115,9 +115,9 @@ ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean,
   available_at = excluded.available_at, owner = excluded.owner, result = excluded.result, started_at = excluded.started_at,
   ended_at = excluded.ended_at, stuck = excluded.stuck`;
 
-/** The verdict: epoch and head of each run, by primary key. `:ids`: `[runId, ...]` */
+/** The verdict: each run's row, as far as it matters, by primary key. `:ids`: `[runId, ...]` */
 export const READ_HEADS: HotStatement = `
-SELECT r.id, r.epoch, r.head FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
+SELECT r.id, r.epoch, r.head, r.available_at FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
 
 const KNOWN_PROGRAM = `EXISTS (
   SELECT 1 FROM json_each(:programs) p WHERE p.value ->> 0 = r.workflow AND p.value ->> 1 = r.version)`;
@@ -126,8 +126,8 @@ const LIVE_WORKER = "EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND 
 
 const TAKE = "SET status = 'running', owner = :worker, epoch = epoch + 1, unclean = unclean + 1, available_at = NULL";
 
-const TAKEN =
-  "RETURNING id, workflow, version, epoch, head, unclean - 1 AS unclean_before, stuck IS NOT NULL AS was_stuck";
+const TAKEN = `RETURNING id, workflow, version, epoch, head, unclean - 1 AS unclean_before, stuck IS NOT NULL AS was_stuck,
+  EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id) AS has_mail`;
 
 /**
  * Claims runs whose owner's lease has ended (by `runs_owner`), then due ones of each program (by `runs_due`).

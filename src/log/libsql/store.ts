@@ -9,6 +9,9 @@ import * as reads from "./read.ts";
 /** The log in `db`, which must have been migrated. */
 export function libsqlStore(db: Database): LogStore {
   return {
+    exclusive: db.kind === "owned-file",
+    localClock: !db.hasServerClock,
+    changed: () => db.changed(),
     now: () => claims.now(db),
     append: (write) => append(db, write),
     openWorker: (worker, leaseMs) => claims.openWorker(db, worker, leaseMs),
@@ -24,7 +27,7 @@ export function libsqlStore(db: Database): LogStore {
     readHistory: (runId, page) => reads.readHistory(db, runId, page),
     readLog: (page) => reads.readLog(db, page),
     lastPosition: () => reads.lastPosition(db),
-    readInbox: (runId) => reads.readInbox(db, runId),
+    readInbox: (runIds) => reads.readInbox(db, runIds),
     getDelivery: (hook, deliveryId) => reads.getDelivery(db, hook, deliveryId),
     putApiKey: (key: ApiKeyRow) => putApiKey(db, key),
     listApiKeys: () => listApiKeys(db),

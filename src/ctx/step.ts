@@ -1,0 +1,230 @@
+/** `ctx.step`: attempts until one completes, each recorded before its body runs. */
+import { assert } from "../kernel/assert.ts";
+import { stepIdempotencyKey } from "../kernel/derive.ts";
+import { formatDuration, parseDuration } from "../kernel/duration.ts";
+import * as errors from "../kernel/errors.ts";
+import type { EventOf } from "../kernel/events.ts";
+import { type Failure, fromFailure, toFailure } from "../kernel/failure.ts";
+import { decideRetry, type RetryPolicy, retryPolicy } from "../kernel/retry.ts";
+import type {
+  BodyOutcome,
+  BodySurroundings,
+  CallRequest,
+  LiveCall,
+  ScopeHandle,
+  Settlement,
+} from "../worker/recorder.ts";
+import type { StepContext, StepOptions } from "./ctx.ts";
+import { rejected, resolved } from "./settle.ts";
+
+type StepBody = (step: StepContext<never>) => unknown;
+
+/** Options with every default filled in. */
+interface StepPolicy {
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number | null;
+  readonly deadlineMs: number | null;
+  readonly once: boolean;
+}
+
+/** Attempts that a stopping worker may hand back before they count like any other. */
+const FORGIVEN_MAX = 20;
+
+const DEFAULTS: StepPolicy = { retry: retryPolicy(undefined), timeoutMs: null, deadlineMs: null, once: false };
+
+/** Asks for a step. Throws at once if its options are wrong. */
+export function stepRequest(scope: ScopeHandle, name: string, body: StepBody, options?: StepOptions): CallRequest {
+  if (typeof body !== "function") {
+    throw new errors.DefinitionError(
+      "STEP_INVALID",
+      `expected the body of step ${JSON.stringify(name)} to be a function, but found ${typeof body}`,
+    );
+  }
+  const policy = options === undefined ? DEFAULTS : stepPolicy(name, options);
+  return { kind: "step", name, scope, live: (call) => new Attempts(call, body, policy).goOn(), given };
+}
+
+function stepPolicy(name: string, options: StepOptions): StepPolicy {
+  const once = options.once === true;
+  if (once && options.retry !== undefined) {
+    throw new errors.DefinitionError(
+      "STEP_INVALID",
+      `expected step ${JSON.stringify(name)} to have either once or retry, but found both: a body that runs at most once is not repeated`,
+    );
+  }
+  return {
+    retry: once ? retryPolicy({ attempts: 1 }) : retryPolicy(options.retry),
+    timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout),
+    deadlineMs: options.deadline === undefined ? null : parseDuration(options.deadline),
+    once,
+  };
+}
+
+function given(outcome: Parameters<CallRequest["given"]>[0]): Settlement {
+  if (outcome.type === "step.completed") return resolved(outcome.data);
+  assert(outcome.type === "step.failed", "a step ends by completion or failure");
+  return rejected(stepError(outcome));
+}
+
+/** What the code catches. An error of the engine itself (a time-out, an unknown outcome) comes as it is. */
+function stepError(outcome: EventOf<"step.failed">): Error {
+  const cause = fromFailure(outcome.data.error);
+  if (cause instanceof errors.OutcomeUnknownError) return cause;
+  const { key, attempt } = outcome;
+  const times = attempt === 1 ? "its only attempt" : `${attempt} attempts`;
+  return new errors.StepFailedError(
+    "STEP_FAILED",
+    `step "${key}" failed after ${times}: ${cause.message}`,
+    { step: key, attempts: attempt },
+    { cause },
+  );
+}
+
+/** The attempts of one step, from what the log holds of them. */
+class Attempts {
+  readonly #call: LiveCall;
+  readonly #body: StepBody;
+  readonly #policy: StepPolicy;
+
+  constructor(call: LiveCall, body: StepBody, policy: StepPolicy) {
+    this.#call = call;
+    this.#body = body;
+    this.#policy = policy;
+  }
+
+  /** Begins with the first attempt, or goes on after those that the log holds. */
+  goOn(): void {
+    const { attempt, attemptOpen, dueAt } = this.#call.state;
+    if (attemptOpen) this.#interrupted(attempt);
+    else if (dueAt !== null) this.#call.waitUntil(dueAt, () => this.#startNext());
+    else this.#startNext();
+  }
+
+  /** The log has an attempt without an outcome: whoever began it is gone. */
+  #interrupted(attempt: number): void {
+    if (this.#policy.once) {
+      this.#fail(attempt, outcomeUnknown(this.#call, attempt));
+      return;
+    }
+    this.#call.record("attempt.interrupted", attempt, { reason: "lost" });
+    this.#startNext();
+  }
+
+  #startNext(): void {
+    const { attempt: last, attemptsForgiven, attemptOpen } = this.#call.state;
+    assert(!attemptOpen, "an attempt begins after the one before it");
+    const attempt = last + 1;
+    if (this.#policy.once && last > 0) this.#fail(last, outcomeUnknown(this.#call, last));
+    else if (last - Math.min(attemptsForgiven, FORGIVEN_MAX) >= this.#policy.retry.attemptsMax)
+      this.#fail(last, interruptedTooOften(last));
+    else if (this.#isPastDeadline()) this.#fail(last, this.#deadlineError());
+    else if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
+  }
+
+  #start(attempt: number): void {
+    this.#call.record("attempt.started", attempt, {});
+    this.#call.runBody({
+      attempt,
+      timeoutMs: this.#timeoutMs(),
+      run: (surroundings) => this.#body(this.#context(attempt, surroundings) as StepContext<never>),
+      ended: (outcome) => this.#ended(attempt, outcome),
+    });
+  }
+
+  #context(attempt: number, surroundings: BodySurroundings): StepContext {
+    const { key, run } = this.#call;
+    return {
+      key,
+      attempt,
+      idempotencyKey: stepIdempotencyKey(run.id, key),
+      get signal() {
+        return surroundings.signal;
+      },
+      env: surroundings.env,
+      log: surroundings.log,
+      run,
+    };
+  }
+
+  #ended(attempt: number, outcome: BodyOutcome): void {
+    if (outcome.kind === "value") this.#complete(attempt, outcome.value);
+    else if (outcome.kind === "error") this.#failed(attempt, toFailure(outcome.error));
+    else this.#failed(attempt, this.#timeoutFailure());
+  }
+
+  #complete(attempt: number, value: unknown): void {
+    try {
+      this.#call.conclude("step.completed", attempt, this.#call.encode(value));
+    } catch (error) {
+      // What the log cannot hold it cannot hold at the next attempt either.
+      this.#fail(attempt, toFailure(error));
+    }
+  }
+
+  #failed(attempt: number, error: Failure): void {
+    const counted = attempt - Math.min(this.#call.state.attemptsForgiven, FORGIVEN_MAX);
+    const decision = decideRetry(this.#policy.retry, counted, error, this.#call.random());
+    if (decision.kind === "give-up") {
+      this.#fail(attempt, error);
+      return;
+    }
+    const retryAt = Math.ceil(this.#call.now()) + decision.delayMs;
+    const deadlineAt = this.#deadlineAt();
+    if (deadlineAt !== null && retryAt >= deadlineAt) {
+      this.#fail(attempt, { ...this.#deadlineError(), cause: error });
+      return;
+    }
+    this.#call.record("attempt.failed", attempt, { error, retryAt });
+    this.#call.waitUntil(retryAt, () => this.#startNext());
+  }
+
+  #fail(attempt: number, error: Failure): void {
+    this.#call.conclude("step.failed", attempt, { error });
+  }
+
+  // ---- Time ----
+
+  #deadlineAt(): number | null {
+    const { deadlineMs } = this.#policy;
+    if (deadlineMs === null) return null;
+    return (this.#call.state.startedAt ?? this.#call.now()) + deadlineMs;
+  }
+
+  #isPastDeadline(): boolean {
+    const deadlineAt = this.#deadlineAt();
+    return deadlineAt !== null && this.#call.now() >= deadlineAt;
+  }
+
+  /** What the attempt may take: its own time-out, or what is left until the deadline. */
+  #timeoutMs(): number | null {
+    const deadlineAt = this.#deadlineAt();
+    if (deadlineAt === null) return this.#policy.timeoutMs;
+    return Math.min(this.#policy.timeoutMs ?? Number.POSITIVE_INFINITY, Math.max(0, deadlineAt - this.#call.now()));
+  }
+
+  #timeoutFailure(): Failure {
+    if (this.#isPastDeadline()) return this.#deadlineError();
+    const after = formatDuration(this.#policy.timeoutMs ?? 0);
+    return toFailure(
+      new errors.TimeoutError("ATTEMPT_TIMEOUT", `the attempt took longer than its time-out of ${after}`),
+    );
+  }
+
+  #deadlineError(): Failure {
+    const after = formatDuration(this.#policy.deadlineMs ?? 0);
+    const message = `the step did not complete by its deadline, ${after} after its first attempt began`;
+    return toFailure(new errors.TimeoutError("STEP_DEADLINE", message));
+  }
+}
+
+function outcomeUnknown(call: LiveCall, attempt: number): Failure {
+  const message =
+    `the worker of step "${call.key}" was lost during attempt ${attempt}, so nobody knows whether its body took effect; ` +
+    "the step is marked once, and so it is not repeated: find out by its idempotency key";
+  return toFailure(new errors.OutcomeUnknownError("OUTCOME_UNKNOWN", message, { step: call.key, attempt }));
+}
+
+function interruptedTooOften(attempts: number): Failure {
+  const message = `the worker was lost during each of the last attempts, and ${attempts} are all that the step has`;
+  return toFailure(new errors.TimeoutError("ATTEMPTS_INTERRUPTED", message, { attempts }));
+}

@@ -1,0 +1,139 @@
+/** Defines workflows: a name, a version, and a function of a context and an input. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { DefinitionError } from "../kernel/errors.ts";
+import { validateNow } from "../kernel/validate.ts";
+import { checkProgramId, type Schema, type WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { Program, Recorder } from "../worker/recorder.ts";
+import { createCtx } from "./create.ts";
+import type { Ctx, StorableCheck } from "./ctx.ts";
+
+type InferInput<S extends Schema> = StandardSchemaV1.InferInput<S>;
+type InferOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>;
+
+/** Survives duplicated packages: a workflow of one copy of Varve is one for another. */
+const WORKFLOW = Symbol.for("varve.workflow");
+
+/** A workflow that can be run here. */
+export interface Workflow<Input = unknown, Output = unknown, Env = unknown> extends WorkflowRef<Input, Output> {
+  /** Only for the compiler: what its steps take from `createEngine({ env })`. */
+  readonly env?: (env: Env) => void;
+  readonly [WORKFLOW]: Program["run"];
+}
+
+/** What a workflow is called and takes. */
+export interface WorkflowOptions<In extends Schema | undefined, Out extends Schema | undefined> {
+  /** Unique among an engine's workflows, with the version. */
+  readonly name: string;
+  /** A run keeps the version that it was started with. @default "1" */
+  readonly version?: string;
+  /** Any Standard Schema. Checks the input once, at the start. */
+  readonly input?: In;
+  /** Any Standard Schema that answers at once. Checks the output once, at the end. */
+  readonly output?: Out;
+}
+
+/** What the function may return: what the output schema takes, or whatever the log can hold. */
+type Returned<Out extends Schema | undefined> = Out extends Schema ? InferInput<Out> : unknown;
+
+/** What a run comes to: what the output schema makes of it, or what the function returns. */
+type Result<Out extends Schema | undefined, R> = Out extends Schema ? InferOutput<Out> : R;
+
+/** Defines workflows whose steps are given an `Env`. */
+export interface WorkflowFactory<Env> {
+  /** With an input schema. */
+  <In extends Schema, R extends Returned<Out>, Out extends Schema | undefined = undefined>(
+    options: WorkflowOptions<In, Out> & { readonly input: In },
+    run: (ctx: Ctx<Env>, input: InferOutput<In>) => PromiseLike<R>,
+    ...check: StorableCheck<R>
+  ): Workflow<InferInput<In>, Result<Out, R>, Env>;
+  /** Without: the input is what the function says it is, and is not checked. */
+  <R extends Returned<Out>, Input = unknown, Out extends Schema | undefined = undefined>(
+    options: WorkflowOptions<undefined, Out>,
+    run: (ctx: Ctx<Env>, input: Input) => PromiseLike<R>,
+    ...check: StorableCheck<R>
+  ): Workflow<Input, Result<Out, R>, Env>;
+}
+
+type Run = (ctx: Ctx<never>, input: never) => PromiseLike<unknown>;
+
+function define(options: WorkflowOptions<Schema | undefined, Schema | undefined>, run: Run): Workflow {
+  const { name, version } = checkProgramId(options.name, options.version);
+  if (typeof run !== "function") {
+    throw new DefinitionError(
+      "WORKFLOW_INVALID",
+      `expected workflow "${name}" to have a function, but found ${typeof run}`,
+      { name },
+    );
+  }
+  const { input, output } = options;
+  return { name, version, input, output, [WORKFLOW]: programOf(name, output, run) };
+}
+
+function programOf(name: string, output: Schema | undefined, run: Run): Program["run"] {
+  return async (recorder: Recorder, input: unknown) => {
+    const value = await run(createCtx(recorder, recorder.root) as Ctx<never>, input as never);
+    return validateNow(`the output of workflow "${name}"`, output, value, "OUTPUT_INVALID");
+  };
+}
+
+/**
+ * Defines a workflow. The function may await calls of `ctx` only; what it returns is the run's result.
+ *
+ * @throws DefinitionError `NAME_INVALID`, `WORKFLOW_INVALID`
+ * @example
+ * const greet = workflow({ name: "greet", input: z.object({ name: z.string() }) }, async (ctx, { name }) => {
+ *   const text = await ctx.step("compose", () => `Hello, ${name}`);
+ *   await ctx.sleep("pause", "1s");
+ *   return text;
+ * });
+ */
+export const workflow: WorkflowFactory<unknown> = define as WorkflowFactory<unknown>;
+
+/** A workflow that is declared apart from its code: for callers in other services, and for workflows that call each other. */
+export interface DeclaredWorkflow<In extends Schema, Out extends Schema, Env>
+  extends WorkflowRef<InferInput<In>, InferOutput<Out>> {
+  /** The workflow with its code. */
+  implement(
+    run: (ctx: Ctx<Env>, input: InferOutput<In>) => PromiseLike<InferInput<Out>>,
+  ): Workflow<InferInput<In>, InferOutput<Out>, Env>;
+}
+
+/** Declares workflows whose steps are given an `Env`. */
+export type WorkflowDeclarer<Env> = <In extends Schema, Out extends Schema>(
+  options: WorkflowOptions<In, Out> & { readonly input: In; readonly output: Out },
+) => DeclaredWorkflow<In, Out, Env>;
+
+function declare(options: WorkflowOptions<Schema, Schema>): DeclaredWorkflow<Schema, Schema, unknown> {
+  const { name, version } = checkProgramId(options.name, options.version);
+  const { input, output } = options;
+  return { name, version, input, output, implement: (run) => define(options, run as Run) };
+}
+
+/**
+ * Declares a workflow without its code.
+ *
+ * @throws DefinitionError `NAME_INVALID`
+ * @example
+ * export const ship = declareWorkflow({ name: "ship", input: Parcel, output: Label });
+ * export const shipHere = ship.implement(async (ctx, parcel) => ctx.step("label", () => print(parcel)));
+ */
+export const declareWorkflow: WorkflowDeclarer<unknown> = declare as WorkflowDeclarer<unknown>;
+
+/**
+ * `workflow` and `declareWorkflow` for steps that take `Env` from `createEngine({ env })`.
+ *
+ * @example const { workflow } = withEnv<{ orders: OrderStore }>();
+ */
+export function withEnv<Env>(): { workflow: WorkflowFactory<Env>; declareWorkflow: WorkflowDeclarer<Env> } {
+  return { workflow: workflow as WorkflowFactory<Env>, declareWorkflow: declareWorkflow as WorkflowDeclarer<Env> };
+}
+
+/** Whether `value` is a workflow with its code. */
+export function isWorkflow(value: unknown): value is Workflow {
+  return typeof value === "object" && value !== null && WORKFLOW in value;
+}
+
+/** A workflow as a worker runs it. */
+export function toProgram(definition: Workflow): Program {
+  return { workflow: definition.name, version: definition.version, run: definition[WORKFLOW] };
+}

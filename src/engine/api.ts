@@ -1,0 +1,159 @@
+/** The engine as its users, the HTTP layer and the client see it. */
+import type { Duration } from "../kernel/duration.ts";
+import type { RunEvent, Tags } from "../kernel/events.ts";
+import type { RunStatus } from "../kernel/state.ts";
+import type { WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { BusEventName, BusListener } from "../observe/bus.ts";
+import type { WorkerOptions } from "../worker/worker.ts";
+
+export interface StartOptions {
+  /** A start with a used key makes no run but returns the one that has it. The key belongs to the workflow. */
+  readonly idempotencyKey?: string;
+  /** The run begins so much later. */
+  readonly delay?: Duration;
+  /** Labels for filters: at most 32, texts of 1 to 256 characters. */
+  readonly tags?: Tags;
+  /** The run fails if it has not ended so long after its start. */
+  readonly deadline?: Duration;
+}
+
+/** A run as it stands, with its values decoded. Instants are milliseconds since the epoch. */
+export interface RunInfo<Output = unknown> {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: RunStatus;
+  readonly tags: Tags;
+  readonly idempotencyKey: string | null;
+  /** With status `completed`. */
+  readonly output: Output | undefined;
+  /** With status `failed`. */
+  readonly error: Error | undefined;
+  /** With status `stuck`: why, and what to do. */
+  readonly stuck: { readonly code: string; readonly message: string } | undefined;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** When it goes on by itself; null: not, or it is running. */
+  readonly availableAt: number | null;
+  readonly deadlineAt: number | null;
+  /** The worker that has it. */
+  readonly worker: string | null;
+  /** How many events its history has. */
+  readonly events: number;
+}
+
+/** One run, by its id. */
+export interface RunHandle<Output = unknown> {
+  readonly id: string;
+  /**
+   * The run as it stands.
+   *
+   * @throws NotFoundError `RUN_NOT_FOUND`
+   */
+  status(): Promise<RunInfo<Output>>;
+  /**
+   * What the run comes to, waiting for its end.
+   *
+   * @throws RunFailedError with the error as `cause`; RunCancelledError; TimeoutError `RESULT_TIMEOUT` after `timeout`;
+   * NotFoundError `RUN_NOT_FOUND`
+   * @example const receipt = await run.result({ timeout: "5s" });
+   */
+  result(options?: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<Output>;
+  /**
+   * Asks for the run's end. When this resolves the request is durable: no step body starts after it in the run's
+   * history. Running bodies are aborted.
+   *
+   * @throws ConflictError `RUN_OVER`, NotFoundError `RUN_NOT_FOUND`
+   */
+  cancel(options?: { readonly reason?: string }): Promise<void>;
+  /** Its events, in order. */
+  history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]>;
+}
+
+/** A run that a start made, or found under its idempotency key. */
+export interface StartedRun<Output = unknown> extends RunHandle<Output> {
+  /** False: the run existed under the idempotency key. */
+  readonly created: boolean;
+}
+
+export interface ListOptions {
+  readonly workflow?: string;
+  readonly status?: RunStatus | readonly RunStatus[];
+  readonly tags?: Tags;
+  readonly idempotencyKey?: string;
+  /** Created at or after. */
+  readonly createdFrom?: Date | number;
+  readonly createdBefore?: Date | number;
+  /** From 1 to 500. @default 50 */
+  readonly limit?: number;
+  /** What the page before returned. */
+  readonly cursor?: string;
+}
+
+export interface RunPage {
+  /** Newest first. */
+  readonly runs: readonly RunInfo[];
+  /** Gives the next page; null: this is the last. */
+  readonly cursor: string | null;
+}
+
+/** A worker that was started by `engine.work`. */
+export interface WorkerHandle {
+  /** Its id in the log. Changes when its lease is lost. */
+  readonly id: string;
+  /** The runs that it has at the moment. */
+  readonly activeRuns: number;
+  /**
+   * Stops it: bodies that run may end within `deadline`, then they are aborted and their runs handed to other workers.
+   * A second call waits no longer.
+   */
+  stop(options?: { readonly deadline?: Duration }): Promise<void>;
+}
+
+/** What one `tick` did. */
+export interface TickResult {
+  /** Whether runs are due that it did not get to. */
+  readonly more: boolean;
+  /** When the next run is due, milliseconds since the epoch; null: none is in sight. */
+  readonly nextAt: number | null;
+}
+
+export interface Engine {
+  /** Starts a run. When this resolves the run is durable. */
+  start<Input, Output>(
+    workflow: WorkflowRef<Input, Output>,
+    input: Input,
+    options?: StartOptions,
+  ): Promise<StartedRun<Output>>;
+  /** Starts a run of a registered workflow by its name. */
+  start(workflow: string, input?: unknown, options?: StartOptions): Promise<StartedRun>;
+  /** A handle of a run, typed by its workflow. Asks nothing of the log. */
+  run<Output>(workflow: WorkflowRef<never, Output>, id: string): RunHandle<Output>;
+  run(id: string): RunHandle;
+  list(options?: ListOptions): Promise<RunPage>;
+  /** One run's events, in order. */
+  history(runId: string, options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]>;
+  /**
+   * The log from a position on, and then as it grows, until `signal` is aborted or the engine is closed. Misses nothing.
+   *
+   * @example for await (const event of engine.tail({ after: lastPosition })) show(event);
+   */
+  tail(options?: {
+    readonly after?: number;
+    readonly runId?: string;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<RunEvent>;
+  /** Listens to what happens in this process, best effort. Returns what ends it. */
+  on<N extends BusEventName>(name: N, listener: BusListener<N>): () => void;
+  /** Starts a worker in this process. */
+  work(options?: WorkerOptions): Promise<WorkerHandle>;
+  /**
+   * Does what is due within a budget, and returns: for isolates, which a request or a cron event wakes.
+   *
+   * @example await engine.tick({ budgetMs: 10_000 });
+   */
+  tick(options: { readonly budgetMs: number }): Promise<TickResult>;
+  /** Stops its workers and lets go of the database. */
+  close(options?: { readonly deadline?: Duration }): Promise<void>;
+}

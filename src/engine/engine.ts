@@ -1,0 +1,338 @@
+/** The engine: puts log, worker, bus and handles together. */
+import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
+import { parseDuration } from "../kernel/duration.ts";
+import * as errors from "../kernel/errors.ts";
+import { parseEvent, type RunEvent } from "../kernel/events.ts";
+import { type IdSource, idSource } from "../kernel/ids.ts";
+import { DEFAULT_LIMITS, type Limits } from "../kernel/limits.ts";
+import type { Ports } from "../kernel/ports.ts";
+import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
+import { checkName } from "../kernel/text.ts";
+import { validate } from "../kernel/validate.ts";
+import type { WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { DeliveryRow, LogStore, MessageVerdict, RunFilter } from "../log/port.ts";
+import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
+import type { Host } from "../worker/host.ts";
+import type { Program } from "../worker/recorder.ts";
+import { programKey, Worker, type WorkerOptions } from "../worker/worker.ts";
+import type * as api from "./api.ts";
+import { Handle, type HandleHost } from "./handle.ts";
+import { engineClosed, Results } from "./results.ts";
+import { runInfo } from "./run-info.ts";
+import { openSession, type Session } from "./session.ts";
+import { Shutdown } from "./shutdown.ts";
+import { createdEvent, isSameInput, PendingStart, type PreparedStart, prepareStart, startRow } from "./start.ts";
+import { tail } from "./tail.ts";
+
+/** What an engine is made of, whatever the runtime. */
+export interface EngineParts {
+  readonly store: LogStore;
+  readonly ports: Ports;
+  readonly workflows: readonly Workflow<never, unknown, never>[];
+  readonly env?: unknown;
+  readonly limits?: Partial<Limits>;
+  /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
+  readonly isolated?: boolean;
+  /** For tests and checks: each call that workflow code makes. */
+  readonly asked?: Host["asked"];
+}
+
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 500;
+
+export function createEngineOf(parts: EngineParts): api.Engine {
+  return new EngineOfParts(parts);
+}
+
+class EngineOfParts implements api.Engine, HandleHost {
+  readonly store: LogStore;
+  readonly results: Results;
+  readonly #ports: Ports;
+  readonly #limits: Limits;
+  readonly #env: unknown;
+  readonly #asked: Host["asked"];
+  readonly #bus: Bus;
+  readonly #programs: ReadonlyMap<string, Program>;
+  readonly #workflows: ReadonlyMap<string, WorkflowRef>;
+  readonly #session: Session | null;
+  readonly #newRunId: IdSource;
+  readonly #newToken: IdSource;
+  readonly #workers = new Set<Worker>();
+  readonly #shutdown = new Shutdown();
+  #closed: Promise<void> | null = null;
+
+  constructor(parts: EngineParts) {
+    const { store, ports } = parts;
+    this.store = store;
+    this.#ports = ports;
+    this.#limits = { ...DEFAULT_LIMITS, ...parts.limits };
+    this.#env = parts.env;
+    this.#asked = parts.asked;
+    this.#bus = new Bus(ports.logger);
+    this.#programs = programsOf(parts.workflows);
+    this.#workflows = latestOf(parts.workflows);
+    this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
+    this.#newRunId = idSource("run", ports);
+    this.#newToken = idSource("msg", ports);
+    this.results = new Results(store, ports.clock, this.#bus, this.#shutdown);
+  }
+
+  // ---- Runs ----
+
+  async start(
+    workflow: WorkflowRef | string,
+    input?: unknown,
+    options: api.StartOptions = {},
+  ): Promise<api.StartedRun<never>> {
+    this.#checkOpen();
+    const ref = typeof workflow === "string" ? this.#workflowNamed(workflow) : workflow;
+    const parsed = await validate(`the input of workflow "${ref.name}"`, ref.input, input, "INPUT_INVALID");
+    return (await this.#start(ref, parsed, options)) as api.StartedRun<never>;
+  }
+
+  async #start(
+    ref: WorkflowRef,
+    input: unknown,
+    options: api.StartOptions & { delivery?: DeliveryRow },
+  ): Promise<api.StartedRun> {
+    const createdAt = Math.floor(await this.#now());
+    const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt };
+    const start = prepareStart(run, input, options, this.#limits.payloadBytesMax);
+    const { runId, created } = await this.#write(start);
+    if (!created && start.delivery === null) await this.#checkSameInput(runId, start);
+    return Object.assign(new Handle<unknown>(this, runId), { created });
+  }
+
+  /** Queues the start: taken by a worker of this process if one has room, else pending for any. */
+  async #write(start: PreparedStart): Promise<{ runId: string; created: boolean }> {
+    const { writer } = this.#openSession();
+    const program = this.#programs.get(programKey(start));
+    const isDue = start.availableAt <= start.createdAt;
+    const worker = isDue ? [...this.#workers].find((candidate) => candidate.canTake(start)) : undefined;
+    if (worker !== undefined && program !== undefined) {
+      const execution = worker.take(program, createdEvent(start, worker.id));
+      const written = writer.start(startRow(start, worker.id), execution);
+      execution.begin([], false);
+      return await written;
+    }
+    const pending = new PendingStart(start, (created) => {
+      this.#bus.publish([created]);
+      for (const each of this.#workers) each.dueAt(start.availableAt);
+    });
+    return await writer.start(startRow(start, null), pending);
+  }
+
+  async #checkSameInput(runId: string, start: PreparedStart): Promise<void> {
+    const [created] = await this.history(runId, { limit: 1 });
+    if (created?.type !== "run.created" || isSameInput(created.data.input, start.input)) return;
+    throw new errors.ConflictError(
+      "IDEMPOTENCY_CONFLICT",
+      `expected a start with the idempotency key ${JSON.stringify(start.idempotencyKey)} to have the input of the run that has it, ${runId}, but found another input; use another key`,
+      { runId, workflow: start.workflow, idempotencyKey: start.idempotencyKey },
+    );
+  }
+
+  #workflowNamed(name: string): WorkflowRef {
+    const found = this.#workflows.get(name);
+    if (found !== undefined) return found;
+    const known = [...this.#workflows.keys()].sort().join(", ") || "none";
+    throw new errors.NotFoundError(
+      "WORKFLOW_UNKNOWN",
+      `expected a registered workflow, but found ${JSON.stringify(name)}; registered: ${known}`,
+      { name },
+    );
+  }
+
+  run(workflow: WorkflowRef<never, unknown> | string, id?: string): api.RunHandle<never> {
+    const runId = id ?? (workflow as string);
+    return new Handle<never>(this, checkName("the id of a run", runId));
+  }
+
+  async list(options: api.ListOptions = {}): Promise<api.RunPage> {
+    this.#checkOpen();
+    const limit = checkLimit(options.limit);
+    const rows = await this.store.listRuns(filterOf(options), { before: options.cursor ?? null, limit: limit + 1 });
+    const runs = rows.slice(0, limit).map((row) => runInfo(row));
+    return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
+  }
+
+  async history(
+    runId: string,
+    options: { readonly afterSeq?: number; readonly limit?: number } = {},
+  ): Promise<RunEvent[]> {
+    this.#checkOpen();
+    const { afterSeq = 0, limit = this.#limits.historyEventsMax * 2 } = options;
+    const events: RunEvent[] = [];
+    while (events.length < limit) {
+      const after = events.at(-1)?.seq ?? afterSeq;
+      const size = Math.min(PAGE_MAX, limit - events.length);
+      const rows = await this.store.readHistory(runId, { afterSeq: after, limit: size });
+      events.push(...rows.map(parseEvent));
+      if (rows.length < size) break;
+    }
+    return events;
+  }
+
+  tail(
+    options: { readonly after?: number; readonly runId?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<RunEvent> {
+    this.#checkOpen();
+    const { after = 0, runId = null, signal = null } = options;
+    const parts = { store: this.store, bus: this.#bus, clock: this.#ports.clock, shutdown: this.#shutdown };
+    return tail(parts, { after, runId, signal });
+  }
+
+  on<N extends BusEventName>(name: N, listener: BusListener<N>): () => void {
+    return this.#bus.on(name, listener);
+  }
+
+  async cancel(runId: string, reason: string | undefined): Promise<MessageVerdict> {
+    this.#checkOpen();
+    const data = reason === undefined ? null : JSON.stringify({ reason: checkName("the reason of a cancel", reason) });
+    const at = Math.floor(await this.#now());
+    const { writer } = this.#openSession();
+    const verdict = await writer.send({ runId, kind: "cancel", token: this.#newToken(), data, at });
+    if (verdict === "accepted") for (const worker of this.#workers) await worker.mailArrived(runId);
+    return verdict;
+  }
+
+  // ---- Work ----
+
+  async work(options: WorkerOptions = {}): Promise<api.WorkerHandle> {
+    this.#checkOpen();
+    if (this.#session === null) {
+      throw new errors.DefinitionError(
+        "NO_LOOPS",
+        "expected engine.tick in an isolate, but found engine.work: nothing runs between its requests",
+      );
+    }
+    const worker = new Worker(this.#workerParts(this.#session), options);
+    this.#workers.add(worker);
+    try {
+      await worker.start();
+    } catch (error) {
+      this.#workers.delete(worker);
+      throw error;
+    }
+    return {
+      get id() {
+        return worker.id;
+      },
+      get activeRuns() {
+        return worker.activeRuns;
+      },
+      stop: async (stop = {}) => {
+        await worker.stop(stop.deadline === undefined ? {} : { deadlineMs: parseDuration(stop.deadline) });
+        this.#workers.delete(worker);
+      },
+    };
+  }
+
+  async tick(options: { readonly budgetMs: number }): Promise<api.TickResult> {
+    this.#checkOpen();
+    const { budgetMs } = options;
+    if (!(budgetMs > 0))
+      throw new errors.DefinitionError("BUDGET_INVALID", `expected budgetMs above 0, but found ${String(budgetMs)}`);
+    const worker = new Worker(this.#workerParts(this.#openSession()), { leaseMs: budgetMs * 2 }, { ms: budgetMs });
+    return await worker.tick();
+  }
+
+  #workerParts(session: Session) {
+    const { store } = this;
+    return {
+      store,
+      ...session,
+      ports: this.#ports,
+      bus: this.#bus,
+      programs: this.#programs,
+      limits: this.#limits,
+      env: this.#env,
+      asked: this.#asked,
+    };
+  }
+
+  #openSession(): Session {
+    return this.#session ?? openSession(this.store, this.#ports, this.#bus);
+  }
+
+  async #now(): Promise<number> {
+    return this.store.localClock ? this.#ports.clock.now() : await this.store.now();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== null) throw engineClosed();
+  }
+
+  close(options: { readonly deadline?: Parameters<typeof parseDuration>[0] } = {}): Promise<void> {
+    const deadlineMs = options.deadline === undefined ? undefined : parseDuration(options.deadline);
+    this.#closed ??= this.#close(deadlineMs);
+    return this.#closed;
+  }
+
+  async #close(deadlineMs: number | undefined): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs === undefined ? {} : { deadlineMs })));
+    this.#workers.clear();
+    await this.#session?.writer.settled();
+    this.#shutdown.trigger();
+    this.#session?.writer.close(engineClosed());
+    await this.store.close();
+  }
+}
+
+function programsOf(workflows: EngineParts["workflows"]): Map<string, Program> {
+  const programs = new Map<string, Program>();
+  for (const definition of workflows) {
+    if (!isWorkflow(definition)) {
+      throw new errors.DefinitionError(
+        "WORKFLOW_INVALID",
+        "expected workflows that `workflow(...)` or `.implement(...)` returned, but found something else",
+      );
+    }
+    const program = toProgram(definition);
+    const key = programKey(program);
+    if (programs.has(key)) {
+      throw new errors.DefinitionError(
+        "WORKFLOW_INVALID",
+        `expected each workflow and version once, but found ${key} twice`,
+        { key },
+      );
+    }
+    programs.set(key, program);
+  }
+  return programs;
+}
+
+/** By name the workflow that a start by name means: the one that was registered last. */
+function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef> {
+  return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef]));
+}
+
+function checkLimit(limit: number = PAGE_DEFAULT): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= PAGE_MAX) return limit;
+  throw new errors.DefinitionError(
+    "LIMIT_INVALID",
+    `expected limit to be a whole number from 1 to ${PAGE_MAX}, but found ${limit}`,
+    { limit },
+  );
+}
+
+function filterOf(options: api.ListOptions): RunFilter {
+  const { workflow, status, tags, idempotencyKey, createdFrom, createdBefore } = options;
+  return {
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(status === undefined ? {} : { status: (typeof status === "string" ? [status] : status).map(checkStatus) }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(createdFrom === undefined ? {} : { createdFrom: Number(createdFrom) }),
+    ...(createdBefore === undefined ? {} : { createdBefore: Number(createdBefore) }),
+  };
+}
+
+function checkStatus(status: RunStatus): RunStatus {
+  if (RUN_STATUSES.includes(status)) return status;
+  throw new errors.DefinitionError(
+    "STATUS_INVALID",
+    `expected a status of ${RUN_STATUSES.join(", ")}, but found ${JSON.stringify(status)}`,
+    { status },
+  );
+}

@@ -1,0 +1,90 @@
+/** A run's handle: what can be asked of one run, and asked for it. */
+import { decodePayload, type Payload } from "../kernel/codec.ts";
+import { parseDuration } from "../kernel/duration.ts";
+import * as errors from "../kernel/errors.ts";
+import type { RunEvent } from "../kernel/events.ts";
+import { type Failure, fromFailure } from "../kernel/failure.ts";
+import type { LogStore, MessageVerdict, RunRow } from "../log/port.ts";
+import { INBOX_ROWS_MAX } from "../log/port.ts";
+import type { RunHandle, RunInfo } from "./api.ts";
+import { notFound, type Results } from "./results.ts";
+import { cancelReason, runInfo } from "./run-info.ts";
+
+/** What a handle needs of its engine. */
+export interface HandleHost {
+  readonly store: LogStore;
+  readonly results: Results;
+  history(runId: string, options?: { afterSeq?: number; limit?: number }): Promise<RunEvent[]>;
+  /** Sends a message to a run and tells its worker. */
+  cancel(runId: string, reason: string | undefined): Promise<MessageVerdict>;
+}
+
+export class Handle<Output> implements RunHandle<Output> {
+  readonly id: string;
+  readonly #host: HandleHost;
+
+  constructor(host: HandleHost, id: string) {
+    this.#host = host;
+    this.id = id;
+  }
+
+  async status(): Promise<RunInfo<Output>> {
+    const row = await this.#host.store.getRun(this.id);
+    if (row === null) throw notFound(this.id);
+    return runInfo<Output>(row);
+  }
+
+  async result(options: Parameters<RunHandle["result"]>[0] = {}): Promise<Output> {
+    const timeoutMs = options.timeout === undefined ? null : parseDuration(options.timeout);
+    const { signal = null } = options;
+    return outputOf(await this.#host.results.ended(this.id, { timeoutMs, signal })) as Output;
+  }
+
+  async cancel(options: { readonly reason?: string } = {}): Promise<void> {
+    const verdict = await this.#host.cancel(this.id, options.reason);
+    switch (verdict) {
+      case "accepted":
+        return;
+      case "unknown-run":
+        throw notFound(this.id);
+      case "over":
+        throw new errors.ConflictError("RUN_OVER", `expected run ${this.id} to be under way, but it has ended`, {
+          runId: this.id,
+        });
+      case "full":
+        throw new errors.LimitError(
+          "INBOX_FULL",
+          `${INBOX_ROWS_MAX} messages to run ${this.id} wait already: is a worker running?`,
+          {
+            runId: this.id,
+            max: INBOX_ROWS_MAX,
+          },
+        );
+    }
+  }
+
+  history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]> {
+    return this.#host.history(this.id, options);
+  }
+}
+
+/** What a run that has ended came to. */
+function outputOf(row: RunRow): unknown {
+  const { id, status } = row;
+  if (status === "completed") return decodePayload(JSON.parse(row.result ?? "{}") as Payload);
+  if (status === "cancelled") {
+    const reason = cancelReason(row);
+    throw new errors.RunCancelledError(
+      "RUN_CANCELLED",
+      `run ${id} was cancelled${reason === null ? "" : `: ${reason}`}`,
+      { runId: id, reason },
+    );
+  }
+  const cause = fromFailure(JSON.parse(row.result ?? "{}") as Failure);
+  throw new errors.RunFailedError(
+    "RUN_FAILED",
+    `run ${id} of ${row.workflow} failed: ${cause.message}`,
+    { runId: id },
+    { cause },
+  );
+}

@@ -1,0 +1,35 @@
+/** A run's row, decoded for its readers. Pure. */
+import { decodePayload, type Payload } from "../kernel/codec.ts";
+import { type Failure, fromFailure } from "../kernel/failure.ts";
+import type { RunRow } from "../log/port.ts";
+import type { RunInfo } from "./api.ts";
+
+export function runInfo<Output>(row: RunRow): RunInfo<Output> {
+  return {
+    id: row.id,
+    workflow: row.workflow,
+    version: row.version,
+    status: row.status,
+    tags: row.tags,
+    idempotencyKey: row.idempotencyKey,
+    output: row.status === "completed" ? (decodePayload(parse<Payload>(row.result)) as Output) : undefined,
+    error: row.status === "failed" ? fromFailure(parse<Failure>(row.result)) : undefined,
+    stuck: row.status === "stuck" ? parse(row.stuck) : undefined,
+    createdAt: row.createdAt,
+    startedAt: row.startedAt,
+    endedAt: row.endedAt,
+    availableAt: row.availableAt,
+    deadlineAt: row.deadlineAt,
+    worker: row.owner,
+    events: row.head,
+  };
+}
+
+/** Why the run was cancelled; null: nobody said. */
+export function cancelReason(row: RunRow): string | null {
+  return parse<{ reason: string | null }>(row.result).reason;
+}
+
+function parse<T>(text: string | null): T {
+  return JSON.parse(text ?? "{}") as T;
+}

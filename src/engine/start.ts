@@ -1,0 +1,155 @@
+/** A start: what is checked before anything is written, and what is written. */
+import { checkSize, encodePayload, type Payload } from "../kernel/codec.ts";
+import { parseDuration } from "../kernel/duration.ts";
+import * as errors from "../kernel/errors.ts";
+import { dataText, type EventData, type EventOf, FORMAT_VERSION, type Tags } from "../kernel/events.ts";
+import type { Json } from "../kernel/json.ts";
+import { checkName } from "../kernel/text.ts";
+import type { DeliveryRow, RunAppend, RunStart } from "../log/port.ts";
+import type { Source } from "../worker/writer.ts";
+import type { StartOptions } from "./api.ts";
+
+/** The most tags of a run. */
+export const TAGS_MAX = 32;
+
+/** A start whose options are checked and whose input is encoded. */
+export interface PreparedStart {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly input: Payload;
+  readonly idempotencyKey: string | null;
+  readonly tags: Tags;
+  readonly createdAt: number;
+  readonly availableAt: number;
+  readonly deadlineAt: number | null;
+  readonly delivery: DeliveryRow | null;
+}
+
+/**
+ * Checks a start's options and encodes its input.
+ *
+ * @throws DefinitionError, PayloadError
+ */
+export function prepareStart(
+  run: { readonly runId: string; readonly workflow: string; readonly version: string; readonly createdAt: number },
+  input: unknown,
+  options: StartOptions & { readonly delivery?: DeliveryRow },
+  payloadBytesMax: number,
+): PreparedStart {
+  const { idempotencyKey, delay, deadline, delivery } = options;
+  const text = JSON.stringify(encodePayload(input, payloadBytesMax));
+  checkSize("the input", text, payloadBytesMax);
+  return {
+    ...run,
+    // Read again: the caller may change what it gave us.
+    input: JSON.parse(text) as Payload,
+    idempotencyKey: idempotencyKey === undefined ? null : checkName("the idempotency key", idempotencyKey),
+    tags: checkTags(options.tags ?? {}),
+    availableAt: run.createdAt + (delay === undefined ? 0 : parseDuration(delay)),
+    deadlineAt: deadline === undefined ? null : run.createdAt + parseDuration(deadline),
+    delivery: delivery ?? null,
+  };
+}
+
+function checkTags(tags: Tags): Tags {
+  const entries = Object.entries(tags);
+  if (entries.length > TAGS_MAX) {
+    throw new errors.LimitError("TAGS_LIMIT", `expected at most ${TAGS_MAX} tags, but found ${entries.length}`, {
+      max: TAGS_MAX,
+      found: entries.length,
+    });
+  }
+  for (const [name, value] of entries) {
+    checkName("the name of a tag", name);
+    checkName(`the value of tag "${name}"`, value);
+  }
+  return { ...tags };
+}
+
+/** Its first event. `worker`: who claims it in the same write. */
+export function createdEvent(start: PreparedStart, worker: string | null): EventOf<"run.created"> {
+  const { runId, createdAt, workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, delivery } = start;
+  const data: EventData["run.created"] = {
+    workflow,
+    version,
+    input,
+    ...(idempotencyKey === null ? {} : { idempotencyKey }),
+    ...(Object.keys(tags).length === 0 ? {} : { tags }),
+    ...(availableAt === createdAt ? {} : { availableAt }),
+    ...(deadlineAt === null ? {} : { deadlineAt }),
+    ...(worker === null ? {} : { worker }),
+    ...(delivery === null ? {} : { delivery: { hook: delivery.hook, id: delivery.deliveryId } }),
+  };
+  const epoch = worker === null ? 0 : 1;
+  const header = { runId, seq: 1, epoch, v: FORMAT_VERSION, position: 0, key: null, scope: null, attempt: null };
+  return { ...header, type: "run.created", at: createdAt, data };
+}
+
+/** Its row. */
+export function startRow(start: PreparedStart, worker: string | null): RunStart {
+  const { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery } = start;
+  return { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner: worker, delivery };
+}
+
+/** A run that nobody claims with its start: it is written as pending. */
+export class PendingStart implements Source {
+  readonly runId: string;
+  readonly #created: EventOf<"run.created">;
+  readonly #availableAt: number;
+  readonly #written: (created: EventOf<"run.created">) => void;
+  #taken = false;
+
+  constructor(start: PreparedStart, written: (created: EventOf<"run.created">) => void) {
+    this.runId = start.runId;
+    this.#created = createdEvent(start, null);
+    this.#availableAt = start.availableAt;
+    this.#written = written;
+  }
+
+  take(): RunAppend | null {
+    if (this.#taken) return null;
+    this.#taken = true;
+    const { type, v, key, scope, attempt, at, data } = this.#created;
+    return {
+      runId: this.runId,
+      epoch: 0,
+      firstSeq: 1,
+      events: [{ type, v, key, scope, attempt, at, data: dataText(data) }],
+      drained: [],
+      row: {
+        kind: "move",
+        unclean: "keep",
+        status: "pending",
+        availableAt: this.#availableAt,
+        release: true,
+        result: null,
+        startedAt: null,
+        endedAt: null,
+        stuck: null,
+      },
+    };
+  }
+
+  written(): void {
+    this.#written(this.#created);
+  }
+
+  /** Another run has its idempotency key: the writer's verdict says which. */
+  lost(): void {}
+
+  refused(): void {}
+}
+
+/** Whether two inputs are the same value, whatever the order of their keys. */
+export function isSameInput(a: Payload, b: Payload): boolean {
+  return canonical(a as unknown as Json) === canonical(b as unknown as Json);
+}
+
+function canonical(json: Json | undefined): string {
+  if (json === undefined) return "";
+  if (typeof json !== "object" || json === null) return JSON.stringify(json);
+  if (Array.isArray(json)) return `[${json.map(canonical).join()}]`;
+  const entries = Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${canonical(value)}`).join()}}`;
+}

@@ -1,0 +1,17 @@
+/** The engine's bounds. Reaching one is a typed outcome, never a loop (rule R9). */
+import { PAYLOAD_BYTES_MAX } from "./codec.ts";
+
+export interface Limits {
+  /** The largest value that the log takes, bytes. @default 1_048_576 (1 MiB) */
+  readonly payloadBytesMax: number;
+  /** The most events of one run; then it fails with `HISTORY_LIMIT`. @default 51_200 (as Temporal) */
+  readonly historyEventsMax: number;
+  /** From here on a run's length is warned of, once. @default 10_240 (as Temporal) */
+  readonly historyEventsWarn: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  payloadBytesMax: PAYLOAD_BYTES_MAX,
+  historyEventsMax: 51_200,
+  historyEventsWarn: 10_240,
+};

@@ -1,0 +1,33 @@
+/** A workflow as others name it: enough to start its runs and to know what they come to. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { checkName } from "./text.ts";
+
+/** Any schema that follows Standard Schema: zod, valibot, arktype and others. */
+export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
+
+/** The version of a workflow that names none. */
+export const DEFAULT_VERSION = "1";
+
+/** A workflow by name and version. `Input` is what a start takes, `Output` what a run comes to. */
+export interface WorkflowRef<Input = unknown, Output = unknown> {
+  readonly name: string;
+  readonly version: string;
+  /** Checks the input once, at the start; what it makes of it is recorded. */
+  readonly input: Schema | undefined;
+  /** Checks the output once, at the end; what it makes of it is recorded. */
+  readonly output: Schema | undefined;
+  /** Only for the compiler. */
+  readonly types?: { readonly input: Input; readonly output: Output };
+}
+
+/**
+ * Checks a workflow's name and version.
+ *
+ * @throws DefinitionError `NAME_INVALID`
+ */
+export function checkProgramId(name: unknown, version: unknown = DEFAULT_VERSION): { name: string; version: string } {
+  return {
+    name: checkName("the name of a workflow", name),
+    version: checkName(`the version of workflow "${name}"`, version),
+  };
+}

@@ -1,0 +1,65 @@
+/** What Node, Deno and Bun share: an engine on an embedded file or a libSQL server, in a process that stays. */
+import { type Config, createClient } from "@libsql/client";
+import type { Workflow } from "../ctx/workflow.ts";
+import type { Engine } from "../engine/api.ts";
+import { createEngineOf } from "../engine/engine.ts";
+import type { Limits } from "../kernel/limits.ts";
+import type { Drain, Logger, Ports } from "../kernel/ports.ts";
+import { openLog } from "../log/libsql/open.ts";
+import type { WorkerOptions } from "../worker/worker.ts";
+import { systemClock, systemRandom } from "./system.ts";
+
+/** Options of `createEngine` in a process. */
+export interface EngineOptions<Env = unknown> {
+  /** `file:path`, or the address of a libSQL server (`libsql:`, `http:`, `https:`). */
+  readonly db: string;
+  /** For a server that asks for it. */
+  readonly authToken?: string;
+  /** `owned`: this process alone writes the file. `shared`: several processes do, more slowly. @default "owned" */
+  readonly file?: "owned" | "shared";
+  readonly workflows: readonly Workflow<never, unknown, Env>[];
+  /** Given to step bodies: clients, secrets. Never to workflow functions. */
+  readonly env?: Env;
+  readonly limits?: Partial<Limits>;
+  /** The worker of this engine; false: none, call `engine.work` for one. */
+  readonly worker?: WorkerOptions | false;
+  /** Where log lines go. @default warnings and errors to stderr */
+  readonly logger?: Logger;
+}
+
+/** What differs between the runtimes. */
+export interface Surroundings {
+  readonly drain: Drain;
+  /** Names this process, for worker ids: `host:pid`. */
+  readonly label: string;
+  /** Keeps the process alive until the returned function is called. */
+  readonly keepAlive: () => () => void;
+  readonly stderr: Logger;
+}
+
+export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
+  const { workflows, env, limits = {} } = options;
+  const ports: Ports = {
+    clock: systemClock,
+    random: systemRandom,
+    drain: surroundings.drain,
+    logger: options.logger ?? surroundings.stderr,
+  };
+  const { db: url, authToken, file } = options;
+  const store = await openLog(
+    (config: Config) => createClient(config),
+    { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
+    ports,
+  );
+  const engine = createEngineOf({ store, ports, workflows, env, limits });
+  const letGo = surroundings.keepAlive();
+  const close = engine.close.bind(engine);
+  engine.close = async (closing) => {
+    await close(closing);
+    letGo();
+  };
+  const work = engine.work.bind(engine);
+  engine.work = (working) => work({ label: surroundings.label, ...working });
+  if (options.worker !== false) await engine.work(options.worker);
+  return engine;
+}

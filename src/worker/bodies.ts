@@ -1,0 +1,141 @@
+/**
+ * The step bodies of one run that are started or about to be.
+ *
+ * Owns: their abort signals and time-outs. Called by the run's execution only.
+ *
+ * I1 A body's outcome is told once: what comes after a time-out or an abandonment is told as late.
+ * I2 An abort controller belongs to one body and is dropped with it; nothing long-lived listens to it (rule R8).
+ */
+
+import { formatDuration } from "../kernel/duration.ts";
+import { TimeoutError } from "../kernel/errors.ts";
+import type { Clock } from "../kernel/ports.ts";
+import type { CallKind } from "../kernel/state.ts";
+import type { Body, BodyOutcome, LogLine } from "./recorder.ts";
+
+/** Who a body belongs to. */
+export interface BodyOwner {
+  readonly kind: CallKind;
+  readonly key: string;
+  /** The key of the scope in which its call was made. */
+  readonly scope: string;
+}
+
+export interface BodyHost {
+  readonly clock: Clock;
+  readonly env: unknown;
+  readonly log: LogLine;
+  /** A body ended while the run waited for it, or timed out: its outcome has been told to its call. */
+  readonly settled: () => void;
+  /** A body ended when nobody waited for it any more. */
+  readonly late: (owner: BodyOwner, attempt: number, outcome: BodyOutcome) => void;
+  /** Synchronous code of a body held the thread for `ms`. */
+  readonly blocked: (owner: BodyOwner, ms: number) => void;
+}
+
+/** A body that holds the thread for longer than this is reported. */
+const BLOCKED_MS = 1_000;
+
+interface Running {
+  readonly owner: BodyOwner;
+  readonly body: Body;
+  controller: AbortController | null;
+  /** Null until the body is started. */
+  cancelTimeout: (() => void) | null;
+  started: boolean;
+  told: boolean;
+}
+
+export class Bodies {
+  readonly #host: BodyHost;
+  readonly #running = new Set<Running>();
+
+  constructor(host: BodyHost) {
+    this.#host = host;
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Announces a body: from now on the run waits for it. The returned function starts it, unless it was abandoned. */
+  add(owner: BodyOwner, body: Body): () => void {
+    const running: Running = { owner, body, controller: null, cancelTimeout: null, started: false, told: false };
+    this.#running.add(running);
+    return () => this.#start(running);
+  }
+
+  #start(running: Running): void {
+    if (running.told) return;
+    const { body, owner } = running;
+    const { clock, env, log } = this.#host;
+    running.started = true;
+    if (body.timeoutMs !== null) running.cancelTimeout = clock.timer(body.timeoutMs, () => this.#timeOut(running));
+    const startedAt = clock.monotonic();
+    let result: unknown;
+    try {
+      result = body.run({
+        get signal() {
+          // Most bodies never look at it.
+          running.controller ??= new AbortController();
+          if (running.told) running.controller.abort();
+          return running.controller.signal;
+        },
+        env,
+        log: (level, message, fields) => log(level, message, { step: owner.key, attempt: body.attempt, ...fields }),
+      });
+    } catch (error) {
+      result = Promise.reject(error);
+    }
+    const blockedMs = clock.monotonic() - startedAt;
+    if (blockedMs > BLOCKED_MS) this.#host.blocked(owner, blockedMs);
+    Promise.resolve(result).then(
+      (value) => this.#ended(running, { kind: "value", value }),
+      (error) => this.#ended(running, { kind: "error", error }),
+    );
+  }
+
+  #ended(running: Running, outcome: BodyOutcome): void {
+    if (running.told) this.#host.late(running.owner, running.body.attempt, outcome);
+    else this.#tell(running, outcome);
+  }
+
+  #timeOut(running: Running): void {
+    const after = formatDuration(running.body.timeoutMs ?? 0);
+    this.#tell(running, { kind: "timeout" });
+    abort(running, new TimeoutError("ATTEMPT_TIMEOUT", `the attempt took longer than its time-out of ${after}`));
+  }
+
+  #tell(running: Running, outcome: BodyOutcome): void {
+    this.#forget(running);
+    running.body.ended(outcome);
+    this.#host.settled();
+  }
+
+  #forget(running: Running): void {
+    running.told = true;
+    running.cancelTimeout?.();
+    this.#running.delete(running);
+  }
+
+  /** Stops waiting for all bodies and aborts those that run. Returns what was given up. */
+  abandon(reason: unknown): { owner: BodyOwner; attempt: number }[] {
+    const abandoned = [...this.#running];
+    for (const running of abandoned) {
+      this.#forget(running);
+      abort(running, reason);
+    }
+    return abandoned.map(({ owner, body }) => ({ owner, attempt: body.attempt }));
+  }
+
+  /** Stops waiting for bodies that have not been started. Returns what was given up. */
+  abandonUnstarted(): { owner: BodyOwner; attempt: number }[] {
+    const abandoned = [...this.#running].filter((running) => !running.started);
+    for (const running of abandoned) this.#forget(running);
+    return abandoned.map(({ owner, body }) => ({ owner, attempt: body.attempt }));
+  }
+}
+
+function abort(running: Running, reason: unknown): void {
+  if (running.started) running.controller?.abort(reason);
+}

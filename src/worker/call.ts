@@ -1,0 +1,100 @@
+/** One call of `ctx` that the code waits for. */
+import type { Payload } from "../kernel/codec.ts";
+import type { EventData, EventType } from "../kernel/events.ts";
+import type { CallState } from "../kernel/state.ts";
+import type { Body, CallRequest, LiveCall, RunFacts } from "./recorder.ts";
+import { Scope } from "./scope.ts";
+
+/** What a call needs of its run. */
+export interface CallHost {
+  readonly run: RunFacts;
+  clock(): number;
+  random(): number;
+  encode(value: unknown): Payload;
+  callState(call: Call): CallState;
+  record<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
+  conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
+  mayBegin(timeoutMs: number | null): boolean;
+  runBody(call: Call, body: Body): void;
+  /** The call waits for time from now on. */
+  waiting(): void;
+}
+
+export class Call implements LiveCall {
+  readonly request: CallRequest;
+  readonly key: string;
+  readonly promise: Promise<unknown>;
+  resolve!: (value: unknown) => void;
+  reject!: (error: unknown) => void;
+  /** The instant it waits for; null if for something else. */
+  waitsUntil: number | null = null;
+  #due: (() => void) | null = null;
+  readonly #host: CallHost;
+
+  constructor(host: CallHost, request: CallRequest, key: string) {
+    this.#host = host;
+    this.request = request;
+    this.key = key;
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // A call that nobody awaits may fail: that is recorded and reported, and must not end the process.
+    this.promise.catch(() => {});
+  }
+
+  get run(): RunFacts {
+    return this.#host.run;
+  }
+
+  get state(): CallState {
+    return this.#host.callState(this);
+  }
+
+  now(): number {
+    return this.#host.clock();
+  }
+
+  random(): number {
+    return this.#host.random();
+  }
+
+  encode(value: unknown): Payload {
+    return this.#host.encode(value);
+  }
+
+  record<T extends EventType>(type: T, attempt: number | null, data: EventData[T]): void {
+    this.#host.record(this, type, attempt, data);
+  }
+
+  conclude<T extends EventType>(type: T, attempt: number | null, data: EventData[T]): void {
+    this.#host.conclude(this, type, attempt, data);
+  }
+
+  waitUntil(dueAt: number, fn: () => void): void {
+    this.waitsUntil = dueAt;
+    this.#due = fn;
+    this.#host.waiting();
+  }
+
+  /** Calls what waits for time, if its time has come. */
+  fire(now: number): void {
+    if (this.waitsUntil === null || this.waitsUntil > now) return;
+    const due = this.#due;
+    this.waitsUntil = null;
+    this.#due = null;
+    due?.();
+  }
+
+  mayBegin(timeoutMs: number | null): boolean {
+    return this.#host.mayBegin(timeoutMs);
+  }
+
+  runBody(body: Body): void {
+    this.#host.runBody(this, body);
+  }
+
+  openScope(): Scope {
+    return new Scope(this.key);
+  }
+}

@@ -1,0 +1,648 @@
+/**
+ * One run in this worker: its code, and the gate between the code and the log.
+ *
+ * Owns: the run's calls and the outcomes that wait to be given to the code. Driven by `turns.ts` (round after round), by
+ * the writer (what is durable) and by the worker (claims, mail, the end); the worker is its host.
+ *
+ * I1 Code runs in turns. A turn is opened by one outcome, belongs to the scope of that outcome, and ends at a macrotask
+ *    (rule R6). A call of `ctx` elsewhere is a mistake that replay could not repeat.
+ * I2 In replay nothing is appended, no body starts and no mail is drained.
+ * I3 A call settles by an outcome, never in the turn that made it.
+ * I4 When nothing but time or mail can move the run, it parks: its claim is released, and what stays in memory is a copy
+ *    that is good only while epoch and head are its own (rule R8).
+ * I5 A run that has left appends nothing and tells nothing, whatever still comes in.
+ */
+import { assert } from "../kernel/assert.ts";
+import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
+import * as errors from "../kernel/errors.ts";
+import type { EventData, EventType, RunEvent } from "../kernel/events.ts";
+import { toFailure } from "../kernel/failure.ts";
+import { callKey, ROOT_SCOPE } from "../kernel/keys.ts";
+import type { CallState, RunState } from "../kernel/state.ts";
+import type { Claim, InboxRow, RunAppend } from "../log/port.ts";
+import { Alarm } from "./alarm.ts";
+import { Bodies, type BodyOwner } from "./bodies.ts";
+import { Call, type CallHost } from "./call.ts";
+import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
+import type { Host } from "./host.ts";
+import { Journal } from "./journal.ts";
+import { Mail } from "./mail.ts";
+import type { Body, BodyOutcome, CallRequest, LogLine, Program, Recorder, RunFacts } from "./recorder.ts";
+import { Replay } from "./replay.ts";
+import { type Leave, leavingRow, stayingRow } from "./row.ts";
+import { Scope } from "./scope.ts";
+import type { TurnTaker } from "./turns.ts";
+import type { Source } from "./writer.ts";
+
+/** After a cancel, so many further calls of `ctx` are refused one by one; then the run ends without its code. */
+const REFUSALS_MAX = 1_000;
+
+/** The most unfinished steps that the end of a run names. */
+const UNFINISHED_NAMED_MAX = 100;
+
+/** Events with which something begins. */
+const BEGINNINGS: ReadonlySet<EventType> = new Set(["attempt.started", "timer.armed", "scope.started"]);
+
+type Phase =
+  /** The log's outcomes are being given. */
+  | "replay"
+  /** The log is exhausted: this is new. */
+  | "live"
+  /** The claim is released, and this is a copy. */
+  | "parked"
+  /** The terminal event is queued or written; late outcomes may follow. */
+  | "over"
+  /** The run is somebody else's. */
+  | "gone";
+
+/** What the workflow function came to. */
+type Finish = { readonly kind: "value"; readonly value: unknown } | { readonly kind: "error"; readonly error: unknown };
+
+/** The turn in which a cancel is given belongs to every scope. */
+const ANY_SCOPE = Symbol("any scope");
+
+export class Execution implements Recorder, CallHost, Source, TurnTaker {
+  readonly run: RunFacts;
+  readonly root = new Scope(ROOT_SCOPE);
+  readonly #host: Host;
+  readonly #program: Program;
+  readonly #journal: Journal;
+  readonly #replay: Replay;
+  readonly #bodies: Bodies;
+  readonly #alarm: Alarm;
+  readonly #mail = new Mail();
+  /** Calls without a settlement, by key, in the order in which they were made. */
+  readonly #calls = new Map<string, Call>();
+  /** Outcomes that are queued and not yet given, in order. */
+  readonly #fresh: RunEvent[] = [];
+  /** Calls made after the cancel was given: to be refused. */
+  readonly #refused: Call[] = [];
+  #phase: Phase = "replay";
+  #turn: string | typeof ANY_SCOPE | null = null;
+  #now: number;
+  #lastCall = "the start of the workflow function";
+  #finish: Finish | null = null;
+  #fault: errors.VarveError | null = null;
+  #cancelGiven = false;
+  #refusals = 0;
+  #stopping = false;
+  #leave: Leave | null = null;
+  /** The leave within the write that is under way; undefined: no write is. */
+  #writing: Leave | null | undefined = undefined;
+  /** Whether the run's row knows when it was started. */
+  #begun: boolean;
+  #warnedOfLength = false;
+
+  private constructor(host: Host, program: Program, journal: Journal, events: readonly RunEvent[], begun: boolean) {
+    const { id, workflow, version, tags, createdAt } = journal.state;
+    this.run = { id, workflow, version, tags, createdAt };
+    this.#host = host;
+    this.#program = program;
+    this.#journal = journal;
+    this.#begun = begun;
+    this.#now = createdAt;
+    this.#replay = new Replay(this.run, journal.state, events);
+    this.#alarm = new Alarm(
+      host.clock,
+      () => host.now(),
+      () => this.#ring(),
+    );
+    this.#bodies = new Bodies({
+      clock: host.clock,
+      env: host.env,
+      log: (level, message, fields) => this.#writeLine(level, message, fields),
+      settled: () => host.ready(this),
+      late: (owner, attempt, outcome) => this.#recordLate(owner, attempt, outcome),
+      blocked: (owner, ms) => host.blocked(`${callText(owner.kind, owner.key)} of run ${id}`, ms),
+    });
+  }
+
+  /** A run that is created and claimed in one write. Its code may begin before that write is durable. */
+  static ofStart(host: Host, program: Program, created: RunEvent): Execution {
+    const journal = Journal.ofStart(created, host);
+    return new Execution(host, program, journal, [], false);
+  }
+
+  /** A claimed run. `state` and `events`: what the log has of it. */
+  static ofClaim(host: Host, program: Program, claim: Claim, state: RunState, events: readonly RunEvent[]): Execution {
+    const journal = new Journal(state, { epoch: claim.epoch, announced: false }, host);
+    return new Execution(host, program, journal, events, state.startedAt !== null && !claim.wasStuck);
+  }
+
+  get runId(): string {
+    return this.run.id;
+  }
+
+  get epoch(): number {
+    return this.#journal.epoch;
+  }
+
+  /** The seq up to which the log has everything. */
+  get head(): number {
+    return this.#journal.durableHead;
+  }
+
+  get state(): Readonly<RunState> {
+    return this.#journal.state;
+  }
+
+  // ---- The worker: claims, mail, the end of its work ----
+
+  /** Begins with the code. `mail` is drained once the log is exhausted. */
+  begin(mail: readonly InboxRow[], wasStuck: boolean): void {
+    this.#mail.add(mail);
+    this.#host.ready(this);
+    const untouched = this.head === 1 && this.#journal.state.head === 1;
+    if (this.#mail.hasCancel && (untouched || wasStuck)) {
+      // Its code has not begun, or cannot be trusted to come this far: it need not be asked.
+      this.#phase = "live";
+      this.#drainMail();
+      this.#end("run.cancelled", this.#cancelReason());
+      return;
+    }
+    this.#turn = ROOT_SCOPE;
+    this.#runCode().then(
+      (value) => this.#finished({ kind: "value", value }),
+      (error) => this.#finished({ kind: "error", error }),
+    );
+  }
+
+  /** Not an async function: the code must run up to its first await within this very turn. */
+  #runCode(): Promise<unknown> {
+    try {
+      return this.#program.run(this, decodePayload(this.#journal.state.input));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Whether this parked copy is the run as the claim found it. */
+  isCopyOf(claim: Claim): boolean {
+    return this.#phase === "parked" && !claim.wasStuck && this.epoch === claim.epoch - 1 && this.head === claim.head;
+  }
+
+  /** Goes on with a parked copy under a new claim. */
+  resume(claim: Claim, mail: readonly InboxRow[]): void {
+    assert(this.#phase === "parked", "only a parked run is resumed");
+    this.#journal.reclaim(claim.epoch);
+    this.#phase = "live";
+    this.#mail.add(mail);
+    this.#drainMail();
+    this.#ring();
+  }
+
+  /** Mail has come in for a run that this worker owns. */
+  receive(mail: readonly InboxRow[]): void {
+    this.#mail.add(mail);
+    if (this.#phase === "live" && this.#leave === null) this.#drainMail();
+    this.#host.ready(this);
+  }
+
+  /** The worker stops: no new attempt begins, no outcome is given, and the run leaves when its bodies have ended. */
+  stop(): void {
+    this.#stopping = true;
+    if (this.#phase === "live") this.#interrupt(this.#bodies.abandonUnstarted());
+    this.#host.ready(this);
+  }
+
+  /** The worker waits no longer: bodies are aborted, and recorded as interrupted. */
+  abandonBodies(reason: errors.VarveError): void {
+    if (this.#phase === "live") this.#interrupt(this.#bodies.abandon(reason));
+    this.#host.ready(this);
+  }
+
+  #interrupt(abandoned: readonly { owner: BodyOwner; attempt: number }[]): void {
+    for (const { owner, attempt } of abandoned) {
+      this.#journal.record("attempt.interrupted", owner.key, owner.scope, attempt, { reason: "stopped" });
+      this.#host.dirty(this);
+    }
+  }
+
+  /** The run is somebody else's: stop at once. */
+  drop(reason: errors.VarveError): void {
+    this.#phase = "gone";
+    this.#bodies.abandon(reason);
+    this.#alarm.set(null);
+    this.#journal.drop();
+    this.#calls.clear();
+    this.#fresh.length = 0;
+  }
+
+  // ---- The writer: what is durable ----
+
+  /** What there is to write; null if nothing is, or a write is under way. */
+  take(): RunAppend | null {
+    if (this.#writing !== undefined || this.#phase === "gone") return null;
+    if (this.#journal.isEmpty && this.#leave === null) return null;
+    const { hasOutcome, ...part } = this.#journal.take();
+    const { state } = this.#journal;
+    const row =
+      this.#leave === null ? stayingRow(state, hasOutcome, this.#begun) : leavingRow(state, this.#leave, hasOutcome);
+    this.#writing = this.#leave;
+    this.#begun ||= row.kind === "move" && row.startedAt !== null;
+    return { runId: this.runId, epoch: this.epoch, ...part, row };
+  }
+
+  /** What was taken is durable. `availableAt`: what the run's row says. */
+  written(availableAt: number | null): void {
+    const left = this.#writing;
+    this.#writing = undefined;
+    if (this.#phase === "gone") return;
+    this.#host.publish(this.#journal.written());
+    this.#journal.release();
+    if (left !== null && left !== undefined) this.#left(left, availableAt);
+    else this.#host.ready(this);
+  }
+
+  lost(): void {
+    this.#host.lost(this);
+  }
+
+  refused(error: Error): void {
+    this.#host.refused(this, error);
+  }
+
+  #left(leave: Leave, availableAt: number | null): void {
+    this.#leave = null;
+    if (leave.kind === "end") {
+      this.#bodies.abandon(new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step"));
+      this.#host.ended(this);
+      return;
+    }
+    this.#phase = leave.kind === "park" ? "parked" : "gone";
+    if (leave.kind === "stuck") this.#host.stuck(this, leave.error);
+    this.#host.released(this, availableAt, leave.kind === "park");
+  }
+
+  // ---- The code: what it asks for (Recorder) ----
+
+  now(): number {
+    return this.#now;
+  }
+
+  readonly log: LogLine = (level, message, fields) => {
+    if (this.#phase === "live") this.#journal.afterDurable(() => this.#writeLine(level, message, fields));
+  };
+
+  #writeLine(level: Parameters<LogLine>[0], message: string, fields?: Parameters<LogLine>[2]): void {
+    this.#host.logger.log(level, message, { runId: this.runId, workflow: this.run.workflow, ...fields });
+  }
+
+  ask(request: CallRequest): Promise<unknown> {
+    const call = this.#place(request);
+    if (call === null) return new Promise(() => {});
+    const { key } = call;
+    this.#lastCall = callText(request.kind, key);
+    this.#host.asked?.(this.runId, key, request.kind);
+    const recorded = this.#journal.state.calls.get(key);
+    if (recorded !== undefined && recorded.kind !== request.kind) {
+      this.#fault ??= otherKind(this.run, key, recorded.kind, request.kind);
+      return call.promise;
+    }
+    this.#calls.set(key, call);
+    if (this.#cancelGiven) this.#refused.push(call);
+    else if (this.#phase === "live") this.#goOn(call);
+    else {
+      this.#replay.asked(key);
+      this.#replay.hold(() => this.#goOn(call));
+    }
+    return call.promise;
+  }
+
+  /** The call with its key; null when it was made where no call may be made, which ends the run. */
+  #place(request: CallRequest): Call | null {
+    if (this.#phase === "gone" || this.#phase === "over") return null;
+    const scope = request.scope as Scope;
+    if (this.#turn !== ANY_SCOPE) {
+      const { kind, name } = request;
+      const asked = { kind, name, scope: scope.path, scopeEnded: scope.ended };
+      const misplaced = misplacedCall(this.run, asked, this.#turn, this.#lastCall);
+      if (misplaced !== null) {
+        this.#fault ??= misplaced;
+        this.#host.ready(this);
+        return null;
+      }
+    }
+    return new Call(this, request, callKey(scope.path, request.name, scope.next("call", request.name)));
+  }
+
+  /** Lets a call go on of which the log says nothing more. */
+  #goOn(call: Call): void {
+    if (this.#calls.get(call.key) !== call || this.#stopping || this.#journal.state.cancelRequested) return;
+    call.request.live(call);
+  }
+
+  #finished(finish: Finish): void {
+    if (this.#phase === "gone" || this.#phase === "over") return;
+    if (this.#turn === null) this.#fault ??= foreignAwait(this.run, "the function's end", this.#lastCall);
+    else this.#finish = finish;
+    this.#host.ready(this);
+  }
+
+  // ---- The gate: one outcome a round ----
+
+  /** Closes the open turn and gives the next outcome. Returns whether a turn is open now. */
+  round(): boolean {
+    this.#turn = null;
+    if (this.#leave !== null || this.#phase === "gone" || this.#phase === "over" || this.#phase === "parked")
+      return false;
+    if (this.#fault !== null) return this.#failBy(this.#fault);
+    if (this.#phase === "replay" && this.#replayNext()) return true;
+    if (this.#phase !== "live" || this.#leave !== null) return false;
+    if (this.#fault !== null) return this.#failBy(this.#fault);
+    if (this.#finish !== null) return this.#endBy(this.#finish);
+    if (!this.#stopping && this.#giveNext()) return true;
+    this.#rest();
+    return false;
+  }
+
+  /** True: a recorded outcome was given. False: the log is exhausted and the run is live, or it is stuck. */
+  #replayNext(): boolean {
+    const outcome = this.#replay.next(() => [...this.#calls.values()]);
+    if (outcome instanceof errors.ReplayDivergedError) {
+      this.#leaveBy({ kind: "stuck", error: outcome });
+      return false;
+    }
+    if (outcome !== null) {
+      this.#give(outcome);
+      return true;
+    }
+    this.#phase = "live";
+    this.#drainMail();
+    if (this.#finish === null) this.#replay.release();
+    this.#checkDeadline();
+    return false;
+  }
+
+  #giveNext(): boolean {
+    const outcome = this.#fresh.shift();
+    if (outcome !== undefined) {
+      this.#give(outcome);
+      return true;
+    }
+    const refused = this.#refused.shift();
+    if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
+    this.#turn = ANY_SCOPE;
+    this.#calls.delete(refused.key);
+    refused.reject(this.#cancelled());
+    return true;
+  }
+
+  #give(outcome: RunEvent): void {
+    this.#now = Math.max(this.#now, outcome.at);
+    if (outcome.type === "cancel.requested") {
+      this.#giveCancel();
+      return;
+    }
+    const call = this.#calls.get(outcome.key as string);
+    if (call === undefined) return;
+    this.#turn = outcome.type === "scope.started" ? call.key : call.request.scope.path;
+    const settlement = call.request.given(outcome, call);
+    if (settlement.kind === "open") return;
+    this.#calls.delete(call.key);
+    if (settlement.kind === "resolve") call.resolve(settlement.value);
+    else call.reject(settlement.error);
+  }
+
+  #giveCancel(): void {
+    this.#turn = ANY_SCOPE;
+    this.#cancelGiven = true;
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) call.reject(this.#cancelled());
+  }
+
+  /** Nothing is to be given: the run waits for its bodies, for time or mail, or it cannot go on. */
+  #rest(): void {
+    if (this.#cancelGiven) {
+      this.#end("run.cancelled", this.#cancelReason());
+      return;
+    }
+    const dueAt = this.#dueAt();
+    if (dueAt !== null && dueAt <= this.#host.now() && !this.#stopping) this.#ring();
+    else if (this.#bodies.size > 0) this.#alarm.set(dueAt);
+    else if (this.#stopping) this.#leaveBy(this.#handBack(dueAt));
+    else if (!this.#canBeMoved()) this.#failBy(foreignAwait(this.run, "nothing to wait for", this.#lastCall));
+    else if (dueAt !== null && dueAt - this.#host.now() <= this.#host.parkAfterMs) this.#alarm.set(dueAt);
+    else this.#leaveBy({ kind: "park", availableAt: dueAt });
+  }
+
+  /** Whether anything but the code can settle one of its calls. */
+  #canBeMoved(): boolean {
+    for (const call of this.#calls.values()) if (call.waitsUntil !== null) return true;
+    return false;
+  }
+
+  /** A run that only waits is parked as ever; one that could go on is handed to whoever can. */
+  #handBack(dueAt: number | null): Leave {
+    const onlyWaits = this.#fresh.length === 0 && [...this.#calls.values()].every((call) => call.waitsUntil !== null);
+    if (onlyWaits) return { kind: "park", availableAt: dueAt };
+    return { kind: "hand-back", availableAt: Math.floor(this.#host.now()) + this.#host.handBackMs };
+  }
+
+  #leaveBy(leave: Leave): void {
+    this.#leave = leave;
+    this.#alarm.set(null);
+    this.#host.dirty(this);
+  }
+
+  // ---- Time ----
+
+  #dueAt(): number | null {
+    let dueAt = this.#journal.state.deadlineAt;
+    for (const { waitsUntil } of this.#calls.values()) {
+      if (waitsUntil !== null && (dueAt === null || waitsUntil < dueAt)) dueAt = waitsUntil;
+    }
+    return dueAt;
+  }
+
+  #ring(): void {
+    if (this.#phase === "live" && this.#leave === null && !this.#stopping) {
+      const now = this.#host.now();
+      for (const call of [...this.#calls.values()]) call.fire(now);
+      this.#checkDeadline();
+    }
+    this.#host.ready(this);
+  }
+
+  #checkDeadline(): void {
+    const { deadlineAt } = this.#journal.state;
+    if (deadlineAt === null || this.#host.now() < deadlineAt) return;
+    const deadline = new Date(deadlineAt).toISOString();
+    this.#fault ??= new errors.TimeoutError(
+      "RUN_DEADLINE",
+      `expected run ${this.runId} to end by its deadline ${deadline}`,
+      {
+        runId: this.runId,
+        deadlineAt,
+      },
+    );
+  }
+
+  // ---- Mail ----
+
+  #drainMail(): void {
+    for (const row of this.#mail.drain()) {
+      this.#journal.drain(row.id);
+      // A second cancel changes nothing.
+      if (!this.#journal.state.cancelRequested) this.#requestCancel(row);
+      this.#host.dirty(this);
+    }
+  }
+
+  #requestCancel(row: InboxRow): void {
+    const { reason } = JSON.parse(row.data ?? "{}") as { reason?: string };
+    const data = reason === undefined ? {} : { reason };
+    this.#fresh.push(this.#journal.record("cancel.requested", null, ROOT_SCOPE, null, data));
+    const error = this.#cancelled();
+    this.#journal.afterDurable(() => {
+      this.#bodies.abandon(error);
+      this.#host.ready(this);
+    });
+  }
+
+  #cancelReason(): EventData["run.cancelled"] {
+    const { cancelReason } = this.#journal.state;
+    return cancelReason === null ? {} : { reason: cancelReason };
+  }
+
+  #cancelled(): errors.CancelledError {
+    const { cancelReason: reason } = this.#journal.state;
+    const message = `the run was cancelled${reason === null ? "" : `: ${reason}`}`;
+    return new errors.CancelledError("RUN_CANCELLED", message, { runId: this.runId, reason });
+  }
+
+  // ---- Calls: what they queue (CallHost) ----
+
+  clock(): number {
+    return this.#host.now();
+  }
+
+  random(): number {
+    return this.#host.random.float();
+  }
+
+  encode(value: unknown): Payload {
+    return encodePayload(value, this.#host.limits.payloadBytesMax);
+  }
+
+  callState(call: Call): CallState {
+    return this.#journal.callState(call.request.kind, call.key);
+  }
+
+  waiting(): void {
+    this.#host.ready(this);
+  }
+
+  record<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
+    this.#append(call, type, attempt, data);
+  }
+
+  conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
+    if (this.#phase === "replay") {
+      this.#replay.hold(() => this.conclude(call, type, attempt, data));
+      return;
+    }
+    const outcome = this.#append(call, type, attempt, data);
+    if (outcome !== null) this.#fresh.push(outcome);
+    this.#host.ready(this);
+  }
+
+  /** Null: the run has no room for it, is not this worker's to write, or begins nothing new after a cancel. */
+  #append<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): RunEvent | null {
+    if (this.#phase !== "live" || this.#leave !== null || this.#isFull()) return null;
+    if (this.#journal.state.cancelRequested && BEGINNINGS.has(type)) return null;
+    const event = this.#journal.record(type, call.key, call.request.scope.path, attempt, data);
+    this.#host.dirty(this);
+    return event;
+  }
+
+  #isFull(): boolean {
+    const { head } = this.#journal.state;
+    const { historyEventsMax: max, historyEventsWarn } = this.#host.limits;
+    if (head >= historyEventsWarn && !this.#warnedOfLength) {
+      this.#warnedOfLength = true;
+      this.#host.long(this.runId, head);
+    }
+    if (head < max) return false;
+    this.#fault ??= new errors.LimitError(
+      "HISTORY_LIMIT",
+      `expected a history of at most ${max} events, and run ${this.runId} has as many; split its work into several runs, or raise limits.historyEventsMax`,
+      { runId: this.runId, max },
+    );
+    this.#host.ready(this);
+    return true;
+  }
+
+  mayBegin(timeoutMs: number | null): boolean {
+    if (this.#stopping) return false;
+    if (this.#host.hasTimeFor(timeoutMs)) return true;
+    this.stop();
+    return false;
+  }
+
+  runBody(call: Call, body: Body): void {
+    if (this.#phase !== "live" || this.#fault !== null || this.#journal.state.cancelRequested) return;
+    const start = this.#bodies.add({ kind: call.request.kind, key: call.key, scope: call.request.scope.path }, body);
+    this.#journal.afterDurable(() => {
+      if (this.#phase === "live") this.#host.startBody(start);
+    });
+  }
+
+  #recordLate(owner: BodyOwner, attempt: number, outcome: BodyOutcome): void {
+    if ((this.#phase !== "live" && this.#phase !== "over") || (this.#leave !== null && this.#leave.kind !== "end"))
+      return;
+    const { key, scope } = owner;
+    try {
+      if (outcome.kind === "error") throw outcome.error;
+      const value = outcome.kind === "value" ? outcome.value : undefined;
+      const data = { value: this.encode(value) };
+      this.#journal.record("attempt.late", key, scope, attempt, data);
+    } catch (error) {
+      this.#journal.record("attempt.late", key, scope, attempt, { error: toFailure(error) });
+    }
+    this.#host.dirty(this);
+  }
+
+  // ---- The end ----
+
+  #endBy(finish: Finish): false {
+    if (this.#journal.state.cancelRequested) this.#end("run.cancelled", this.#cancelReason());
+    else if (finish.kind === "error") this.#end("run.failed", { error: toFailure(finish.error) });
+    else this.#complete(finish.value);
+    return false;
+  }
+
+  #complete(value: unknown): void {
+    const unfinished = [...this.#calls.values()].filter(({ request }) => request.kind === "step").map(({ key }) => key);
+    const named = unfinished.slice(0, UNFINISHED_NAMED_MAX);
+    try {
+      const output = this.encode(value);
+      this.#end("run.completed", unfinished.length === 0 ? output : { ...output, unfinished: named });
+    } catch (error) {
+      this.#end("run.failed", { error: toFailure(error) });
+      return;
+    }
+    if (unfinished.length === 0) return;
+    this.#journal.afterDurable(() => {
+      const message = `the run ended while ${unfinished.length} of its steps had no outcome: was one not awaited?`;
+      this.#writeLine("warn", message, { steps: named });
+    });
+  }
+
+  #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
+    this.#journal.record(type, null, ROOT_SCOPE, null, data);
+    this.#phase = "over";
+    this.#calls.clear();
+    this.#fresh.length = 0;
+    this.#leaveBy({ kind: "end" });
+  }
+
+  /** In replay the code is at fault, and fixed code resumes the run. Live, the fault is the run's end. */
+  #failBy(fault: errors.VarveError): false {
+    if (this.#phase === "replay" || fault instanceof errors.ReplayDivergedError)
+      this.#leaveBy({ kind: "stuck", error: fault });
+    else this.#end("run.failed", { error: toFailure(fault) });
+    return false;
+  }
+}

@@ -1,0 +1,48 @@
+/** What an execution asks of its worker, and tells it. */
+import type { VarveError } from "../kernel/errors.ts";
+import type { RunEvent } from "../kernel/events.ts";
+import type { Limits } from "../kernel/limits.ts";
+import type { Clock, Logger, Random } from "../kernel/ports.ts";
+import type { CallKind } from "../kernel/state.ts";
+import type { Execution } from "./execution.ts";
+
+export interface Host {
+  /** The worker's id. */
+  readonly worker: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly env: unknown;
+  /** A run that is handed back is not claimed again before so much time has passed. */
+  readonly handBackMs: number;
+  /** A wait that is shorter keeps the run in memory, and its claim. */
+  readonly parkAfterMs: number;
+  /** The log's clock: the database's time, as far as it is known. */
+  now(): number;
+  /** The run has something to do in the next round. */
+  ready(execution: Execution): void;
+  /** The run has something to write. */
+  dirty(execution: Execution): void;
+  /** Whether an attempt of this length may begin; false: the run should be handed back. */
+  hasTimeFor(timeoutMs: number | null): boolean;
+  /** Starts a body, now or when the lease allows it. */
+  startBody(start: () => void): void;
+  /** Tells of events that have become durable. */
+  publish(events: readonly RunEvent[]): void;
+  /** The run has given back its claim. `keepsCopy`: what is in memory can serve the next claim. */
+  released(execution: Execution, availableAt: number | null, keepsCopy: boolean): void;
+  stuck(execution: Execution, error: VarveError): void;
+  /** The log says that the run is somebody else's. */
+  lost(execution: Execution): void;
+  /** The database does not take what the run has to write. */
+  refused(execution: Execution, error: Error): void;
+  /** The run's end is durable. */
+  ended(execution: Execution): void;
+  /** The run's history is long. */
+  long(runId: string, events: number): void;
+  /** Synchronous user code held the thread. */
+  blocked(where: string, ms: number): void;
+  /** For tests and checks: each call that the code makes. */
+  readonly asked: ((runId: string, key: string, kind: CallKind) => void) | undefined;
+}

@@ -1,0 +1,127 @@
+/**
+ * The port on which the primitives of `ctx/` stand. A primitive asks for a call; the recorder gives it its key, finds
+ * what the log says of it, and hands the code its outcomes one at a time, in the order of the log (rule R6).
+ */
+import type { Payload } from "../kernel/codec.ts";
+import type { EventData, EventType, RunEvent, Tags } from "../kernel/events.ts";
+import type { LogLevel } from "../kernel/ports.ts";
+import type { CallKind, CallState } from "../kernel/state.ts";
+
+/** What workflow code may know of its run. */
+export interface RunFacts {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly tags: Tags;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** A place in which names are counted: the run's top level, or within a scope. */
+export interface ScopeHandle {
+  /** The scope's own key; `""` at the top level. */
+  readonly path: string;
+  /** The next occurrence of `name` among the calls, or of another counted thing. */
+  next(kind: "call" | "random" | "uuid", name: string): number;
+  /** Its function has returned: from now on a call in it is a mistake. */
+  end(): void;
+}
+
+/** How a call ends for the code. */
+export type Settlement =
+  | { readonly kind: "resolve"; readonly value: unknown }
+  | { readonly kind: "reject"; readonly error: unknown }
+  /** Not yet: the outcome only moves the call on. */
+  | { readonly kind: "open" };
+
+/** What a primitive asks for. */
+export interface CallRequest {
+  readonly kind: CallKind;
+  readonly name: string;
+  readonly scope: ScopeHandle;
+  /** Called once the log has nothing more to say of this call: goes on from `call.state`. */
+  readonly live: (call: LiveCall) => void;
+  /** Called for each outcome of this call, in the turn in which the code is given it. */
+  readonly given: (outcome: RunEvent, call: LiveCall) => Settlement;
+}
+
+/** A call as its primitive drives it. Every method is inert once the run has left this worker. */
+export interface LiveCall {
+  readonly key: string;
+  readonly run: RunFacts;
+  /** What the log holds of the call. Changes as events are queued. */
+  readonly state: CallState;
+  /** The log's clock, milliseconds since the epoch. */
+  now(): number;
+  /** A random float in [0, 1) that replay does not repeat: for jitter, which is recorded as an instant. */
+  random(): number;
+  /**
+   * The stored form of a user's value.
+   *
+   * @throws PayloadError when the log cannot hold it
+   */
+  encode(value: unknown): Payload;
+  /** Queues an event that only the fold needs. */
+  record<T extends EventType>(type: T, attempt: number | null, data: EventData[T]): void;
+  /**
+   * Queues an outcome: it is recorded, and the code will be given it.
+   *
+   * @throws PayloadError `PAYLOAD_TOO_LARGE`; then nothing was queued
+   */
+  conclude<T extends EventType>(type: T, attempt: number | null, data: EventData[T]): void;
+  /** Calls `fn` when the log's clock has reached `dueAt`. Meanwhile the run may leave memory. */
+  waitUntil(dueAt: number, fn: () => void): void;
+  /** Whether an attempt may begin here and now; false: the run is about to leave this worker. */
+  mayBegin(timeoutMs: number | null): boolean;
+  /**
+   * Runs a step's body once everything queued so far is durable. `ended` is called with its outcome while the run still
+   * waits for it; an outcome that comes later is recorded as late.
+   */
+  runBody(body: Body): void;
+  /** Opens the scope that this call stands for. */
+  openScope(): ScopeHandle;
+}
+
+/** A body to be run, and what becomes of its outcome. */
+export interface Body {
+  readonly attempt: number;
+  /** How long the attempt may take, milliseconds; null: without bound. */
+  readonly timeoutMs: number | null;
+  readonly run: (surroundings: BodySurroundings) => unknown;
+  readonly ended: (outcome: BodyOutcome) => void;
+}
+
+export interface BodySurroundings {
+  /** Aborted when the attempt times out, the run ends or is cancelled, or the worker loses or hands back the run. */
+  readonly signal: AbortSignal;
+  /** What `createEngine({ env })` was given. */
+  readonly env: unknown;
+  readonly log: LogLine;
+}
+
+export type BodyOutcome =
+  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "error"; readonly error: unknown }
+  | { readonly kind: "timeout" };
+
+/** Writes a log line with the run's id and more beside it. */
+export type LogLine = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+export interface Recorder {
+  readonly run: RunFacts;
+  readonly root: ScopeHandle;
+  /** The instant of the last outcome that the code was given, milliseconds since the epoch. */
+  now(): number;
+  /** Asks for a call. The promise settles in a later turn, or never if the run leaves this worker first. */
+  ask(request: CallRequest): Promise<unknown>;
+  /** Writes a log line once all that was queued before is durable; not at all during replay. */
+  readonly log: LogLine;
+}
+
+/** A workflow version as a worker runs it. */
+export interface Program {
+  readonly workflow: string;
+  readonly version: string;
+  /** Runs the workflow function. */
+  readonly run: (recorder: Recorder, input: unknown) => Promise<unknown>;
+}

@@ -1,0 +1,72 @@
+/**
+ * The part of a run that is already in the log: the outcomes still to be given, and what the code has asked for.
+ *
+ * I1 Outcomes are given in the order of the log, each only if the code has asked for it (rule R7).
+ * I2 What the code asks for beyond the log is held, in order, until the log is exhausted.
+ */
+import type { ReplayDivergedError } from "../kernel/errors.ts";
+import { isOutcome, type RunEvent } from "../kernel/events.ts";
+import type { RunState } from "../kernel/state.ts";
+import type { Call } from "./call.ts";
+import { callNotAsked, outcomeNotAsked } from "./divergence.ts";
+import type { RunFacts } from "./recorder.ts";
+
+export class Replay {
+  readonly #run: RunFacts;
+  readonly #state: RunState;
+  readonly #outcomes: readonly RunEvent[];
+  readonly #asked = new Set<string>();
+  readonly #held: (() => void)[] = [];
+  #next = 0;
+
+  constructor(run: RunFacts, state: RunState, events: readonly RunEvent[]) {
+    this.#run = run;
+    this.#state = state;
+    this.#outcomes = events.filter((event) => isGiven(event, state));
+  }
+
+  asked(key: string): void {
+    this.#asked.add(key);
+  }
+
+  /** Keeps what the code wants done for when the log is exhausted. */
+  hold(action: () => void): void {
+    this.#held.push(action);
+  }
+
+  /** The next outcome, or why the code cannot be given it; null when the log is exhausted. */
+  next(waiting: () => readonly Call[]): RunEvent | ReplayDivergedError | null {
+    const outcome = this.#outcomes[this.#next];
+    if (outcome === undefined) return this.#unasked(waiting);
+    if (outcome.key !== null && !this.#asked.has(outcome.key)) {
+      return outcomeNotAsked(this.#run, outcome, waiting().map(asAsked));
+    }
+    this.#next++;
+    return outcome;
+  }
+
+  /** A call that the log has begun must have been asked for by the time that the log is exhausted. */
+  #unasked(waiting: () => readonly Call[]): ReplayDivergedError | null {
+    for (const call of this.#state.calls.values()) {
+      if (call.status === "open" && !this.#asked.has(call.key)) {
+        return callNotAsked(this.#run, call, waiting().map(asAsked));
+      }
+    }
+    return null;
+  }
+
+  /** What was held, in order. */
+  release(): void {
+    for (const action of this.#held.splice(0)) action();
+  }
+}
+
+/** A concluded scope is one outcome: its function is not run again, so its start is not given. */
+function isGiven(event: RunEvent, state: RunState): boolean {
+  if (!isOutcome(event.type)) return false;
+  return event.type !== "scope.started" || state.calls.get(event.key as string)?.status === "open";
+}
+
+function asAsked(call: Call): { key: string; kind: Call["request"]["kind"] } {
+  return { key: call.key, kind: call.request.kind };
+}

@@ -1,0 +1,25 @@
+import { Occurrences } from "../kernel/keys.ts";
+import type { ScopeHandle } from "./recorder.ts";
+
+/** A place in which names are counted: a run's top level, or within one of its scopes. */
+export class Scope implements ScopeHandle {
+  readonly path: string;
+  #ended = false;
+  readonly #occurrences = { call: new Occurrences(), random: new Occurrences(), uuid: new Occurrences() };
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  next(kind: "call" | "random" | "uuid", name: string): number {
+    return this.#occurrences[kind].next(name);
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+}
