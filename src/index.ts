@@ -20,6 +20,59 @@ export type { CannotBeStored, Storable } from "./ctx/storable.ts";
 export type { DeclaredWorkflow, Workflow, WorkflowFactory, WorkflowOptions } from "./ctx/workflow.ts";
 // Define workflows
 export { declareWorkflow, isWorkflow, withEnv, workflow } from "./ctx/workflow.ts";
+// Work with an engine
+export type {
+  Engine,
+  ListOptions,
+  RunHandle,
+  RunInfo,
+  RunPage,
+  StartedRun,
+  StartOptions,
+  TickResult,
+  WorkerHandle,
+} from "./engine/api.ts";
+export type { DeliveryOutcome } from "./engine/deliver.ts";
+export type { Payload } from "./kernel/codec.ts";
+export { decodePayload } from "./kernel/codec.ts";
 export type { Duration } from "./kernel/duration.ts";
+// Errors
+export {
+  CancelledError,
+  ClosedError,
+  ConflictError,
+  DatabaseOwnedError,
+  DefinitionError,
+  ForeignAwaitError,
+  isVarveError,
+  LeaseLostError,
+  LimitError,
+  NotFoundError,
+  OutcomeUnknownError,
+  PayloadError,
+  ReplayDivergedError,
+  RetryableError,
+  RunCancelledError,
+  RunFailedError,
+  StepFailedError,
+  StoreError,
+  TerminalError,
+  TimeoutError,
+  ValidationError,
+  VarveError,
+} from "./kernel/errors.ts";
+export type { EventData, EventOf, EventType, RunEvent, Tags } from "./kernel/events.ts";
+export type { Limits } from "./kernel/limits.ts";
+export type { Logger, LogLevel } from "./kernel/ports.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";
+export type { RunStatus } from "./kernel/state.ts";
 export type { WorkflowRef } from "./kernel/workflow-ref.ts";
+export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
+export { github } from "./triggers/github.ts";
+export type { Hook, HookOptions, WebhookDelivery } from "./triggers/hook.ts";
+// Start runs by webhooks
+export { webhook } from "./triggers/hook.ts";
+export type { RefusalReason, Secrets, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
+export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
+export { standardWebhooks } from "./triggers/standard-webhooks.ts";
+export type { WorkerOptions } from "./worker/worker.ts";

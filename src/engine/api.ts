@@ -4,7 +4,9 @@ import type { RunEvent, Tags } from "../kernel/events.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
+import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { WorkerOptions } from "../worker/worker.ts";
+import type { DeliveryOutcome } from "./deliver.ts";
 
 export interface StartOptions {
   /** A start with a used key makes no run but returns the one that has it. The key belongs to the workflow. */
@@ -146,6 +148,12 @@ export interface Engine {
   }): AsyncIterable<RunEvent>;
   /** Listens to what happens in this process, best effort. Returns what ends it. */
   on<N extends BusEventName>(name: N, listener: BusListener<N>): () => void;
+  /**
+   * Takes a webhook request for a hook: verifies it over its raw bytes and starts its run, once however often it comes.
+   *
+   * @throws ValidationError when the body does not fit the workflow's input
+   */
+  deliver(hook: string, request: Omit<WebhookRequest, "receivedAt">): Promise<DeliveryOutcome>;
   /** Starts a worker in this process. */
   work(options?: WorkerOptions): Promise<WorkerHandle>;
   /**

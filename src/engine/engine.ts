@@ -12,10 +12,13 @@ import { validate } from "../kernel/validate.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { DeliveryRow, LogStore, MessageVerdict, RunFilter } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
+import { type Hook, isHook } from "../triggers/hook.ts";
+import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { Host } from "../worker/host.ts";
 import type { Program } from "../worker/recorder.ts";
 import { programKey, Worker, type WorkerOptions } from "../worker/worker.ts";
 import type * as api from "./api.ts";
+import { type DeliveryOutcome, deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { engineClosed, Results } from "./results.ts";
 import { runInfo } from "./run-info.ts";
@@ -29,6 +32,7 @@ export interface EngineParts {
   readonly store: LogStore;
   readonly ports: Ports;
   readonly workflows: readonly Workflow<never, unknown, never>[];
+  readonly hooks?: readonly Hook[];
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
@@ -40,8 +44,16 @@ export interface EngineParts {
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
 
-export function createEngineOf(parts: EngineParts): api.Engine {
-  return new EngineOfParts(parts);
+/**
+ * An engine of its parts.
+ *
+ * @throws DefinitionError for a workflow or hook that cannot be served
+ */
+export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
+  const engine = new EngineOfParts(parts);
+  // A hook that cannot verify anything must not be served: it fails here, not at its first request.
+  for (const hook of parts.hooks ?? []) await hook.scheme.check();
+  return engine;
 }
 
 class EngineOfParts implements api.Engine, HandleHost {
@@ -54,6 +66,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #bus: Bus;
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #workflows: ReadonlyMap<string, WorkflowRef>;
+  readonly #hooks: ReadonlyMap<string, Hook>;
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
@@ -71,6 +84,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#bus = new Bus(ports.logger);
     this.#programs = programsOf(parts.workflows);
     this.#workflows = latestOf(parts.workflows);
+    this.#hooks = hooksOf(parts.hooks ?? []);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
     this.#newToken = idSource("msg", ports);
@@ -196,6 +210,14 @@ class EngineOfParts implements api.Engine, HandleHost {
     return verdict;
   }
 
+  async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<DeliveryOutcome> {
+    this.#checkOpen();
+    const received = { ...request, receivedAt: Math.floor(this.#ports.clock.now()) };
+    return await deliver(this.#hooks.get(hookName), received, (hook, input, delivery, idempotencyKey) =>
+      this.#start(hook.workflow, input, { idempotencyKey, delivery }),
+    );
+  }
+
   // ---- Work ----
 
   async work(options: WorkerOptions = {}): Promise<api.WorkerHandle> {
@@ -305,6 +327,21 @@ function programsOf(workflows: EngineParts["workflows"]): Map<string, Program> {
 /** By name the workflow that a start by name means: the one that was registered last. */
 function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef> {
   return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef]));
+}
+
+function hooksOf(hooks: readonly Hook[]): Map<string, Hook> {
+  const byName = new Map<string, Hook>();
+  for (const hook of hooks) {
+    if (!isHook(hook) || byName.has(hook.name)) {
+      const found = isHook(hook) ? `"${hook.name}" twice` : "something else";
+      throw new errors.DefinitionError(
+        "HOOK_INVALID",
+        `expected each hook once, as \`webhook(...)\` returned it, but found ${found}`,
+      );
+    }
+    byName.set(hook.name, hook);
+  }
+  return byName;
 }
 
 function checkLimit(limit: number = PAGE_DEFAULT): number {

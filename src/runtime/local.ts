@@ -6,6 +6,8 @@ import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import { openLog } from "../log/libsql/open.ts";
+import type { LogStore } from "../log/port.ts";
+import type { Hook } from "../triggers/hook.ts";
 import type { WorkerOptions } from "../worker/worker.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
@@ -18,6 +20,8 @@ export interface EngineOptions<Env = unknown> {
   /** `owned`: this process alone writes the file. `shared`: several processes do, more slowly. @default "owned" */
   readonly file?: "owned" | "shared";
   readonly workflows: readonly Workflow<never, unknown, Env>[];
+  /** Webhooks that start runs. */
+  readonly hooks?: readonly Hook[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
@@ -38,7 +42,7 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, env, limits = {} } = options;
+  const { workflows, hooks = [], env, limits = {} } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -51,7 +55,7 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const engine = createEngineOf({ store, ports, workflows, env, limits });
+  const engine = await closingOnFailure(store, createEngineOf({ store, ports, workflows, hooks, env, limits }));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);
   engine.close = async (closing) => {
@@ -62,4 +66,14 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   engine.work = (working) => work({ label: surroundings.label, ...working });
   if (options.worker !== false) await engine.work(options.worker);
   return engine;
+}
+
+/** A definition that is refused must not leave the file locked. */
+async function closingOnFailure<T>(store: LogStore, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
