@@ -41,6 +41,9 @@ export interface EngineParts {
   readonly asked?: Host["asked"];
 }
 
+/** How long `close` waits for the last writes. */
+const CLOSE_MS = 10_000;
+
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
 
@@ -244,7 +247,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         return worker.activeRuns;
       },
       stop: async (stop = {}) => {
-        await worker.stop(stop.deadline === undefined ? {} : { deadlineMs: parseDuration(stop.deadline) });
+        await worker.stop(stop.deadline === undefined ? undefined : parseDuration(stop.deadline));
         this.#workers.delete(worker);
       },
     };
@@ -292,9 +295,9 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async #close(deadlineMs: number | undefined): Promise<void> {
-    await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs === undefined ? {} : { deadlineMs })));
+    await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
-    await this.#session?.writer.settled();
+    await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());
     await this.store.close();

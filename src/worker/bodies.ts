@@ -58,6 +58,11 @@ export class Bodies {
     return this.#running.size;
   }
 
+  /** The keys of the steps whose bodies are under way. */
+  keys(): string[] {
+    return [...this.#running].map(({ owner }) => owner.key);
+  }
+
   /** Announces a body: from now on the run waits for it. The returned function starts it, unless it was abandoned. */
   add(owner: BodyOwner, body: Body): () => void {
     const running: Running = { owner, body, controller: null, cancelTimeout: null, started: false, told: false };

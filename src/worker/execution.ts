@@ -142,8 +142,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#journal.durableHead;
   }
 
-  get state(): Readonly<RunState> {
-    return this.#journal.state;
+  /** The steps whose bodies run, in words. */
+  runningSteps(): string[] {
+    return this.#bodies.keys().map((key) => `${callText("step", key)} of run ${this.runId}`);
   }
 
   // ---- The worker: claims, mail, the end of its work ----

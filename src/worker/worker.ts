@@ -1,31 +1,29 @@
 /**
  * A worker: takes runs that are due, runs them, gives them back.
  *
- * Owns: its lease, the runs that it has claimed, copies of runs that it has parked. Called by the engine. One loop reads
- * what is ahead, claims, and waits; everything else only nudges it.
+ * Owns: its lease, the runs that it has claimed, copies of runs that it has parked. Called by the engine. It is the host
+ * of its executions, and the claimant of its claim loop.
  *
  * I1 A worker id is one incarnation. When the lease is lost every run is dropped at once, and the worker goes on under
  *    another id, with another lease.
- * I2 From its third unclean claim on a run is alone in its worker until it records an outcome.
+ * I2 A suspect has the worker for itself until it records an outcome.
  * I3 After `stop` nothing is claimed; what is owned ends, parks or is handed back.
  */
 import * as errors from "../kernel/errors.ts";
-import { isOutcome, parseEvent, type RunEvent } from "../kernel/events.ts";
-import { evolve } from "../kernel/evolve.ts";
+import { isOutcome, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Ports, Random } from "../kernel/ports.ts";
-import type { RunState } from "../kernel/state.ts";
-import type { Claim, InboxRow, LogStore, ProgramId } from "../log/port.ts";
-import { UNCLEAN_ALONE_FROM } from "../log/port.ts";
+import { type Claim, type InboxRow, type LogStore, type ProgramId, UNCLEAN_ALONE_FROM } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
-import { Alarm } from "./alarm.ts";
+import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
 import type { Host } from "./host.ts";
 import { HotRuns } from "./hot-runs.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
+import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { StuckRun } from "./stuck-run.ts";
 import type { Turns } from "./turns.ts";
@@ -46,7 +44,7 @@ export interface WorkerOptions {
   readonly label?: string;
 }
 
-export const WORKER_DEFAULTS = {
+const DEFAULTS = {
   concurrency: 100,
   leaseMs: 15_000,
   hotRunsMax: 1_000,
@@ -73,34 +71,19 @@ export function programKey({ workflow, version }: ProgramId): string {
   return `${workflow}@${version}`;
 }
 
-/** A budget within which a worker must be done: an isolate's request or cron event. */
-export interface Budget {
-  /** Milliseconds from now. */
-  readonly ms: number;
-}
-
-/** Lease of a worker in a process that owns its file: nobody can take its runs, so it needs no heartbeat. */
+/** The lease of a worker in a process that owns its file: nobody can take its runs, so it needs no heartbeat. */
 const OWNER_LEASE_MS = 100 * 365 * 86_400_000;
 
-/** The most runs of one claim, so that a claim never holds the thread for long. */
-const CLAIM_MAX = 200;
-
-/** The first wait between two looks at a database that others write; doubled while nothing is found. */
-const POLL_MS_MIN = 25;
-
-/** The wait after the store failed to answer. */
+/** The wait before another lease is asked for. */
 const STORE_RETRY_MS = 500;
-
-/** After a suspect had the worker for itself, so much time passes before the worker is emptied for another. */
-const SUSPECT_PAUSE_MS = 10_000;
 
 /** How long a run that does not fit into a budget is left alone. */
 const BUDGET_HAND_BACK_MS = 1_000;
 
-/** How long `stop` waits for bodies by default. */
-export const STOP_MS = 10_000;
+/** How long `stop` waits for bodies by default, and then for the last writes. */
+const STOP_MS = 10_000;
 
-export class Worker implements Host {
+export class Worker implements Host, Claimant {
   readonly #parts: WorkerParts;
   readonly #options: Required<WorkerOptions>;
   readonly #programs: readonly ProgramId[];
@@ -108,39 +91,32 @@ export class Worker implements Host {
   readonly #logClock: LogClock;
   readonly #owned = new Map<string, Execution>();
   readonly #hot: HotRuns;
-  readonly #alarm: Alarm;
+  readonly #loop: ClaimLoop;
+  /** The monotonic instant at which its budget is over; null: it has none. */
   readonly #budgetEndsAt: number | null;
   /** Bodies that wait for the lease to be renewed. */
   #blocked: (() => void)[] = [];
   #id: string;
   #lease: Lease | null = null;
   #alone: Execution | null = null;
-  #suspectAfter = 0;
-  #emptying = false;
-  #pollMs: number = POLL_MS_MIN;
-  #looking: Promise<void> | null = null;
-  #lookAgain = false;
-  /** Whether more is due than could be claimed. */
-  #backlog = false;
   #started = false;
   #stopped: Promise<void> | null = null;
-  #stopNow: (() => void) | null = null;
+  /** Ends the wait of `stop` that is under way. */
+  #hurry: (() => void) | null = null;
   #emptied: (() => void) | null = null;
 
-  constructor(parts: WorkerParts, options: WorkerOptions = {}, budget: Budget | null = null) {
+  /** @param budget how long it may work, for an isolate's request or cron event */
+  constructor(parts: WorkerParts, options: WorkerOptions = {}, budget: { readonly ms: number } | null = null) {
+    const { store, ports, programs } = parts;
     this.#parts = parts;
-    this.#options = { ...WORKER_DEFAULTS, ...options };
-    this.#programs = [...parts.programs.values()].map(({ workflow, version }) => ({ workflow, version }));
-    this.#newId = idSource("w", parts.ports);
+    this.#options = { ...DEFAULTS, ...options };
+    this.#programs = [...programs.values()].map(({ workflow, version }) => ({ workflow, version }));
+    this.#newId = idSource("w", ports);
     this.#id = this.#incarnation();
-    this.#logClock = new LogClock(parts.ports.clock);
+    this.#logClock = new LogClock(ports.clock);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
-    this.#alarm = new Alarm(
-      parts.ports.clock,
-      () => this.now(),
-      () => this.nudge(),
-    );
-    this.#budgetEndsAt = budget === null ? null : parts.ports.clock.monotonic() + budget.ms;
+    this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
+    this.#budgetEndsAt = budget === null ? null : ports.clock.monotonic() + budget.ms;
   }
 
   #incarnation(): string {
@@ -151,7 +127,6 @@ export class Worker implements Host {
     return this.#id;
   }
 
-  /** The runs that it owns. */
   get activeRuns(): number {
     return this.#owned.size;
   }
@@ -162,7 +137,7 @@ export class Worker implements Host {
     await this.#parts.store.releaseStuck(this.#programs);
     this.#started = true;
     this.#parts.bus.emit("worker.started", { worker: this.#id });
-    this.nudge();
+    this.#loop.start();
   }
 
   async #register(): Promise<void> {
@@ -170,195 +145,116 @@ export class Worker implements Host {
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
     await store.openWorker(this.#id, leaseMs);
-    if (!store.localClock) this.#logClock.sync(await store.now());
+    this.sync(await store.now());
     if (store.exclusive) return;
-    this.#lease = new Lease(
-      store,
-      ports,
-      { worker: this.#id, leaseMs, sentAt },
-      {
-        renewed: (mail) => this.#renewed(mail),
-        lost: () => void this.#lose(),
-        delayed: (ms) => this.blocked("the worker's heartbeat", ms),
-      },
-    );
-  }
-
-  // ---- The loop: look, claim, wait ----
-
-  /** There may be something to do. */
-  nudge(): void {
-    if (!this.#started || this.#stopped !== null) return;
-    if (this.#looking !== null) {
-      this.#lookAgain = true;
-      return;
-    }
-    this.#looking = this.#look().finally(() => {
-      this.#looking = null;
-      if (this.#lookAgain) {
-        this.#lookAgain = false;
-        this.nudge();
-      }
+    const lease = { worker: this.#id, leaseMs, sentAt };
+    this.#lease = new Lease(store, ports, lease, {
+      renewed: (mail) => this.#renewed(mail),
+      lost: () => void this.#lose(),
+      delayed: (ms) => this.blocked(this.#runningSteps(), ms),
     });
   }
 
-  async #look(): Promise<void> {
-    try {
-      const nextAt = await this.#claimDue();
-      if (this.#stopped === null && nextAt !== null) this.#alarm.set(nextAt);
-    } catch (error) {
-      this.logger.log("warn", "the worker could not look for work", { worker: this.#id, error: toFailure(error) });
-      this.#alarm.set(this.now() + STORE_RETRY_MS);
-    }
+  /** What may have held the thread: the steps under way. */
+  #runningSteps(): string {
+    const steps = [...this.#owned.values()].flatMap((execution) => execution.runningSteps());
+    return steps.length === 0 ? "no step of this worker" : `one of: ${steps.slice(0, 10).join(", ")}`;
   }
 
-  /** Claims what is due. Returns when to look again; null: when nudged. */
-  async #claimDue(): Promise<number | null> {
-    const { store } = this.#parts;
-    for (;;) {
-      if (this.#lease !== null && !this.#lease.isAlive) return null;
-      const ahead = await store.workAhead(this.#id, this.#programs);
-      if (!store.localClock) this.#logClock.sync(ahead.now);
-      if (ahead.suspectDue && (await this.#takeSuspect())) continue;
-      const room = this.#room();
-      const isDue = ahead.dueAt !== null && ahead.dueAt <= ahead.now;
-      this.#backlog = isDue && room === 0;
-      if (!isDue || room === 0) return this.#nextLook(isDue ? null : ahead.dueAt, ahead.suspectDue);
-      const limit = Math.min(room, CLAIM_MAX);
-      const { claims, poisoned } = await store.claim({
-        worker: this.#id,
-        programs: this.#programs,
-        limit,
-        alone: false,
-      });
-      this.#reportPoisoned(poisoned);
-      await this.#begin(claims);
-      this.#pollMs = POLL_MS_MIN;
-      // Others were faster, or what is due is poison: a look at once would find the same.
-      if (claims.length === 0) return this.#nextLook(null, ahead.suspectDue);
-    }
+  // ---- Claimant ----
+
+  get mayClaim(): boolean {
+    return this.#started && this.#stopped === null && this.#hasLease && !this.#isOutOfTime;
   }
 
-  #room(): number {
-    if (this.#alone !== null || this.#emptying || this.#outOfTime) return 0;
-    return Math.max(0, this.#options.concurrency - this.#owned.size);
+  get #hasLease(): boolean {
+    return this.#parts.store.exclusive || this.#lease?.isAlive === true;
   }
 
-  get #outOfTime(): boolean {
+  get #isOutOfTime(): boolean {
     return this.#budgetEndsAt !== null && this.clock.monotonic() >= this.#budgetEndsAt;
   }
 
-  #nextLook(dueAt: number | null, suspectDue: boolean): number | null {
-    const instants = dueAt === null ? [] : [dueAt];
-    if (suspectDue) instants.push(this.now() + SUSPECT_PAUSE_MS);
-    if (!this.#parts.store.exclusive) {
-      instants.push(this.now() + this.#pollMs);
-      this.#pollMs = Math.min(this.#pollMs * 2, this.#options.pollMsMax);
-    }
-    return instants.length === 0 ? null : Math.min(...instants);
+  get room(): number {
+    return this.#alone !== null ? 0 : Math.max(0, this.#options.concurrency - this.#owned.size);
   }
 
-  /** A suspect is claimed when the worker is empty; now and then it is emptied for one. */
-  async #takeSuspect(): Promise<boolean> {
-    if (this.#alone !== null || this.#outOfTime) return false;
-    const { store, ports } = this.#parts;
-    if (this.#owned.size > 0) {
-      this.#emptying = ports.clock.monotonic() >= this.#suspectAfter;
-      return false;
-    }
-    const { claims, poisoned } = await store.claim({
-      worker: this.#id,
-      programs: this.#programs,
-      limit: 1,
-      alone: true,
-    });
-    this.#emptying = false;
-    this.#suspectAfter = ports.clock.monotonic() + SUSPECT_PAUSE_MS;
-    this.#reportPoisoned(poisoned);
-    await this.#begin(claims);
-    return claims.length + poisoned.length > 0;
+  get mayTakeSuspect(): boolean {
+    return this.#alone === null;
   }
 
-  #reportPoisoned(runIds: readonly string[]): void {
-    for (const runId of runIds) {
-      const message = "its claims kept ending without a result: its code probably ends the process";
-      this.#parts.bus.emit("run.stuck", { runId, code: "RUN_POISONED", message });
-      this.logger.log("error", "a run was parked as stuck", { runId, code: "RUN_POISONED", reason: message });
-    }
+  sync(now: number): void {
+    if (!this.#parts.store.localClock) this.#logClock.sync(now);
+  }
+
+  poisoned(runIds: readonly string[]): void {
+    const message = "its claims kept ending without a result: its code probably ends the process";
+    for (const runId of runIds) this.#reportStuck(runId, { code: "RUN_POISONED", message });
   }
 
   /** Goes on with claimed runs: from a copy in memory, or from the log. */
-  async #begin(claims: readonly Claim[]): Promise<void> {
+  async begin(claims: readonly Claim[]): Promise<void> {
     if (claims.length === 0) return;
     const { store } = this.#parts;
     const worker = this.#id;
-    const copies = new Map<string, Execution>();
-    for (const claim of claims) {
-      const copy = this.#hot.take(claim.runId);
-      if (copy?.isCopyOf(claim)) copies.set(claim.runId, copy);
-      else copy?.drop(staleCopy());
-    }
+    const copies = this.#copiesOf(claims);
     const cold = claims.filter(({ runId }) => !copies.has(runId));
     const mailed = claims.filter(({ hasMail }) => hasMail).map(({ runId }) => runId);
-    const histories = cold.length === 0 ? new Map<string, never[]>() : await store.load(cold);
+    const histories = cold.length === 0 ? null : await store.load(cold);
     const mail = mailed.length === 0 ? [] : await store.readInbox(mailed);
     // The lease may have been lost meanwhile: then these claims are a dead worker's.
     if (worker !== this.#id) return;
     for (const claim of claims) {
       const own = mail.filter(({ runId }) => runId === claim.runId);
       const copy = copies.get(claim.runId);
-      if (copy !== undefined) this.#resume(copy, claim, own);
-      else this.#replay(claim, (histories.get(claim.runId) ?? []).map(lazyEvent), own);
+      try {
+        if (copy !== undefined) this.#own(copy, claim).resume(claim, own);
+        else this.#replay(claim, histories?.get(claim.runId) ?? [], own);
+      } catch (error) {
+        this.#owned.delete(claim.runId);
+        this.#parkUnreadable(claim, error);
+      }
     }
   }
 
-  #resume(copy: Execution, claim: Claim, mail: readonly InboxRow[]): void {
-    this.#own(copy, claim);
-    copy.resume(claim, mail);
+  #copiesOf(claims: readonly Claim[]): Map<string, Execution> {
+    const copies = new Map<string, Execution>();
+    for (const claim of claims) {
+      const copy = this.#hot.take(claim.runId);
+      if (copy?.isCopyOf(claim)) copies.set(claim.runId, copy);
+      else copy?.drop(new errors.ClosedError("RUN_EVICTED", "the run went on elsewhere"));
+    }
+    return copies;
   }
 
-  #replay(claim: Claim, rows: readonly (() => RunEvent)[], mail: readonly InboxRow[]): void {
+  #replay(claim: Claim, history: Parameters<typeof replayedState>[1], mail: readonly InboxRow[]): void {
     const program = this.#parts.programs.get(programKey(claim));
-    try {
-      if (program === undefined)
-        throw new errors.NotFoundError("WORKFLOW_UNKNOWN", `${programKey(claim)} is not registered here`);
-      const events = rows.map((read) => read());
-      const state = events.reduce<RunState | null>(evolve, null);
-      if (state === null) throw new errors.StoreError("HISTORY_INVALID", `run ${claim.runId} has no events`);
-      const execution = Execution.ofClaim(this, program, claim, state, events);
-      this.#own(execution, claim);
-      execution.begin(mail, claim.wasStuck);
-    } catch (error) {
-      this.#parkUnreadable(claim, error);
-    }
+    if (program === undefined)
+      throw new errors.NotFoundError("WORKFLOW_UNKNOWN", `${programKey(claim)} is not registered here`);
+    const { state, events } = replayedState(claim.runId, history);
+    const execution = Execution.ofClaim(this, program, claim, state, events);
+    this.#own(execution, claim).begin(mail, claim.wasStuck);
+  }
+
+  #own(execution: Execution, claim: Claim): Execution {
+    this.#owned.set(execution.runId, execution);
+    if (claim.uncleanBefore >= UNCLEAN_ALONE_FROM) this.#alone = execution;
+    return execution;
   }
 
   #parkUnreadable(claim: Claim, error: unknown): void {
-    const cause = errors.isVarveError(error)
-      ? error
-      : new errors.StoreError(
-          "HISTORY_INVALID",
-          `expected the history of run ${claim.runId} to be readable, but: ${String(error)}`,
-          {},
-          { cause: error },
-        );
+    const cause = unreadable(claim.runId, error);
     this.#parts.writer.mark(new StuckRun(claim, cause, () => this.#reportStuck(claim.runId, cause)));
-  }
-
-  #own(execution: Execution, claim: Pick<Claim, "uncleanBefore">): void {
-    this.#owned.set(execution.runId, execution);
-    if (claim.uncleanBefore >= UNCLEAN_ALONE_FROM) this.#alone = execution;
   }
 
   // ---- Starts and mail from this process ----
 
   /** Whether a run that is due now can be claimed in the write that creates it. */
   canTake(program: ProgramId): boolean {
-    const isOpen = this.#started && this.#stopped === null && (this.#lease === null || this.#lease.isAlive);
-    return isOpen && this.#room() > 0 && this.#parts.programs.has(programKey(program));
+    return this.mayClaim && this.room > 0 && !this.#loop.isEmptying && this.#parts.programs.has(programKey(program));
   }
 
-  /** Takes a run that is created and claimed in one write, and begins with its code. The caller queues the start. */
+  /** Takes a run that is created and claimed in one write. The caller queues the start, and begins. */
   take(program: Program, created: RunEvent): Execution {
     const execution = Execution.ofStart(this, program, created);
     this.#owned.set(execution.runId, execution);
@@ -367,68 +263,70 @@ export class Worker implements Host {
 
   /** A run will be due then. */
   dueAt(at: number): void {
-    if (at <= this.now()) this.nudge();
-    else this.#alarm.setEarlier(at);
+    this.#loop.dueAt(at);
   }
 
   /** A run of this process has mail. */
   async mailArrived(runId: string): Promise<void> {
     const execution = this.#owned.get(runId);
-    if (execution === undefined) this.nudge();
+    if (execution === undefined) this.#loop.nudge();
     else execution.receive(await this.#parts.store.readInbox([runId]));
   }
 
+  // ---- The lease ----
+
   #renewed(mail: readonly string[]): void {
     for (const start of this.#blocked.splice(0)) start();
+    // A claim that found the lease in doubt has not been made.
+    this.#loop.roomGrew();
     const owned = mail.filter((runId) => this.#owned.has(runId));
-    if (owned.length === 0) return;
-    this.#parts.store.readInbox(owned).then(
-      (rows) => {
-        for (const runId of owned) this.#owned.get(runId)?.receive(rows.filter((row) => row.runId === runId));
-      },
-      (error) =>
-        this.logger.log("warn", "the mail of runs could not be read; the next heartbeat tries again", {
-          error: toFailure(error),
-        }),
-    );
+    if (owned.length > 0) void this.#readMail(owned);
+  }
+
+  async #readMail(runIds: readonly string[]): Promise<void> {
+    try {
+      const rows = await this.#parts.store.readInbox(runIds);
+      for (const runId of runIds) this.#owned.get(runId)?.receive(rows.filter((row) => row.runId === runId));
+    } catch (error) {
+      this.logger.log("warn", "the mail of runs could not be read; the next heartbeat tries again", {
+        error: toFailure(error),
+      });
+    }
   }
 
   /** Invariant I1. */
   async #lose(): Promise<void> {
-    const { bus } = this.#parts;
     const lost = [...this.#owned.values()];
     const worker = this.#id;
     this.#id = this.#incarnation();
     this.#lease = null;
     this.#owned.clear();
     this.#alone = null;
-    this.#emptying = false;
     this.#blocked = [];
     this.#hot.clear();
     for (const execution of lost) execution.drop(leaseLost(worker));
-    bus.emit("worker.lost", { worker, runs: lost.length });
+    this.#parts.bus.emit("worker.lost", { worker, runs: lost.length });
     this.logger.log("warn", "the worker's lease ended; its runs go on elsewhere, or here under another id", {
       worker,
       runs: lost.length,
     });
     this.#checkEmpty();
-    await this.#registerAgain();
+    while (this.#stopped === null && !(await this.#registerAgain())) {
+      await new Promise<void>((resolve) => this.clock.timer(STORE_RETRY_MS, resolve));
+    }
   }
 
-  async #registerAgain(): Promise<void> {
-    for (;;) {
-      if (this.#stopped !== null) return;
-      try {
-        await this.#register();
-        this.nudge();
-        return;
-      } catch (error) {
-        this.logger.log("warn", "the worker could not take up a new lease; it tries again", {
-          worker: this.#id,
-          error: toFailure(error),
-        });
-        await new Promise<void>((resolve) => this.clock.timer(STORE_RETRY_MS, resolve));
-      }
+  async #registerAgain(): Promise<boolean> {
+    try {
+      await this.#register();
+      this.#loop.nudge();
+      return true;
+    } catch (error) {
+      this.logger.log("warn", "the worker could not take up another lease; it tries again", {
+        worker: this.#id,
+        error: toFailure(error),
+      });
+      return false;
     }
   }
 
@@ -438,31 +336,30 @@ export class Worker implements Host {
    * Stops: bodies that run may end within `deadlineMs`, then they are aborted and their runs handed back. A second call
    * waits no longer.
    */
-  stop(options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    if (this.#stopped !== null) this.#stopNow?.();
-    else this.#stopped = this.#stop(options.deadlineMs ?? STOP_MS);
+  stop(deadlineMs: number = STOP_MS): Promise<void> {
+    if (this.#stopped !== null) this.#hurry?.();
+    else this.#stopped = this.#stop(deadlineMs);
     return this.#stopped;
   }
 
   async #stop(deadlineMs: number): Promise<void> {
     const { store, bus, writer } = this.#parts;
-    this.#alarm.set(null);
     const handedBack = this.#owned.size;
-    await this.#looking;
+    await this.#loop.stop();
     for (const execution of [...this.#owned.values()]) execution.stop();
-    if (!(await this.#emptyWithin(deadlineMs))) {
+    if (!(await this.#isEmptyWithin(deadlineMs))) {
       const reason = new errors.ClosedError(
         "WORKER_STOPPED",
         "the worker stops and does not wait for this step; another attempt follows",
       );
       for (const execution of [...this.#owned.values()]) execution.abandonBodies(reason);
-      await this.#emptyWithin(STOP_MS);
+      await this.#isEmptyWithin(STOP_MS);
     }
     for (const execution of [...this.#owned.values()]) execution.drop(leaseLost(this.#id));
     this.#owned.clear();
     this.#hot.clear();
     this.#lease?.end();
-    await writer.settled();
+    await writer.settled(STOP_MS);
     try {
       await store.closeWorker(this.#id);
     } catch (error) {
@@ -474,20 +371,21 @@ export class Worker implements Host {
     bus.emit("worker.stopped", { worker: this.#id, handedBack });
   }
 
-  /** Whether no run is owned any more, within so much time. */
-  async #emptyWithin(ms: number): Promise<boolean> {
+  /** Waits until no run is owned, or so much time has passed. */
+  async #isEmptyWithin(ms: number): Promise<boolean> {
     if (this.#owned.size === 0) return true;
-    return await new Promise<boolean>((resolve) => {
+    const isEmpty = await new Promise<boolean>((resolve) => {
       const cancel = this.clock.timer(ms, () => resolve(false));
-      this.#stopNow = () => {
+      const end = (result: boolean) => () => {
         cancel();
-        resolve(false);
+        resolve(result);
       };
-      this.#emptied = () => {
-        cancel();
-        resolve(true);
-      };
+      this.#hurry = end(false);
+      this.#emptied = end(true);
     });
+    this.#hurry = null;
+    this.#emptied = null;
+    return isEmpty;
   }
 
   #checkEmpty(): void {
@@ -497,25 +395,21 @@ export class Worker implements Host {
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
   async tick(): Promise<{ more: boolean; nextAt: number | null }> {
     await this.start();
-    await this.#done();
-    await this.stop({ deadlineMs: 0 });
-    const ahead = await this.#parts.store.workAhead(this.#id, this.#programs);
-    return { more: (ahead.dueAt !== null && ahead.dueAt <= ahead.now) || ahead.suspectDue, nextAt: ahead.dueAt };
-  }
-
-  /** Resolves when nothing is owned and nothing is due, or the budget is over. */
-  async #done(): Promise<void> {
-    for (;;) {
-      await this.#looking;
-      if (this.#outOfTime || (this.#owned.size === 0 && this.#looking === null)) return;
+    while (!this.#isOutOfTime) {
+      await this.#loop.looking;
+      if (this.#owned.size === 0 && this.#loop.looking === null) break;
       const leftMs = this.#budgetEndsAt === null ? STOP_MS : this.#budgetEndsAt - this.clock.monotonic();
-      if (this.#owned.size > 0) await this.#emptyWithin(leftMs);
+      await this.#isEmptyWithin(Math.max(0, leftMs));
       // Something may have become due while runs were under way.
-      if (!this.#outOfTime) this.nudge();
+      this.#loop.nudge();
     }
+    await this.stop(0);
+    const ahead = await this.#parts.store.workAhead(this.#id, this.#programs);
+    const isDue = ahead.dueAt !== null && ahead.dueAt <= ahead.now;
+    return { more: isDue || ahead.suspectDue, nextAt: ahead.dueAt };
   }
 
-  // ---- Host: what executions ask and tell ----
+  // ---- Host: what executions ask ----
 
   get worker(): string {
     return this.#id;
@@ -566,39 +460,33 @@ export class Worker implements Host {
   }
 
   hasTimeFor(timeoutMs: number | null): boolean {
-    if (this.#budgetEndsAt === null) return true;
-    return this.clock.monotonic() + (timeoutMs ?? 0) < this.#budgetEndsAt;
+    return this.#budgetEndsAt === null || this.clock.monotonic() + (timeoutMs ?? 0) < this.#budgetEndsAt;
   }
 
   startBody(start: () => void): void {
-    if (this.#lease === null || this.#lease.isAlive) start();
+    if (this.#hasLease) start();
     else this.#blocked.push(start);
   }
 
+  // ---- Host: what executions tell ----
+
   publish(events: readonly RunEvent[]): void {
     this.#parts.bus.publish(events);
-    if (this.#alone === null) return;
-    const runId = this.#alone.runId;
-    if (!events.some((event) => event.runId === runId && isOutcome(event.type))) return;
+    const runId = this.#alone?.runId;
+    if (runId === undefined || !events.some((event) => event.runId === runId && isOutcome(event.type))) return;
+    // Invariant I2: it got somewhere, so it is a run like any other.
     this.#alone = null;
-    this.nudge();
+    this.#loop.nudge();
   }
 
   released(execution: Execution, availableAt: number | null, keepsCopy: boolean): void {
     this.#disown(execution);
     if (keepsCopy && this.#stopped === null) this.#hot.keep(execution);
-    if (availableAt !== null) this.#alarm.setEarlier(availableAt);
+    if (availableAt !== null) this.#loop.dueAt(availableAt);
   }
 
   ended(execution: Execution): void {
     this.#disown(execution);
-  }
-
-  #disown(execution: Execution): void {
-    if (this.#owned.get(execution.runId) === execution) this.#owned.delete(execution.runId);
-    if (this.#alone === execution) this.#alone = null;
-    this.#checkEmpty();
-    if (this.#backlog || this.#emptying) this.nudge();
   }
 
   lost(execution: Execution): void {
@@ -607,20 +495,28 @@ export class Worker implements Host {
   }
 
   refused(execution: Execution, error: Error): void {
-    const { runId, epoch, head } = execution;
-    const { workflow, version } = execution.run;
-    execution.drop(leaseLost(this.#id));
-    this.#disown(execution);
-    const claim = { runId, workflow, version, epoch, head, uncleanBefore: 0, wasStuck: false, hasMail: false };
+    const { runId, epoch, head, run } = execution;
     this.logger.log("error", "the database refused what a run had to write", { runId, error: toFailure(error) });
-    this.#parkUnreadable(claim, error);
+    this.lost(execution);
+    const { workflow, version } = run;
+    this.#parkUnreadable(
+      { runId, workflow, version, epoch, head, uncleanBefore: 0, wasStuck: false, hasMail: false },
+      error,
+    );
+  }
+
+  #disown(execution: Execution): void {
+    if (this.#owned.get(execution.runId) === execution) this.#owned.delete(execution.runId);
+    if (this.#alone === execution) this.#alone = null;
+    this.#checkEmpty();
+    this.#loop.roomGrew();
   }
 
   stuck(execution: Execution, error: errors.VarveError): void {
     this.#reportStuck(execution.runId, error);
   }
 
-  #reportStuck(runId: string, { code, message }: errors.VarveError): void {
+  #reportStuck(runId: string, { code, message }: { readonly code: string; readonly message: string }): void {
     this.#parts.bus.emit("run.stuck", { runId, code, message });
     this.logger.log("error", "a run is stuck", { runId, code, reason: message });
   }
@@ -641,16 +537,8 @@ export class Worker implements Host {
   }
 }
 
-function lazyEvent(row: Parameters<typeof parseEvent>[0]): () => RunEvent {
-  return () => parseEvent(row);
-}
-
 function leaseLost(worker: string): errors.LeaseLostError {
   return new errors.LeaseLostError("LEASE_LOST", "this worker no longer has the run; another may be at it already", {
     worker,
   });
-}
-
-function staleCopy(): errors.ClosedError {
-  return new errors.ClosedError("RUN_EVICTED", "the run went on elsewhere");
 }

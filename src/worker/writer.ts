@@ -145,11 +145,16 @@ export class Writer {
     });
   }
 
-  /** Resolves when everything that was queued is written. */
-  async settled(): Promise<void> {
-    while (!this.isIdle && !this.#closed) {
+  /** Resolves when everything that was queued is written, or after so much time. */
+  async settled(ms: number): Promise<void> {
+    const { clock } = this.#ports;
+    const giveUpAt = clock.monotonic() + ms;
+    while (!this.isIdle && !this.#closed && clock.monotonic() < giveUpAt) {
       this.flush();
-      await this.#writing;
+      await Promise.race([
+        this.#writing,
+        new Promise<void>((resolve) => clock.timer(Math.max(0, giveUpAt - clock.monotonic()), resolve)),
+      ]);
     }
   }
 
