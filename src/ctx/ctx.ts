@@ -92,7 +92,7 @@ export interface Ctx<Env = unknown> {
 }
 
 /** Options, if the log can hold what the body returns; else an argument that nobody has, whose type says why. */
-export type StepArguments<T> = T extends Storable<T> ? [options?: StepOptions] : [error: Storable<T>];
+export type StepArguments<T> = [T] extends [Storable<T>] ? [options?: StepOptions] : [error: Storable<T>];
 
 /** Nothing, if the log can hold `T`; else an argument that nobody has, whose type says why. */
-export type StorableCheck<T> = T extends Storable<T> ? [] : [error: Storable<T>];
+export type StorableCheck<T> = [T] extends [Storable<T>] ? [] : [error: Storable<T>];

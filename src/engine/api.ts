@@ -1,6 +1,7 @@
 /** The engine as its users, the HTTP layer and the client see it. */
 import type { Duration } from "../kernel/duration.ts";
 import type { RunEvent, Tags } from "../kernel/events.ts";
+import type { Ports } from "../kernel/ports.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
@@ -121,7 +122,58 @@ export interface TickResult {
   readonly nextAt: number | null;
 }
 
+/** What a key of the HTTP API may be used for. */
+export type ApiScope = "runs:read" | "runs:write";
+
+/** A key of the HTTP API, without its secret. */
+export interface ApiKey {
+  readonly id: string;
+  /** Whose it is, or what for. */
+  readonly name: string;
+  readonly scopes: readonly ApiScope[];
+  readonly createdAt: number;
+  /** Null: it is good. */
+  readonly revokedAt: number | null;
+}
+
+/** A key that was just made. */
+export interface NewApiKey extends ApiKey {
+  /** `varve_<id>_<secret>`, sent as `Authorization: Bearer ...`. Shown now and never again. */
+  readonly token: string;
+}
+
+/** The keys of the HTTP API. They live in the log's database, so every process over it knows them. */
+export interface ApiKeys {
+  /**
+   * Makes a key.
+   *
+   * @throws DefinitionError `SCOPE_INVALID`, LimitError `API_KEYS_LIMIT`
+   * @example const { token } = await engine.keys.create({ name: "ci", scopes: ["runs:write"] });
+   */
+  create(options: { readonly name: string; readonly scopes: readonly ApiScope[] }): Promise<NewApiKey>;
+  /** All keys, also the revoked ones, oldest first. */
+  list(): Promise<ApiKey[]>;
+  /**
+   * Ends a key, for this process at once and for others over the same database within seconds.
+   *
+   * @throws NotFoundError `API_KEY_NOT_FOUND`
+   */
+  revoke(id: string): Promise<ApiKey>;
+  /** The key that `token` is of; null: there is none, or it is revoked. */
+  verify(token: string): Promise<ApiKey | null>;
+}
+
+/** How the engine is. */
+export interface Health {
+  /** For how long the database has refused writes, milliseconds; null: it takes them. */
+  readonly storeFailingMs: number | null;
+}
+
 export interface Engine {
+  /** The keys of the HTTP API. */
+  readonly keys: ApiKeys;
+  /** The time, the log lines and the randomness of the engine, for what is built on it. */
+  readonly ports: Pick<Ports, "clock" | "logger" | "random">;
   /** Starts a run. When this resolves the run is durable. */
   start<Input, Output>(
     workflow: WorkflowRef<Input, Output>,
@@ -146,6 +198,10 @@ export interface Engine {
     readonly runId?: string;
     readonly signal?: AbortSignal;
   }): AsyncIterable<RunEvent>;
+  /** The log's last position, 0 for an empty log: `tail` from there gives what is new. */
+  lastPosition(): Promise<number>;
+  /** How the engine is, as far as it knows without asking the database. */
+  health(): Health;
   /** Listens to what happens in this process, best effort. Returns what ends it. */
   on<N extends BusEventName>(name: N, listener: BusListener<N>): () => void;
   /**

@@ -1,5 +1,6 @@
 /** The engine: puts log, worker, bus and handles together. */
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
+import type { Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { parseEvent, type RunEvent } from "../kernel/events.ts";
@@ -18,13 +19,22 @@ import type { Host } from "../worker/host.ts";
 import type { Program } from "../worker/recorder.ts";
 import { programKey, Worker, type WorkerOptions } from "../worker/worker.ts";
 import type * as api from "./api.ts";
+import { ApiKeyRing } from "./api-keys.ts";
 import { type DeliveryOutcome, deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { engineClosed, Results } from "./results.ts";
 import { runInfo } from "./run-info.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
-import { createdEvent, isSameInput, PendingStart, type PreparedStart, prepareStart, startRow } from "./start.ts";
+import {
+  createdEvent,
+  encodeInput,
+  isSameInput,
+  PendingStart,
+  type PreparedStart,
+  prepareStart,
+  startRow,
+} from "./start.ts";
 import { tail } from "./tail.ts";
 
 /** What an engine is made of, whatever the runtime. */
@@ -44,6 +54,9 @@ export interface EngineParts {
 /** How long `close` waits for the last writes. */
 const CLOSE_MS = 10_000;
 
+/** A tick's lease outlasts its budget by so much, for the last write. No body outlasts the budget. */
+const TICK_LEASE_MARGIN_MS = 2_000;
+
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
 
@@ -62,11 +75,14 @@ export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
 class EngineOfParts implements api.Engine, HandleHost {
   readonly store: LogStore;
   readonly results: Results;
+  readonly keys: api.ApiKeys;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
   readonly #asked: Host["asked"];
   readonly #bus: Bus;
+  /** What wakes those who wait for something in the log. */
+  readonly #news: Bus;
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #workflows: ReadonlyMap<string, WorkflowRef>;
   readonly #hooks: ReadonlyMap<string, Hook>;
@@ -75,6 +91,9 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #newToken: IdSource;
   readonly #workers = new Set<Worker>();
   readonly #shutdown = new Shutdown();
+  /** Monotonic time since when the database takes no writes. */
+  #storeFailingSince: number | null = null;
+  #hasReleasedStuck = false;
   #closed: Promise<void> | null = null;
 
   constructor(parts: EngineParts) {
@@ -85,13 +104,23 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#env = parts.env;
     this.#asked = parts.asked;
     this.#bus = new Bus(ports.logger);
+    // Requests of an isolate must not wake each other, so there nobody tells: who waits looks.
+    this.#news = parts.isolated === true ? new Bus(ports.logger) : this.#bus;
     this.#programs = programsOf(parts.workflows);
     this.#workflows = latestOf(parts.workflows);
     this.#hooks = hooksOf(parts.hooks ?? []);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
     this.#newToken = idSource("msg", ports);
-    this.results = new Results(store, ports.clock, this.#bus, this.#shutdown);
+    this.results = new Results(store, ports.clock, this.#news, this.#shutdown);
+    const { clock, random } = ports;
+    const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
+    this.keys = new ApiKeyRing(keyParts);
+    this.#watchStore();
+  }
+
+  get ports(): Ports {
+    return this.#ports;
   }
 
   // ---- Runs ----
@@ -103,18 +132,20 @@ class EngineOfParts implements api.Engine, HandleHost {
   ): Promise<api.StartedRun<never>> {
     this.#checkOpen();
     const ref = typeof workflow === "string" ? this.#workflowNamed(workflow) : workflow;
-    const parsed = await validate(`the input of workflow "${ref.name}"`, ref.input, input, "INPUT_INVALID");
-    return (await this.#start(ref, parsed, options)) as api.StartedRun<never>;
+    const parsed = validate(`the input of workflow "${ref.name}"`, ref.input, input, "INPUT_INVALID");
+    // At once if the schema allows it: the caller may go on to change what it gave.
+    const encoded = encodeInput(parsed instanceof Promise ? await parsed : parsed, this.#limits.payloadBytesMax);
+    return (await this.#start(ref, encoded, options)) as api.StartedRun<never>;
   }
 
   async #start(
     ref: WorkflowRef,
-    input: unknown,
+    input: Payload,
     options: api.StartOptions & { delivery?: DeliveryRow },
   ): Promise<api.StartedRun> {
     const createdAt = Math.floor(await this.#now());
-    const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt };
-    const start = prepareStart(run, input, options, this.#limits.payloadBytesMax);
+    const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt, input };
+    const start = prepareStart(run, options);
     const { runId, created } = await this.#write(start);
     if (!created && start.delivery === null) await this.#checkSameInput(runId, start);
     return Object.assign(new Handle<unknown>(this, runId), { created });
@@ -195,8 +226,27 @@ class EngineOfParts implements api.Engine, HandleHost {
   ): AsyncIterable<RunEvent> {
     this.#checkOpen();
     const { after = 0, runId = null, signal = null } = options;
-    const parts = { store: this.store, bus: this.#bus, clock: this.#ports.clock, shutdown: this.#shutdown };
+    const parts = { store: this.store, bus: this.#news, clock: this.#ports.clock, shutdown: this.#shutdown };
     return tail(parts, { after, runId, signal });
+  }
+
+  async lastPosition(): Promise<number> {
+    this.#checkOpen();
+    return await this.store.lastPosition();
+  }
+
+  health(): api.Health {
+    const since = this.#storeFailingSince;
+    return { storeFailingMs: since === null ? null : this.#ports.clock.monotonic() - since };
+  }
+
+  #watchStore(): void {
+    this.#bus.on("store.failing", () => {
+      this.#storeFailingSince ??= this.#ports.clock.monotonic();
+    });
+    this.#bus.on("store.recovered", () => {
+      this.#storeFailingSince = null;
+    });
   }
 
   on<N extends BusEventName>(name: N, listener: BusListener<N>): () => void {
@@ -217,7 +267,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#checkOpen();
     const received = { ...request, receivedAt: Math.floor(this.#ports.clock.now()) };
     return await deliver(this.#hooks.get(hookName), received, (hook, input, delivery, idempotencyKey) =>
-      this.#start(hook.workflow, input, { idempotencyKey, delivery }),
+      this.#start(hook.workflow, encodeInput(input, this.#limits.payloadBytesMax), { idempotencyKey, delivery }),
     );
   }
 
@@ -258,8 +308,17 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { budgetMs } = options;
     if (!(budgetMs > 0))
       throw new errors.DefinitionError("BUDGET_INVALID", `expected budgetMs above 0, but found ${String(budgetMs)}`);
-    const worker = new Worker(this.#workerParts(this.#openSession()), { leaseMs: budgetMs * 2 }, { ms: budgetMs });
+    await this.#releaseStuck();
+    const leaseMs = budgetMs + TICK_LEASE_MARGIN_MS;
+    const worker = new Worker(this.#workerParts(this.#openSession()), { leaseMs }, { ms: budgetMs });
     return await worker.tick();
+  }
+
+  /** An engine is new code, which may go on with what older code could not. Once: a tick that follows is the same code. */
+  async #releaseStuck(): Promise<void> {
+    if (this.#hasReleasedStuck) return;
+    await this.store.releaseStuck([...this.#programs.values()].map(({ workflow, version }) => ({ workflow, version })));
+    this.#hasReleasedStuck = true;
   }
 
   #workerParts(session: Session) {

@@ -27,23 +27,28 @@ export interface PreparedStart {
 }
 
 /**
- * Checks a start's options and encodes its input.
+ * The stored form of an input, sharing nothing with what the caller gave.
  *
- * @throws DefinitionError, PayloadError
+ * @throws PayloadError
  */
-export function prepareStart(
-  run: { readonly runId: string; readonly workflow: string; readonly version: string; readonly createdAt: number },
-  input: unknown,
-  options: StartOptions & { readonly delivery?: DeliveryRow },
-  payloadBytesMax: number,
-): PreparedStart {
-  const { idempotencyKey, delay, deadline, delivery } = options;
+export function encodeInput(input: unknown, payloadBytesMax: number): Payload {
   const text = JSON.stringify(encodePayload(input, payloadBytesMax));
   checkSize("the input", text, payloadBytesMax);
+  return JSON.parse(text) as Payload;
+}
+
+/**
+ * Checks a start's options.
+ *
+ * @throws DefinitionError, LimitError
+ */
+export function prepareStart(
+  run: Pick<PreparedStart, "runId" | "workflow" | "version" | "createdAt" | "input">,
+  options: StartOptions & { readonly delivery?: DeliveryRow },
+): PreparedStart {
+  const { idempotencyKey, delay, deadline, delivery } = options;
   return {
     ...run,
-    // Read again: the caller may change what it gave us.
-    input: JSON.parse(text) as Payload,
     idempotencyKey: idempotencyKey === undefined ? null : checkName("the idempotency key", idempotencyKey),
     tags: checkTags(options.tags ?? {}),
     availableAt: run.createdAt + (delay === undefined ? 0 : parseDuration(delay)),

@@ -9,7 +9,7 @@
  * over `"\ud800"` (FACTS.md).
  */
 import { PayloadError } from "./errors.ts";
-import { type Failure, fromFailure, toFailure } from "./failure.ts";
+import { type Failure, fromFailure, isError, toFailure } from "./failure.ts";
 import type { Json } from "./json.ts";
 
 type PathSegment = string | number;
@@ -72,21 +72,40 @@ export function encodePayload(value: unknown, bytesMax: number = PAYLOAD_BYTES_M
   return encoder.meta.length === 0 ? { value: json } : { value: json, meta: encoder.meta };
 }
 
-/** The value that {@link encodePayload} was given: equal, and sharing nothing mutable with it once stored. */
+/**
+ * The value that {@link encodePayload} was given: equal, and sharing nothing mutable with it once stored. `payload` is
+ * not changed: plain parts of it are in the value as they are, the way to what is revived is copied.
+ *
+ * @throws PayloadError `PAYLOAD_CORRUPT` when `meta` does not fit the value.
+ */
 export function decodePayload(payload: Payload): unknown {
   if (payload.meta === undefined) return payload.value;
-  const root: Record<string, unknown> = { value: payload.value };
+  const root: Container = { value: payload.value };
+  const copies = new Set<unknown>();
   for (const [path, tag] of payload.meta) {
-    let parent: Record<PathSegment, unknown> = root;
+    let parent = root;
     let last: PathSegment = "value";
     for (const segment of path) {
-      parent = parent[last] as Record<PathSegment, unknown>;
+      parent = ownCopy(parent, last, copies);
       if (!Object.hasOwn(parent, segment)) throw corrupt(path, tag);
       last = segment;
     }
-    define(parent, last, revive(tag, parent[last], path));
+    define(parent, last, revived(tag, parent[last], path));
   }
   return root.value;
+}
+
+type Container = Record<PathSegment, unknown>;
+
+/** What is at `place`, copied unless it is a copy already. What holds no places has none to look for: `{}`. */
+function ownCopy(parent: Container, place: PathSegment, copies: Set<unknown>): Container {
+  const found = parent[place];
+  if (typeof found !== "object" || found === null) return {};
+  if (copies.has(found)) return found as Container;
+  const copy = Array.isArray(found) ? [...found] : { ...found };
+  copies.add(copy);
+  define(parent, place, copy);
+  return copy as Container;
 }
 
 /** Checks that `text`, an encoded value, is no larger than `max` bytes of UTF-8. */
@@ -124,15 +143,18 @@ class Encoder {
   readonly meta: [PathSegment[], Tag][] = [];
   readonly #path: PathSegment[] = [];
   readonly #bytesMax: number;
-  #nodes = 0;
+  /** No more than the bytes so far: what is shared in memory is written at each place, so a small graph can be huge. */
+  #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
   encode(value: unknown): Json {
+    this.#count(1);
     switch (typeof value) {
       case "string":
+        this.#count(value.length);
         return value.isWellFormed() ? value : this.#tag("utf16", toBase64(utf16Units(value)));
       case "number":
         return this.#number(value);
@@ -170,10 +192,13 @@ class Encoder {
     if (value instanceof Date) return this.#date(value);
     if (value instanceof Map) return this.#tag("map", this.#entries([...value]));
     if (value instanceof Set) return this.#tag("set", this.#array([...value]));
-    if (value instanceof Error) return this.#tag("error", toFailure(value) as unknown as Json);
+    if (isError(value)) return this.#tag("error", toFailure(value) as unknown as Json);
     if (value instanceof URL) return this.#tag("url", value.href);
     const bytes = bytesOf(value);
-    if (bytes !== null) return this.#tag(bytes.tag, toBase64(bytes.bytes));
+    if (bytes !== null) {
+      this.#count(bytes.bytes.length);
+      return this.#tag(bytes.tag, toBase64(bytes.bytes));
+    }
     // A plain object of another realm (a VM context) has another Object.prototype.
     if (isForeignPlain(prototype)) return this.#record(value as Record<string, unknown>);
     throw this.#refuse(`an instance of ${constructorName(prototype)}`);
@@ -181,6 +206,7 @@ class Encoder {
 
   #array(value: readonly unknown[]): Json {
     if (value.length > this.#bytesMax) throw tooLarge(pathText(this.#path), value.length, this.#bytesMax);
+    this.#requireNoToJson(value);
     let copy: Json[] | null = null;
     for (let i = 0; i < value.length; i++) {
       const item = value[i];
@@ -196,12 +222,11 @@ class Encoder {
   #record(value: Record<string, unknown>): Json {
     if (Object.getOwnPropertySymbols(value).length > 0) throw this.#refuse("an object with symbol keys");
     const keys = Object.keys(value);
-    this.#nodes += keys.length;
-    if (this.#nodes > this.#bytesMax) throw tooLarge("a value", this.#nodes, this.#bytesMax);
     if (keys.some((key) => !key.isWellFormed())) return this.#tag("object", this.#entries(Object.entries(value)));
-    // `toJSON` is a function and so refused below: what is stored is what was given, never what it says of itself.
+    this.#requireNoToJson(value);
     let copy: Record<string, Json> | null = null;
     for (const key of keys) {
+      this.#count(key.length);
       const item = value[key];
       this.#path.push(key);
       const json = this.encode(item);
@@ -220,6 +245,17 @@ class Encoder {
     return this.#tag("date", Number.isNaN(value.getTime()) ? null : value.toISOString());
   }
 
+  /** What is stored is what was given, never what it says of itself. */
+  #requireNoToJson(value: object): void {
+    if (typeof (value as { toJSON?: unknown }).toJSON === "function")
+      throw this.#refuse("an object with a toJSON method");
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMax) throw tooLarge("a value", this.#bytes, this.#bytesMax);
+  }
+
   #tag(tag: Tag, json: Json): Json {
     this.meta.push([[...this.#path], tag]);
     return json;
@@ -232,6 +268,14 @@ class Encoder {
       `expected a value that the log can hold (JSON, undefined, bigint, Date, Map, Set, typed arrays, URL, Error), but found ${found} at ${place}; return plain data instead`,
       { path: [...this.#path], found },
     );
+  }
+}
+
+function revived(tag: Tag, json: unknown, path: readonly PathSegment[]): unknown {
+  try {
+    return revive(tag, json, path);
+  } catch (error) {
+    throw error instanceof PayloadError ? error : corrupt(path, tag, error);
   }
 }
 
@@ -268,18 +312,19 @@ function revive(tag: Tag, json: unknown, path: readonly PathSegment[]): unknown 
     case "DataView":
       return new DataView(fromBase64(json as string).buffer);
     default: {
+      if (!Object.hasOwn(TYPED_ARRAYS, tag)) throw corrupt(path, tag);
       const type = TYPED_ARRAYS[tag];
-      if (type === undefined) throw corrupt(path, tag);
       return new type(fromBase64(json as string).buffer);
     }
   }
 }
 
-function corrupt(path: readonly PathSegment[], tag: string): PayloadError {
+function corrupt(path: readonly PathSegment[], tag: string, cause?: unknown): PayloadError {
   return new PayloadError(
     "PAYLOAD_CORRUPT",
     `expected the stored value to have a place ${pathText(path)} of kind "${tag}", but it has none: the row was changed, or a later version of Varve wrote it`,
     { path, tag },
+    { cause },
   );
 }
 

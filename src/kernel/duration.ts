@@ -71,7 +71,8 @@ function parseIso(text: string): number {
 function checkRange(ms: number, text: string): number {
   if (!Number.isFinite(ms) || ms < 0) throw invalid(text, 0, "a duration is a finite number, 0 or more");
   if (ms > DURATION_MS_MAX) throw invalid(text, 0, `the longest duration is ${formatDuration(DURATION_MS_MAX)}`);
-  return Math.round(ms);
+  // -0 would be another value in the log.
+  return Math.abs(Math.round(ms));
 }
 
 function invalid(text: string, offset: number, found: string): DefinitionError {

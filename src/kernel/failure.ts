@@ -4,7 +4,7 @@
  */
 import * as errors from "./errors.ts";
 import { type Json, lossyJson } from "./json.ts";
-import { clipText } from "./text.ts";
+import { clipText, NAME_LENGTH_MAX } from "./text.ts";
 
 /** An error as the log holds it. */
 export interface Failure {
@@ -24,9 +24,18 @@ const CAUSES_MAX = 4;
 const FIELDS_LENGTH_MAX = 8_192;
 const OWN_FIELDS = new Set(["name", "message", "code", "stack", "cause"]);
 
+/** Whether `value` is an error, also one of another realm: `node:vm`, and test runners that are built on it. */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+  } catch {
+    return false;
+  }
+}
+
 /** What the log keeps of a thrown value, whatever it is. Never throws. */
 export function toFailure(thrown: unknown, depth = 0): Failure {
-  if (!(thrown instanceof Error)) {
+  if (!isError(thrown)) {
     return { name: "Error", message: clipText(`thrown: ${preview(thrown)}`, MESSAGE_LENGTH_MAX) };
   }
   const fields = ownFields(thrown);
@@ -34,9 +43,9 @@ export function toFailure(thrown: unknown, depth = 0): Failure {
   const stack = read(thrown, "stack");
   const cause = depth < CAUSES_MAX ? read(thrown, "cause") : undefined;
   return {
-    name: clipText(String(read(thrown, "name") ?? "Error"), 256),
-    message: clipText(String(read(thrown, "message") ?? ""), MESSAGE_LENGTH_MAX),
-    ...(typeof code === "string" || typeof code === "number" ? { code: clipText(String(code), 256) } : {}),
+    name: clipText(plainText(read(thrown, "name") ?? "Error"), NAME_LENGTH_MAX),
+    message: clipText(plainText(read(thrown, "message") ?? ""), MESSAGE_LENGTH_MAX),
+    ...(typeof code === "string" || typeof code === "number" ? { code: clipText(String(code), NAME_LENGTH_MAX) } : {}),
     ...(typeof stack === "string" ? { stack: clipText(stack, STACK_LENGTH_MAX) } : {}),
     ...(cause !== undefined && cause !== null ? { cause: toFailure(cause, depth + 1) } : {}),
     ...(fields === undefined ? {} : { fields }),
@@ -55,11 +64,14 @@ function read(error: Error, field: string): unknown {
 function ownFields(error: Error): Record<string, Json> | undefined {
   const fields: Record<string, Json> = {};
   let room = FIELDS_LENGTH_MAX;
-  for (const field of Object.keys(error)) {
+  const isOurs = error instanceof errors.VarveError;
+  for (const field of fieldNames(error)) {
     if (OWN_FIELDS.has(field) || field === "__proto__" || !field.isWellFormed()) continue;
-    const json = lossyJson(read(error, field), room);
-    // What JSON cannot keep (a socket) or is large (a response) is left out: the error itself matters more.
-    if (json === undefined || isEmpty(json)) continue;
+    let json = lossyJson(read(error, field), room);
+    // `facts`, empty or not, says that an error is Varve's.
+    if (isOurs && field === "facts") json ??= {};
+    // What JSON cannot keep (a socket), is large (a response) or empty is left out: the error itself matters more.
+    else if (json === undefined || isEmpty(json)) continue;
     room -= field.length + JSON.stringify(json).length;
     if (room < 0) break;
     fields[field] = json;
@@ -67,7 +79,14 @@ function ownFields(error: Error): Record<string, Json> | undefined {
   return Object.keys(fields).length === 0 ? undefined : fields;
 }
 
-/** The `facts` of most errors are empty: not worth their bytes. */
+function fieldNames(error: Error): string[] {
+  try {
+    return Object.keys(error);
+  } catch {
+    return [];
+  }
+}
+
 function isEmpty(json: Json): boolean {
   return typeof json === "object" && json !== null && Object.keys(json).length === 0;
 }
@@ -75,9 +94,18 @@ function isEmpty(json: Json): boolean {
 function preview(value: unknown): string {
   if (typeof value === "string") return value;
   try {
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value) ?? plainText(value);
   } catch {
+    return plainText(value);
+  }
+}
+
+/** `String(value)`, which runs code of the value and so can throw. */
+function plainText(value: unknown): string {
+  try {
     return String(value);
+  } catch {
+    return `a value of type ${typeof value} that has no text`;
   }
 }
 
@@ -87,12 +115,21 @@ const CLASSES = new Map<string, new (code: string, message: string, facts: error
     errors.DefinitionError,
     errors.ValidationError,
     errors.PayloadError,
+    errors.ConflictError,
+    errors.NotFoundError,
+    errors.DatabaseOwnedError,
+    errors.StoreError,
     errors.LimitError,
+    errors.ClosedError,
+    errors.RunFailedError,
+    errors.RunCancelledError,
     errors.TimeoutError,
     errors.StepFailedError,
     errors.OutcomeUnknownError,
     errors.CancelledError,
     errors.ForeignAwaitError,
+    errors.LeaseLostError,
+    errors.ReplayDivergedError,
   ].map((type) => [type.name, type]),
 );
 
@@ -107,16 +144,30 @@ export function fromFailure(failure: Failure): Error {
 }
 
 function build(failure: Failure, fields: Readonly<Record<string, Json>>): Error {
-  const type = failure.code === undefined ? undefined : CLASSES.get(failure.name);
-  if (type !== undefined)
-    return new type(failure.code as string, failure.message, (fields.facts ?? {}) as errors.ErrorFacts);
-  const error = new Error(failure.message);
-  hide(error, "name", failure.name);
-  if (failure.code !== undefined) Object.assign(error, { code: failure.code });
-  for (const [field, value] of Object.entries(fields)) {
+  const { facts, ...others } = fields;
+  const ours = isFacts(facts) ? varveError(failure, facts) : null;
+  const error = ours ?? new Error(failure.message);
+  if (ours === null) {
+    hide(error, "name", failure.name);
+    if (failure.code !== undefined) Object.assign(error, { code: failure.code });
+  }
+  for (const [field, value] of Object.entries(ours === null ? fields : others)) {
     Object.defineProperty(error, field, { value, enumerable: true, configurable: true, writable: true });
   }
   return error;
+}
+
+/** Null for an error that only has the name of one of Varve's: others have a `TimeoutError` too. */
+function varveError({ name, message, code }: Failure, facts: errors.ErrorFacts): errors.VarveError | null {
+  if (code === undefined) return null;
+  if (name === "TerminalError") return new errors.TerminalError(message, { code });
+  if (name === "RetryableError") return new errors.RetryableError(message, { code });
+  const type = CLASSES.get(name);
+  return type === undefined ? null : new type(code, message, facts);
+}
+
+function isFacts(facts: Json | undefined): facts is { readonly [fact: string]: Json } {
+  return typeof facts === "object" && facts !== null && !Array.isArray(facts);
 }
 
 function hide(error: Error, field: string, value: unknown): void {

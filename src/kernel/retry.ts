@@ -14,7 +14,7 @@ export interface RetryOptions {
   backoff?: Backoff;
   /** The wait after the first attempt. @default "1s" */
   initial?: Duration;
-  /** The longest wait between two attempts. @default "1m" */
+  /** The longest wait between two attempts. @default "1m", or `initial` if that is longer */
   max?: Duration;
   /** The growth of an exponential back-off, from 1. @default 2 */
   factor?: number;
@@ -57,12 +57,13 @@ export const RETRY_ATTEMPTS_MAX = 1_000;
  */
 export function retryPolicy(options: RetryOptions | undefined): RetryPolicy {
   if (options === undefined) return DEFAULT_RETRY;
+  const initialMs = options.initial === undefined ? DEFAULT_RETRY.initialMs : parseDuration(options.initial);
   const policy: RetryPolicy = {
     attemptsMax:
       options.attempts === "unlimited" ? Number.POSITIVE_INFINITY : (options.attempts ?? DEFAULT_RETRY.attemptsMax),
     backoff: options.backoff ?? DEFAULT_RETRY.backoff,
-    initialMs: options.initial === undefined ? DEFAULT_RETRY.initialMs : parseDuration(options.initial),
-    maxMs: options.max === undefined ? DEFAULT_RETRY.maxMs : parseDuration(options.max),
+    initialMs,
+    maxMs: options.max === undefined ? Math.max(DEFAULT_RETRY.maxMs, initialMs) : parseDuration(options.max),
     factor: options.factor ?? DEFAULT_RETRY.factor,
     jitter: options.jitter ?? DEFAULT_RETRY.jitter,
     nonRetryable: options.nonRetryable ?? DEFAULT_RETRY.nonRetryable,
@@ -81,6 +82,7 @@ export function retryPolicy(options: RetryOptions | undefined): RetryPolicy {
   );
   check("factor", policy.factor, policy.factor >= 1 && Number.isFinite(policy.factor), "a number from 1");
   check("jitter", policy.jitter, policy.jitter === "full" || policy.jitter === "none", `"full" or "none"`);
+  check("nonRetryable", policy.nonRetryable, isTexts(policy.nonRetryable), "a list of names or codes of errors");
   return policy;
 }
 
@@ -89,16 +91,17 @@ function isAttempts(attempts: number): boolean {
   return Number.isInteger(attempts) && attempts >= 1 && attempts <= RETRY_ATTEMPTS_MAX;
 }
 
+function isTexts(list: unknown): boolean {
+  return Array.isArray(list) && list.every((item) => typeof item === "string");
+}
+
 function check(field: string, found: unknown, holds: boolean, expected: string): void {
   if (holds) return;
-  throw new DefinitionError(
-    "RETRY_INVALID",
-    `expected retry.${field} to be ${expected}, but found ${JSON.stringify(found)}`,
-    {
-      field,
-      found,
-    },
-  );
+  const text = typeof found === "string" ? JSON.stringify(found) : String(found);
+  throw new DefinitionError("RETRY_INVALID", `expected retry.${field} to be ${expected}, but found ${text}`, {
+    field,
+    found,
+  });
 }
 
 /** What follows a failed attempt. */
@@ -133,7 +136,9 @@ function retryAfterMs(failure: Failure): number {
 
 /** The wait after attempt `attempt`, milliseconds: the capped back-off, or a random part of it with full jitter. */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, u: number): number {
-  const backoffMs = Math.min(policy.maxMs, policy.initialMs * growth(policy, attempt));
+  // An unbounded growth becomes Infinity in time, and 0 times that is no number.
+  const grownMs = policy.initialMs === 0 ? 0 : policy.initialMs * growth(policy, attempt);
+  const backoffMs = Math.min(policy.maxMs, grownMs);
   return Math.round(policy.jitter === "full" ? backoffMs * u : backoffMs);
 }
 

@@ -14,18 +14,16 @@ export interface ValidationIssue {
 }
 
 /**
- * What `schema` makes of `value`; the value itself without a schema.
+ * What `schema` makes of `value`; the value itself without a schema. A promise if the schema answers with one.
  *
- * @throws ValidationError `INPUT_INVALID`, or the given code
+ * @throws ValidationError with the given code
  */
-export async function validate(
-  what: string,
-  schema: Schema | undefined,
-  value: unknown,
-  code: string,
-): Promise<unknown> {
+export function validate(what: string, schema: Schema | undefined, value: unknown, code: string): unknown {
   if (schema === undefined) return value;
-  return accepted(what, await schema["~standard"].validate(value), code);
+  const checked = schema["~standard"].validate(value);
+  return checked instanceof Promise
+    ? checked.then((result) => accepted(what, result, code))
+    : accepted(what, checked, code);
 }
 
 /**
@@ -34,15 +32,16 @@ export async function validate(
  * @throws DefinitionError `SCHEMA_ASYNC` for a schema that answers with a promise
  */
 export function validateNow(what: string, schema: Schema | undefined, value: unknown, code: string): unknown {
-  if (schema === undefined) return value;
-  const result = schema["~standard"].validate(value);
-  if (result instanceof Promise) {
+  const checked = validate(what, schema, value, code);
+  if (checked instanceof Promise) {
+    // Nobody waits for it.
+    checked.catch(() => {});
     throw new DefinitionError(
       "SCHEMA_ASYNC",
       `expected the schema of ${what} to answer at once, but it answers with a promise`,
     );
   }
-  return accepted(what, result, code);
+  return checked;
 }
 
 function accepted(what: string, result: StandardSchemaV1.Result<unknown>, code: string): unknown {

@@ -17,7 +17,7 @@ export interface WorkflowRef<Input = unknown, Output = unknown> {
   /** Checks the output once, at the end; what it makes of it is recorded. */
   readonly output: Schema | undefined;
   /** Only for the compiler. */
-  readonly types?: { readonly input: Input; readonly output: Output };
+  readonly types?: { readonly takes: (input: Input) => void; readonly output: Output };
 }
 
 /**

@@ -282,7 +282,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   readonly log: LogLine = (level, message, fields) => {
-    if (this.#phase === "live") this.#journal.afterDurable(() => this.#writeLine(level, message, fields));
+    const write = () => this.#journal.afterDurable(() => this.#writeLine(level, message, fields));
+    if (this.#phase === "live") write();
+    else if (this.#phase === "replay") this.#replay.line(write);
   };
 
   #writeLine(level: Parameters<LogLine>[0], message: string, fields?: Parameters<LogLine>[2]): void {
@@ -369,6 +371,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       return true;
     }
     this.#phase = "live";
+    this.#replay.releaseLines();
     this.#drainMail();
     if (this.#finish === null) this.#replay.release();
     this.#checkDeadline();
@@ -578,7 +581,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   mayBegin(timeoutMs: number | null): boolean {
     if (this.#stopping) return false;
     if (this.#host.hasTimeFor(timeoutMs)) return true;
-    this.stop();
+    // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
+    this.#stopping = true;
+    this.#host.ready(this);
     return false;
   }
 

@@ -3,6 +3,7 @@
  *
  * I1 Outcomes are given in the order of the log, each only if the code has asked for it (rule R7).
  * I2 What the code asks for beyond the log is held, in order, until the log is exhausted.
+ * I3 A log line is written again only if the turn that wrote it left nothing in the log: then nobody saw it.
  */
 import type { ReplayDivergedError } from "../kernel/errors.ts";
 import { isOutcome, type RunEvent } from "../kernel/events.ts";
@@ -17,6 +18,9 @@ export class Replay {
   readonly #outcomes: readonly RunEvent[];
   readonly #asked = new Set<string>();
   readonly #held: (() => void)[] = [];
+  /** The log lines of the open turn. */
+  #lines: (() => void)[] = [];
+  #turnIsRecorded = false;
   #next = 0;
 
   constructor(run: RunFacts, state: RunState, events: readonly RunEvent[]) {
@@ -27,6 +31,12 @@ export class Replay {
 
   asked(key: string): void {
     this.#asked.add(key);
+    this.#turnIsRecorded ||= this.#state.calls.has(key);
+  }
+
+  /** The code writes a log line. */
+  line(write: () => void): void {
+    this.#lines.push(write);
   }
 
   /** Keeps what the code wants done for when the log is exhausted. */
@@ -42,6 +52,8 @@ export class Replay {
       return outcomeNotAsked(this.#run, outcome, waiting().map(asAsked));
     }
     this.#next++;
+    this.#lines = [];
+    this.#turnIsRecorded = false;
     return outcome;
   }
 
@@ -53,6 +65,12 @@ export class Replay {
       }
     }
     return null;
+  }
+
+  /** The log lines that nobody has seen; no more after that. */
+  releaseLines(): void {
+    if (!this.#turnIsRecorded) for (const write of this.#lines) write();
+    this.#lines = [];
   }
 
   /** What was held, in order. */

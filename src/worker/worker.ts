@@ -15,7 +15,14 @@ import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Ports, Random } from "../kernel/ports.ts";
-import { type Claim, type InboxRow, type LogStore, type ProgramId, UNCLEAN_ALONE_FROM } from "../log/port.ts";
+import {
+  type Claim,
+  type InboxRow,
+  type LogStore,
+  type ProgramId,
+  UNCLEAN_ALONE_FROM,
+  type WorkAhead,
+} from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
 import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
@@ -135,6 +142,10 @@ export class Worker implements Host, Claimant {
   async start(): Promise<void> {
     await this.#register();
     await this.#parts.store.releaseStuck(this.#programs);
+    this.#goToWork();
+  }
+
+  #goToWork(): void {
     this.#started = true;
     this.#parts.bus.emit("worker.started", { worker: this.#id });
     this.#loop.start();
@@ -145,7 +156,7 @@ export class Worker implements Host, Claimant {
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
     await store.openWorker(this.#id, leaseMs);
-    this.sync(await store.now());
+    if (!store.localClock) this.sync(await store.now());
     if (store.exclusive) return;
     const lease = { worker: this.#id, leaseMs, sentAt };
     this.#lease = new Lease(store, ports, lease, {
@@ -184,6 +195,7 @@ export class Worker implements Host, Claimant {
   }
 
   sync(now: number): void {
+    // A clock of this machine is read, not remembered.
     if (!this.#parts.store.localClock) this.#logClock.sync(now);
   }
 
@@ -394,7 +406,12 @@ export class Worker implements Host, Claimant {
 
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
   async tick(): Promise<{ more: boolean; nextAt: number | null }> {
-    await this.start();
+    const { store } = this.#parts;
+    const before = await store.workAhead(this.#id, this.#programs);
+    // Nobody registers who finds nothing to do: an idle tick costs one read, and leaves no row behind.
+    if (!isDue(before)) return { more: false, nextAt: before.dueAt };
+    await this.#register();
+    this.#goToWork();
     while (!this.#isOutOfTime) {
       await this.#loop.looking;
       if (this.#owned.size === 0 && this.#loop.looking === null) break;
@@ -404,9 +421,8 @@ export class Worker implements Host, Claimant {
       this.#loop.nudge();
     }
     await this.stop(0);
-    const ahead = await this.#parts.store.workAhead(this.#id, this.#programs);
-    const isDue = ahead.dueAt !== null && ahead.dueAt <= ahead.now;
-    return { more: isDue || ahead.suspectDue, nextAt: ahead.dueAt };
+    const after = await store.workAhead(this.#id, this.#programs);
+    return { more: isDue(after), nextAt: after.dueAt };
   }
 
   // ---- Host: what executions ask ----
@@ -535,6 +551,11 @@ export class Worker implements Host, Claimant {
     this.#parts.bus.emit("thread.blocked", { ms, where });
     this.logger.log("warn", `synchronous code held the thread for ${Math.round(ms)} ms`, { where, ms: Math.round(ms) });
   }
+}
+
+/** Whether there is something to claim now. */
+function isDue({ dueAt, suspectDue, now }: WorkAhead): boolean {
+  return suspectDue || (dueAt !== null && dueAt <= now);
 }
 
 function leaseLost(worker: string): errors.LeaseLostError {

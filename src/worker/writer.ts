@@ -147,15 +147,20 @@ export class Writer {
 
   /** Resolves when everything that was queued is written, or after so much time. */
   async settled(ms: number): Promise<void> {
-    const { clock } = this.#ports;
-    const giveUpAt = clock.monotonic() + ms;
-    while (!this.isIdle && !this.#closed && clock.monotonic() < giveUpAt) {
+    let isLate = false;
+    let wake = () => {};
+    const late = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const cancel = this.#ports.clock.timer(ms, () => {
+      isLate = true;
+      wake();
+    });
+    while (!this.isIdle && !this.#closed && !isLate) {
       this.flush();
-      await Promise.race([
-        this.#writing,
-        new Promise<void>((resolve) => clock.timer(Math.max(0, giveUpAt - clock.monotonic()), resolve)),
-      ]);
+      await Promise.race([this.#writing, late]);
     }
+    cancel();
   }
 
   /** Sends nothing any more. What was not durable stays unknown to those who wait for it. */

@@ -16,7 +16,7 @@ export function manualClock(start = 1_763_720_000_000): ManualClock {
     now: () => wall,
     monotonic: () => mono,
     timer: (ms, fn) => {
-      const timer = { at: mono + ms, fn };
+      const timer = { at: mono + Math.max(0, ms), fn };
       timers.push(timer);
       return () => {
         timers = timers.filter((other) => other !== timer);

@@ -1,0 +1,211 @@
+/**
+ * A place to run workflows in: one log, engines that can be killed, a clock that is moved by hand.
+ *
+ * An engine is killed by cutting it off from its log: what it sends is lost, what it awaits never comes, and what its
+ * bodies do after that is counted as done by the dead.
+ */
+import type { Workflow } from "../../src/ctx/workflow.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import { createEngineOf } from "../../src/engine/engine.ts";
+import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
+import { violations } from "../../src/kernel/invariants.ts";
+import type { Limits } from "../../src/kernel/limits.ts";
+import type { CallKind } from "../../src/kernel/state.ts";
+import { memoryStore } from "../../src/log/memory.ts";
+import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
+import type { WorkerOptions } from "../../src/worker/worker.ts";
+import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
+
+export const LEASE_MS = 15_000;
+
+/** When an engine dies: at its n-th append, before it has an effect, or after it and before the reply. */
+export interface Death {
+  readonly append: number;
+  readonly moment: "before" | "after";
+}
+
+export interface LabEngine extends Engine {
+  /** Kills it now. */
+  kill(): void;
+  readonly isDead: boolean;
+  /** How many appends it has sent. */
+  readonly appends: number;
+  readonly lines: readonly LogLine[];
+  /** The calls that its code has made, in order: `kind key`. */
+  readonly asked: readonly string[];
+}
+
+export interface EngineSetup {
+  readonly workflows: readonly Workflow<never, unknown, never>[];
+  readonly env?: unknown;
+  readonly limits?: Partial<Limits>;
+  readonly worker?: WorkerOptions | false;
+  readonly dies?: Death;
+  /** Sees each write before it is sent. */
+  readonly onAppend?: (write: LogWrite) => void | Promise<void>;
+}
+
+export interface Lab {
+  readonly clock: ManualClock;
+  readonly store: LogStore;
+  engine(setup: EngineSetup): Promise<LabEngine>;
+  /** Whether the log holds a completion of this step, at this very moment. */
+  isCompleted(runId: string, key: string): boolean;
+  /** Lets everything happen that needs no time. */
+  settle(): Promise<void>;
+  /** Lets time pass in steps, and everything happen that becomes due. */
+  pass(ms: number, stepMs?: number): Promise<void>;
+  /** The rows of a workflow's runs, read past any engine. */
+  rows(workflow: string): Promise<RunRow[]>;
+  /** One run's events. */
+  history(runId: string): Promise<RunEvent[]>;
+  /** One run's events as short texts. */
+  story(runId: string): Promise<string[]>;
+}
+
+let seed = 1;
+
+export function openLab(): Lab {
+  const clock = manualClock();
+  const store = memoryStore(clock);
+  const completed = new Set<string>();
+  const append = store.append.bind(store);
+  store.append = async (write) => {
+    const verdict = await append(write);
+    for (const { runId, epoch, firstSeq, events } of write.runs) {
+      const row = verdict.runs.get(runId);
+      if (row?.epoch !== epoch || row.head !== firstSeq + events.length - 1) continue;
+      for (const { type, key } of events) if (type === "step.completed") completed.add(`${runId} ${key}`);
+    }
+    return verdict;
+  };
+  const lab: Lab = {
+    clock,
+    store,
+    isCompleted: (runId, key) => completed.has(`${runId} ${key}`),
+    engine: async (setup) => {
+      return await openEngine(lab, setup);
+    },
+    settle: async () => {
+      // Long enough for chains of rounds: each takes one macrotask.
+      for (let quiet = 0; quiet < 40; quiet++) await new Promise<void>((resolve) => setImmediate(resolve));
+    },
+    pass: async (ms, stepMs = 250) => {
+      for (let left = ms; left > 0; left -= stepMs) {
+        await lab.settle();
+        clock.advance(Math.min(stepMs, left));
+      }
+      await lab.settle();
+    },
+    rows: async (workflow) => await store.listRuns({ workflow }, { before: null, limit: 100 }),
+    history: async (runId) => {
+      const rows: EventRow[] = [];
+      for (;;) {
+        const page = await store.readHistory(runId, { afterSeq: rows.length, limit: 1_000 });
+        rows.push(...page);
+        if (page.length < 1_000) break;
+      }
+      const history = rows.map(parseEvent);
+      const broken = violations(history);
+      if (broken.length > 0) throw new Error(`the history of ${runId} is not well-formed: ${JSON.stringify(broken)}`);
+      return history;
+    },
+    story: async (runId) =>
+      (await lab.history(runId)).map(({ type, key, attempt }) =>
+        [type, key, attempt === null ? null : `#${attempt}`].filter((part) => part !== null).join(" "),
+      ),
+  };
+  return lab;
+}
+
+async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
+  const lines: LogLine[] = [];
+  const asked: string[] = [];
+  const life = { isDead: false, appends: 0 };
+  const store = mortal(lab.store, life, setup);
+  const ports = {
+    clock: lab.clock,
+    drain: (fn: () => void) => void setImmediate(fn),
+    random: seededRandom(seed++),
+    logger: {
+      log: (level: LogLine["level"], message: string, fields: LogLine["fields"]) => {
+        if (!life.isDead) lines.push({ level, message, fields });
+      },
+    },
+  };
+  const engine = await createEngineOf({
+    store,
+    ports,
+    workflows: setup.workflows,
+    env: setup.env,
+    limits: setup.limits ?? {},
+    asked: (_runId: string, key: string, kind: CallKind) => asked.push(`${kind} ${key}`),
+  });
+  if (setup.worker !== false) await engine.work({ leaseMs: LEASE_MS, ...setup.worker });
+  const kill = () => {
+    life.isDead = true;
+  };
+  return Object.defineProperties(engine, {
+    kill: { value: kill },
+    lines: { value: lines },
+    asked: { value: asked },
+    isDead: { get: () => life.isDead },
+    appends: { get: () => life.appends },
+  }) as LabEngine;
+}
+
+const never = () => new Promise<never>(() => {});
+
+/** The log as an engine sees it that may die. */
+function mortal(store: LogStore, life: { isDead: boolean; appends: number }, setup: EngineSetup): LogStore {
+  const guard = <Args extends unknown[], R>(call: (...args: Args) => Promise<R>) => {
+    return async (...args: Args): Promise<R> => {
+      if (life.isDead) return await never();
+      const result = await call(...args);
+      return life.isDead ? await never() : result;
+    };
+  };
+  const methods = [
+    "now",
+    "changed",
+    "openWorker",
+    "heartbeat",
+    "closeWorker",
+    "listWorkers",
+    "claim",
+    "load",
+    "workAhead",
+    "releaseStuck",
+    "getRun",
+    "listRuns",
+    "readHistory",
+    "readLog",
+    "lastPosition",
+    "readInbox",
+    "getDelivery",
+    "putApiKey",
+    "listApiKeys",
+  ] as const;
+  const guarded = Object.fromEntries(
+    methods.map((name) => [
+      name,
+      guard((...args: never[]) => (store[name] as (...args: never[]) => Promise<unknown>)(...args)),
+    ]),
+  ) as unknown as LogStore;
+  const append = guard(async (write: LogWrite) => {
+    life.appends++;
+    await setup.onAppend?.(write);
+    const isLast = setup.dies?.append === life.appends;
+    if (isLast && setup.dies?.moment === "before") {
+      life.isDead = true;
+      return await never();
+    }
+    const verdict = await store.append(write);
+    if (isLast) {
+      life.isDead = true;
+      return await never();
+    }
+    return verdict;
+  });
+  return { ...guarded, exclusive: store.exclusive, localClock: store.localClock, append, close: async () => {} };
+}
