@@ -6,7 +6,8 @@
  * retried as the other side asks for.
  *
  *     npm start                       # then let GitHub post to /hooks/github, content type application/json
- *     varve run github-triage -i event=issues --input @payload.json --wait
+ *     varve run github-triage --input @delivery.json --wait
+ *     echo '{"event":"issues","payload":{"action":"opened","issue":{"number":1,"title":"It crashes","html_url":""}}}' > delivery.json
  *
  * GITHUB_WEBHOOK_SECRET  the webhook's secret; without it "varve-development", and in production no delivery is taken
  * TRIAGE_URL             where outcomes are posted; without it they stay in the log as the run's result
@@ -31,22 +32,22 @@ const Commit = z.object({
   modified: z.array(z.string()).default([]),
   removed: z.array(z.string()).default([]),
 });
-const Payload = z.looseObject({
-  action: z.string().optional().catch(undefined),
-  repository: z.object({ full_name: z.string() }).optional().catch(undefined),
-  sender: z.object({ login: z.string(), type: z.string().optional() }).nullish().catch(undefined),
-  issue: Item.optional().catch(undefined),
-  pull_request: Item.optional().catch(undefined),
-  ref: z.string().nullish().catch(undefined),
-  compare: z.string().optional().catch(undefined),
-  commits: z.array(Commit).optional().catch(undefined),
-});
+const Payload = z
+  .object({
+    action: z.string().optional().catch(undefined),
+    repository: z.object({ full_name: z.string() }).optional().catch(undefined),
+    sender: z.object({ login: z.string(), type: z.string().optional() }).nullish().catch(undefined),
+    issue: Item.optional().catch(undefined),
+    pull_request: Item.optional().catch(undefined),
+    ref: z.string().nullish().catch(undefined),
+    compare: z.string().optional().catch(undefined),
+    commits: z.array(Commit).optional().catch(undefined),
+  })
+  .catch({});
 type Payload = z.infer<typeof Payload>;
 
-/** One delivery. The payload may also stand at the top level, as a file for `--input` holds it. */
-const Delivery = z
-  .looseObject({ event: z.string().min(1), payload: Payload.optional() })
-  .transform(({ event, payload, ...rest }) => ({ event, payload: payload ?? Payload.parse(rest) }));
+/** One delivery. */
+const Delivery = z.object({ event: z.string().min(1), payload: Payload });
 
 export const githubTriage = workflow({ name: "github-triage", input: Delivery }, async (ctx, { event, payload }) => {
   const subject = await ctx.step("read", () => subjectOf(event, payload));

@@ -19,6 +19,7 @@ import {
   StepFailedError,
   standardWebhooks,
   TerminalError,
+  ValidationError,
   webhook,
   workflow,
 } from "varve";
@@ -37,6 +38,9 @@ const Order = z.object({
   lines: z.array(Line).min(1).max(50),
 });
 type Order = z.infer<typeof Order>;
+
+/** Standard Webhooks wraps what happened. */
+const OrderPlaced = z.object({ type: z.literal("order.placed"), data: Order });
 
 export const orderFulfilment = workflow({ name: "order-fulfilment", input: Order }, async (ctx, order) => {
   const price = priceOf(order);
@@ -63,8 +67,11 @@ export const ordersHook = webhook({
   name: "orders",
   scheme: standardWebhooks({ secrets: () => secret("ORDERS_WEBHOOK_SECRET", DEVELOPMENT_SECRET) }),
   workflow: orderFulfilment,
-  // Standard Webhooks wraps what happened: { type: "order.placed", timestamp, data }.
-  input: (delivery) => z.object({ data: Order }).parse(delivery.json()).data,
+  input: (delivery) => {
+    const placed = OrderPlaced.safeParse(delivery.json());
+    if (placed.success) return placed.data.data;
+    throw new ValidationError("BODY_INVALID", `expected a placed order, but found:\n${z.prettifyError(placed.error)}`);
+  },
 });
 
 // ---- Price ----
