@@ -16,7 +16,7 @@
  */
 
 export type { Ctx, StepContext, StepOptions } from "./ctx/ctx.ts";
-export type { CannotBeStored, Storable } from "./ctx/storable.ts";
+export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
 export type { DeclaredWorkflow, Workflow, WorkflowFactory, WorkflowOptions } from "./ctx/workflow.ts";
 // Define workflows
 export { declareWorkflow, isWorkflow, withEnv, workflow } from "./ctx/workflow.ts";

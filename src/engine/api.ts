@@ -174,14 +174,14 @@ export interface Engine {
   readonly keys: ApiKeys;
   /** The time, the log lines and the randomness of the engine, for what is built on it. */
   readonly ports: Pick<Ports, "clock" | "logger" | "random">;
+  /** Starts a run of a registered workflow by its name. */
+  start(workflow: string, input?: unknown, options?: StartOptions): Promise<StartedRun>;
   /** Starts a run. When this resolves the run is durable. */
   start<Input, Output>(
     workflow: WorkflowRef<Input, Output>,
     input: Input,
     options?: StartOptions,
   ): Promise<StartedRun<Output>>;
-  /** Starts a run of a registered workflow by its name. */
-  start(workflow: string, input?: unknown, options?: StartOptions): Promise<StartedRun>;
   /** A handle of a run, typed by its workflow. Asks nothing of the log. */
   run<Output>(workflow: WorkflowRef<never, Output>, id: string): RunHandle<Output>;
   run(id: string): RunHandle;
