@@ -183,11 +183,13 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "releaseStuck",
     "getRun",
     "listRuns",
+    "listLoggedRuns",
     "readHistory",
     "readLog",
     "lastPosition",
     "readInbox",
     "getDelivery",
+    "listDeliveries",
     "putApiKey",
     "listApiKeys",
   ] as const;
