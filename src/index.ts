@@ -22,6 +22,7 @@ export type { DeclaredWorkflow, Workflow, WorkflowFactory, WorkflowOptions } fro
 export { declareWorkflow, isWorkflow, withEnv, workflow } from "./ctx/workflow.ts";
 // Work with an engine
 export type {
+  DeliveryOutcome,
   Engine,
   ListOptions,
   RunHandle,
@@ -32,7 +33,6 @@ export type {
   TickResult,
   WorkerHandle,
 } from "./engine/api.ts";
-export type { DeliveryOutcome } from "./engine/deliver.ts";
 export type { Payload } from "./kernel/codec.ts";
 export { decodePayload } from "./kernel/codec.ts";
 export type { Duration } from "./kernel/duration.ts";

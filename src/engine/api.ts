@@ -5,9 +5,8 @@ import type { Ports } from "../kernel/ports.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
-import type { WebhookRequest } from "../triggers/scheme.ts";
+import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
 import type { WorkerOptions } from "../worker/worker.ts";
-import type { DeliveryOutcome } from "./deliver.ts";
 
 export interface StartOptions {
   /** A start with a used key makes no run but returns the one that has it. The key belongs to the workflow. */
@@ -79,6 +78,12 @@ export interface StartedRun<Output = unknown> extends RunHandle<Output> {
   /** False: the run existed under the idempotency key. */
   readonly created: boolean;
 }
+
+/** What became of a webhook request. */
+export type DeliveryOutcome =
+  | { readonly kind: "accepted"; readonly deliveryId: string; readonly run: StartedRun }
+  /** Nothing was stored. The sender should be told no more than that. */
+  | { readonly kind: "refused"; readonly reason: RefusalReason | "unknown-hook"; readonly detail: string };
 
 export interface ListOptions {
   readonly workflow?: string;

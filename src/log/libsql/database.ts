@@ -133,9 +133,9 @@ export class Database {
         await this.#ready;
         return await this.#withDeadline(call());
       } catch (error) {
-        if (!isBusy(error) || this.#closed) throw storeError(error, this.kind);
+        if (!isBusy(error) || this.#closed) throw storeError(error, this.kind === "remote");
         await this.#replaceConnection();
-        if (clock.monotonic() >= giveUpAt) throw storeError(error, this.kind);
+        if (clock.monotonic() >= giveUpAt) throw storeError(error, this.kind === "remote");
         await new Promise<void>((resolve) => clock.timer(waitMs * (0.5 + this.#ports.random.float()), resolve));
         waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.max);
       }

@@ -1,6 +1,5 @@
 /** What the client's errors mean for the engine. */
 import { StoreError } from "../../kernel/errors.ts";
-import type { DatabaseKind } from "./database.ts";
 
 /** What the caller can do about each kind of failure. `retry`: the same call may succeed later. */
 const MEANINGS = {
@@ -32,9 +31,9 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** The typed error for what the client threw. */
-export function storeError(error: unknown, kind: DatabaseKind): Error {
+export function storeError(error: unknown, isRemote: boolean): Error {
   if (error instanceof StoreError) return error;
-  const code = classify(error, kind);
+  const code = classify(error, isRemote);
   const { retry, advice } = MEANINGS[code];
   const found = String(innermost(error).message ?? error);
   return new StoreError(
@@ -45,7 +44,7 @@ export function storeError(error: unknown, kind: DatabaseKind): Error {
   );
 }
 
-function classify(error: unknown, kind: DatabaseKind): StoreErrorCode {
+function classify(error: unknown, isRemote: boolean): StoreErrorCode {
   const { code: rawCode, message } = innermost(error);
   const code = String(rawCode ?? "");
   if (isBusy(error)) return "STORE_BUSY";
@@ -53,7 +52,7 @@ function classify(error: unknown, kind: DatabaseKind): StoreErrorCode {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return "STORE_CORRUPT";
   if (/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/.test(code)) return "STORE_IO";
   if (/^SQLITE_/.test(code)) return "STORE_REJECTED";
-  return kind === "remote" ? "STORE_UNAVAILABLE" : "STORE_IO";
+  return isRemote ? "STORE_UNAVAILABLE" : "STORE_IO";
 }
 
 /** Drizzle and the batch call wrap the client's error; the one with a code that says something is inside. */
