@@ -65,7 +65,7 @@ const MAY_IMPORT = {
     ...["kernel", "triggers", "ctx", "history", "engine", "engine interface"],
     ...["http", "wire", "client", "dialects", "runtime"],
   ],
-  index: ["kernel", "observe", "triggers", "worker", "ctx", "engine interface"],
+  index: ["kernel", "observe", "triggers", "recorder", "worker", "ctx", "engine interface"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Which layers may import a package. One that is not here may be imported by none. */
