@@ -15,10 +15,10 @@ import type { ApiKeyRow, LogStore } from "../log/port.ts";
 import type { ApiKey, ApiKeys, ApiScope, NewApiKey } from "./api.ts";
 
 /** All scopes. There is none for reading secrets, nor for making keys: that takes the engine itself. */
-export const API_SCOPES: readonly ApiScope[] = ["runs:read", "runs:write"];
+const API_SCOPES: readonly ApiScope[] = ["runs:read", "runs:write"];
 
 /** The most keys that are not revoked. */
-export const API_KEYS_MAX = 1_000;
+const API_KEYS_MAX = 1_000;
 
 /** How long a copy of the keys is used, milliseconds. */
 const COPY_MS = 2_000;
