@@ -105,6 +105,7 @@ describe("what is no breach", () => {
     ["a regular expression", "src/kernel/a.ts", 'const a = /fetch("|`)/.test(b); const c = "x";'],
     ["a date of a value", "src/ctx/a.ts", "const a = new Date(ms); const b: Date = a;"],
     ["a property, a method, a key", "src/http/a.ts", "app.fetch(request); const a = { fetch: b, process(x) { } };"],
+    ["a parameter of that name", "src/client/a.ts", "function f({ url, fetch }: Parts) {\n  return fetch(url);\n}"],
     ["the rest of crypto", "src/triggers/a.ts", "await crypto.subtle.verify(a, b, c, d);"],
     ["what every runtime has", "src/worker/a.ts", "queueMicrotask(f); structuredClone(a); new AbortController();"],
     ["the runtime itself", "src/runtime/a.ts", 'import os from "node:os";\nsetTimeout(f, Date.now()); process.exit();'],

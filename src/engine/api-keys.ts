@@ -15,7 +15,7 @@ import type { ApiKeyRow, LogStore } from "../log/port.ts";
 import type { ApiKey, ApiKeys, ApiScope, NewApiKey } from "./api.ts";
 
 /** All scopes. There is none for reading secrets, nor for making keys: that takes the engine itself. */
-const API_SCOPES: readonly ApiScope[] = ["runs:read", "runs:write"];
+export const API_SCOPES: readonly ApiScope[] = ["runs:read", "runs:write"];
 
 /** The most keys that are not revoked. */
 const API_KEYS_MAX = 1_000;

@@ -59,7 +59,7 @@ const MAY_IMPORT = {
   testing: ["kernel", "log port", "memory log", "ctx", "worker", "engine", "engine interface"],
   runtime: [
     ...["kernel", "log port", "libsql", "observe", "triggers", "worker", "ctx", "history"],
-    ...["engine", "engine interface", "http"],
+    ...["engine", "engine interface", "http", "client"],
   ],
   cli: [
     ...["kernel", "triggers", "ctx", "history", "engine", "engine interface"],
@@ -74,11 +74,12 @@ const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
   "@standard-schema/spec": ["kernel", "ctx"],
   eventemitter3: ["observe"],
   "drizzle-orm": ["libsql"],
-  "@libsql/client": ["libsql", "runtime"],
+  // The doctor of the command line tries whether its native module loads.
+  "@libsql/client": ["libsql", "runtime", "cli"],
   zod: ["http", "wire", "graph"],
   hono: ["http"],
   "hono-openapi": ["http"],
-  "@hono/node-server": ["runtime"],
+  "@hono/node-server": ["runtime", "cli"],
   commander: ["cli"],
   jiti: ["cli"],
   picocolors: ["cli"],
@@ -173,7 +174,12 @@ function resolve(file: string, specifier: string): string {
 function globals(layer: Layer, text: string): string[] {
   if (OUTSIDE.includes(layer)) return [];
   const code = withoutTexts(text);
-  return GLOBALS.filter(([, pattern]) => pattern.test(code)).map(([name]) => name);
+  return GLOBALS.filter(([name, pattern]) => pattern.test(code) && !isTakenApart(code, name)).map(([name]) => name);
+}
+
+/** Whether the name is what a parameter or a constant is taken apart into: then it is no global in this file. */
+function isTakenApart(code: string, name: string): boolean {
+  return /^\w+$/.test(name) && new RegExp(`\\{[^{}]*\\b${name}\\b[^{}]*\\}\\s*(?::\\s*\\w|=\\s*\\w)`).test(code);
 }
 
 /** What a module imports or hands on, types too. Declarations begin at the start of a line, examples in comments do not. */
