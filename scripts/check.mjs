@@ -11,7 +11,7 @@ const bin = (name) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, impo
 const CHECKS = [
   ["format", bin("biome"), "check", "--error-on-warnings", "."],
   ["types", bin("tsc"), "-p", "."],
-  ["deno", bin("deno"), "check", "src", "workflows"],
+  ["deno", bin("deno"), "check", "--quiet", "src", "workflows"],
   ["boundaries", bin("vitest"), "run", "test/boundaries.test.ts", "test/public-api.test.ts", "test/types"],
   ["unused", bin("knip")],
   ["build", process.execPath, "scripts/build.mjs"],
