@@ -7,7 +7,7 @@
  *
  *     npm start                       # then post signed orders to /hooks/orders
  *     varve run order-fulfilment --input @order.json --wait
- *     echo '{"id":"o-1","payment":"tok_visa","country":"DE","lines":[{"sku":"kettle","quantity":2,"cents":3990,"grams":1400}]}' > order.json
+ *     echo '{"id":"o-1","payment":"tok_unreachable","country":"DE","lines":[{"sku":"kettle","quantity":2,"cents":3990,"grams":1400}]}' > order.json
  *
  * ORDERS_WEBHOOK_SECRET  the hook's "whsec_..." secret; without it a well-known one, and in production no order is taken
  * PAYMENTS_URL           the payment service; without it a sandbox: tok_declined is refused, tok_unreachable fails once

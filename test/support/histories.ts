@@ -123,39 +123,40 @@ export function writeNew(name: string, text: string): void {
   writeFileSync(`${FOLDER}${name}.json`, text, { flag: "wx" });
 }
 
-/** Puts the first events of a recording into a log, as a run that nobody has. */
+/** Puts the first events of a recording into a log, claim by claim, as a run that nobody has now. */
 export async function restore(lab: Lab, recording: Recording, count: number): Promise<void> {
   const { runId, workflow, version } = recording;
-  const events = recording.events.slice(0, count).map(({ data, ...event }) => ({
+  const rows = recording.events.slice(0, count).map(({ data, ...event }) => ({
     ...event,
     runId,
     data: data === null ? null : JSON.stringify(data),
   }));
-  const created = events[0] as EventRow;
-  lab.clock.jump((events.at(-1) as EventRow).at - lab.clock.now());
+  const created = rows[0] as EventRow;
+  lab.clock.jump((rows.at(-1) as EventRow).at - lab.clock.now());
+  const worker = "worker/of-the-recording";
+  await lab.store.openWorker(worker, LEASE_MS);
   const start = { runId, workflow, version, createdAt: created.at, idempotencyKey: null, tags: {} };
-  await lab.store.append({
-    starts: [{ ...start, deadlineAt: null, owner: null, delivery: null }],
-    runs: [
-      {
-        runId,
-        epoch: 0,
-        firstSeq: 1,
-        events,
-        drained: [],
-        row: {
-          kind: "move",
-          unclean: "keep",
-          status: "pending",
-          availableAt: created.at,
-          release: true,
-          result: null,
-          startedAt: null,
-          endedAt: null,
-          stuck: null,
-        },
-      },
-    ],
-    messages: [],
-  });
+  const starts = [{ ...start, deadlineAt: null, owner: worker, delivery: null }];
+  for (const epoch of new Set(rows.map((row) => row.epoch))) {
+    const events = rows.filter((row) => row.epoch === epoch);
+    if (epoch > 1) {
+      await lab.store.claim({ worker, programs: [{ workflow, version }], limit: 1, alone: false });
+    }
+    const row = { ...WAITING, availableAt: created.at };
+    const run = { runId, epoch, firstSeq: (events[0] as EventRow).seq, events, drained: [], row };
+    await lab.store.append({ starts: epoch === 1 ? starts : [], runs: [run], messages: [] });
+  }
+  await lab.store.closeWorker(worker);
 }
+
+/** What a worker leaves that hands a run back. */
+const WAITING = {
+  kind: "move",
+  unclean: "reset",
+  status: "pending",
+  release: true,
+  result: null,
+  startedAt: null,
+  endedAt: null,
+  stuck: null,
+} as const;
