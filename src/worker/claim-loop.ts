@@ -93,9 +93,9 @@ export class ClaimLoop {
     return this.#emptying;
   }
 
-  /** The look that is under way; null: none is. */
-  get looking(): Promise<void> | null {
-    return this.#looking;
+  /** Resolves when no look is under way. */
+  async idle(): Promise<void> {
+    while (this.#looking !== null) await this.#looking;
   }
 
   start(): void {

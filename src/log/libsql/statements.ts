@@ -171,7 +171,10 @@ UPDATE runs SET status = 'stuck', owner = NULL, epoch = epoch + 1, available_at 
 WHERE id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} AND r.unclean >= ${UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX})
 RETURNING id`;
 
-/** When the next run of each program is due (by `runs_due`), and whether a suspect is (by `runs_suspect`). */
+/**
+ * When the next run of each program is due (by `runs_due`), and whether a suspect is, or when one will be (by
+ * `runs_suspect`). A suspect that is due is not among the instants: not every worker can take it.
+ */
 export const READ_WORK_AHEAD: HotStatement = `
 SELECT NOW AS now,
   (SELECT min((
@@ -181,6 +184,8 @@ SELECT NOW AS now,
     FROM json_each(:programs) p) AS due_at,
   (SELECT min(w.expires_at) FROM workers w
     WHERE EXISTS (SELECT 1 FROM runs r WHERE r.owner = w.id AND r.unclean < ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}) AND w.id <> :worker) AS lease_ends_at,
+  (SELECT min(coalesce(r.available_at, w.expires_at)) FROM runs r LEFT JOIN workers w ON w.id = r.owner AND w.id <> :worker
+    WHERE r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM} AND coalesce(r.available_at, w.expires_at) > NOW) AS suspect_at,
   EXISTS (SELECT 1 FROM runs r WHERE ${CLAIMABLE_SUSPECT}) AS suspect_due`;
 
 /** Renews a lease that has not ended. No row: it has. */
