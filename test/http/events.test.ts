@@ -122,6 +122,14 @@ describe("the log as server-sent events", () => {
     await counted.close();
   });
 
+  test("ends when the log cannot be read, which is logged, so that the client connects again", async () => {
+    const fail = () => Promise.reject(new Error("disk gone"));
+    const broken = await openSite({ worker: false, over: (store) => Object.assign(store, { readLog: fail }) });
+    expect(await listen(await broken.get("/api/v1/events")).rest()).toEqual([]);
+    expect(broken.lines.at(-1)).toMatchObject({ level: "error", fields: { error: { message: "disk gone" } } });
+    await broken.close();
+  });
+
   test("an answer that is never read reads nothing itself", async () => {
     const { counted, reads } = await openCounted();
     expect((await counted.ask("/api/v1/events", { method: "HEAD" })).status).toBe(200);

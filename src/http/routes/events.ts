@@ -88,7 +88,7 @@ function streamed(
   { engine, isStillAllowed }: Call<unknown, unknown, unknown>,
   what: Pick<EventStreamOptions, "read" | "isLast">,
 ): Response {
-  const body = eventStream({ ...what, isStillAllowed, clock: engine.ports.clock });
+  const body = eventStream({ ...what, isStillAllowed, ports: engine.ports });
   // `x-accel-buffering`: nginx would hold the events back.
   return new Response(body, { headers: { "content-type": "text/event-stream", "x-accel-buffering": "no" } });
 }
