@@ -4,7 +4,7 @@
  */
 import { type Context, Hono } from "hono";
 import type { Engine } from "../engine/api.ts";
-import { DefinitionError, NotFoundError } from "../kernel/errors.ts";
+import { DefinitionError, isVarveError, NotFoundError } from "../kernel/errors.ts";
 import { type Auth, gateOf } from "./auth.ts";
 import { jsonResponse } from "./json.ts";
 import { openApi } from "./openapi.ts";
@@ -102,8 +102,8 @@ async function answerOrProblem(site: Site, c: Context, serve: () => Response | P
   try {
     return await serve();
   } catch (error) {
-    // Nobody is there to be told, and what broke off because of that is no news.
-    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
+    // Nobody is there to be told, and what broke off because of that is no fault.
+    if (!isVarveError(error) && c.req.raw.signal.aborted) return new Response(null, { status: 499 });
     return problemResponse(error, site.engine.ports, c.req.raw);
   }
 }

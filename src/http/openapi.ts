@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 document, made of the routes and of the schemas that check what goes in and out. Pure. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Answer, Route } from "./route.ts";
 import { problemSchema, wireSchemas } from "./wire.ts";
 

@@ -6,7 +6,7 @@
  * says what was where: `decodePayload({ value: output, meta: outputMeta })` gives the value (see `kernel/codec.ts`).
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { isStorableText, NAME_LENGTH_MAX } from "../kernel/text.ts";
 

@@ -1,5 +1,5 @@
 /** The log as it grows, of one run or as a whole. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Engine } from "../../engine/api.ts";
 import { ValidationError } from "../../kernel/errors.ts";
 import { isTerminal } from "../../kernel/events.ts";

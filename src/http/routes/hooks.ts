@@ -1,5 +1,5 @@
 /** Webhooks: a signed request starts a run. */
-import { z } from "zod";
+import * as z from "zod";
 import type { DeliveryOutcome } from "../../engine/deliver.ts";
 import type { Logger } from "../../kernel/ports.ts";
 import { clipText, NAME_LENGTH_MAX } from "../../kernel/text.ts";

@@ -1,5 +1,5 @@
 /** Runs: start, list, look, cancel, wait. */
-import { z } from "zod";
+import * as z from "zod";
 import type { RunHandle, RunInfo, StartOptions } from "../../engine/api.ts";
 import { decodePayload, type Payload } from "../../kernel/codec.ts";
 import { isVarveError, PayloadError, ValidationError } from "../../kernel/errors.ts";
