@@ -37,6 +37,7 @@ export type {
   StartOptions,
   TickResult,
   WorkerHandle,
+  WorkflowInfo,
 } from "./engine/api.ts";
 export type { Payload } from "./kernel/codec.ts";
 export { decodePayload } from "./kernel/codec.ts";

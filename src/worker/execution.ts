@@ -590,9 +590,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return true;
   }
 
-  mayBegin(timeoutMs: number | null): boolean {
+  mayBegin({ key, request }: Call, timeoutMs: number | null): boolean {
     if (this.#stopping) return false;
-    if (this.#host.hasTimeFor(timeoutMs)) return true;
+    if (this.#host.hasTimeFor(timeoutMs, `${callText(request.kind, key)} of run ${this.runId}`)) return true;
     // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
     this.#stopping = true;
     this.#host.ready(this);
