@@ -52,7 +52,12 @@ function openForReading(path: string): LogStore {
   const logger = jsonLogger("error", (line) => process.stderr.write(`${line}\n`));
   const ports = { clock: systemClock, random: systemRandom, drain: drainByImmediate, logger };
   return libsqlStore(
-    new Database({ client: createClient({ url: `file:${path}`, concurrency: 1 }), kind: "foreign-file", ports }),
+    new Database({
+      client: createClient({ url: `file:${path}`, concurrency: 1 }),
+      kind: "foreign-file",
+      name: path,
+      ports,
+    }),
   );
 }
 

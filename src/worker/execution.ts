@@ -64,7 +64,7 @@ const ANY_SCOPE = Symbol("any scope");
 export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly run: RunFacts;
   readonly root = new Scope(ROOT_SCOPE);
-  readonly #host: Host;
+  readonly #host: Host<Execution>;
   readonly #program: Program;
   readonly #journal: Journal;
   readonly #replay: Replay;
@@ -93,7 +93,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #begun: boolean;
   #warnedOfLength = false;
 
-  private constructor(host: Host, program: Program, journal: Journal, events: readonly RunEvent[], begun: boolean) {
+  private constructor(
+    host: Host<Execution>,
+    program: Program,
+    journal: Journal,
+    events: readonly RunEvent[],
+    begun: boolean,
+  ) {
     const { id, workflow, version, tags, createdAt } = journal.state;
     this.run = { id, workflow, version, tags, createdAt };
     this.#host = host;
@@ -118,13 +124,19 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   /** A run that is created and claimed in one write. Its code may begin before that write is durable. */
-  static ofStart(host: Host, program: Program, created: RunEvent): Execution {
+  static ofStart(host: Host<Execution>, program: Program, created: RunEvent): Execution {
     const journal = Journal.ofStart(created, host);
     return new Execution(host, program, journal, [], false);
   }
 
   /** A claimed run. `state` and `events`: what the log has of it. */
-  static ofClaim(host: Host, program: Program, claim: Claim, state: RunState, events: readonly RunEvent[]): Execution {
+  static ofClaim(
+    host: Host<Execution>,
+    program: Program,
+    claim: Claim,
+    state: RunState,
+    events: readonly RunEvent[],
+  ): Execution {
     const journal = new Journal(state, { epoch: claim.epoch, announced: false }, host);
     return new Execution(host, program, journal, events, state.startedAt !== null && !claim.wasStuck);
   }

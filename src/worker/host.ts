@@ -4,9 +4,12 @@ import type { RunEvent } from "../kernel/events.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { CallKind } from "../kernel/state.ts";
-import type { Execution } from "./execution.ts";
 
-export interface Host {
+/** For tests and checks: is told each call that workflow code makes. */
+export type Asked = (runId: string, key: string, kind: CallKind) => void;
+
+/** @typeParam Execution the run as the worker has it */
+export interface Host<Execution> {
   /** The worker's id. */
   readonly worker: string;
   readonly clock: Clock;
@@ -43,6 +46,5 @@ export interface Host {
   long(runId: string, events: number): void;
   /** Synchronous user code held the thread. */
   blocked(where: string, ms: number): void;
-  /** For tests and checks: each call that the code makes. */
-  readonly asked: ((runId: string, key: string, kind: CallKind) => void) | undefined;
+  readonly asked: Asked | undefined;
 }

@@ -26,7 +26,7 @@ import {
 import type { Bus } from "../observe/bus.ts";
 import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
-import type { Host } from "./host.ts";
+import type { Asked, Host } from "./host.ts";
 import { HotRuns } from "./hot-runs.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
@@ -70,7 +70,7 @@ export interface WorkerParts {
   readonly programs: ReadonlyMap<string, Program>;
   readonly limits: Limits;
   readonly env: unknown;
-  readonly asked: Host["asked"];
+  readonly asked: Asked | undefined;
 }
 
 /** The key of a program in `WorkerParts.programs`. */
@@ -90,7 +90,7 @@ const BUDGET_HAND_BACK_MS = 1_000;
 /** How long `stop` waits for bodies by default, and then for the last writes. */
 const STOP_MS = 10_000;
 
-export class Worker implements Host, Claimant {
+export class Worker implements Host<Execution>, Claimant {
   readonly #parts: WorkerParts;
   readonly #options: Required<WorkerOptions>;
   readonly #programs: readonly ProgramId[];
@@ -473,7 +473,7 @@ export class Worker implements Host, Claimant {
     return this.#budget === null || this.#stopped !== null ? 0 : BUDGET_HAND_BACK_MS;
   }
 
-  get asked(): Host["asked"] {
+  get asked(): Asked | undefined {
     return this.#parts.asked;
   }
 

@@ -78,7 +78,7 @@ function fileClient(createClient: CreateClient, path: string, kind: DatabaseKind
   try {
     return createClient({ url: `file:${path}`, concurrency: 1, timeout });
   } catch (error) {
-    throw storeError(error, { kind, name: path });
+    throw storeError(error, { isRemote: false, name: path });
   }
 }
 
