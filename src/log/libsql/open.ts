@@ -29,9 +29,13 @@ export async function openLog(createClient: CreateClient, options: OpenOptions, 
 }
 
 /** Opens somebody else's file for reading. */
-export function openForeign(createClient: CreateClient, url: string, ports: Ports): Database {
-  const path = filePath(url);
-  return path === null ? remote(createClient, { url }, ports) : local(createClient, path, "foreign-file", ports);
+export function openForeign(
+  createClient: CreateClient,
+  options: Pick<OpenOptions, "url" | "authToken">,
+  ports: Ports,
+): Database {
+  const path = filePath(options.url);
+  return path === null ? remote(createClient, options, ports) : local(createClient, path, "foreign-file", ports);
 }
 
 async function openOwned(createClient: CreateClient, path: string, ports: Ports): Promise<LogStore> {
