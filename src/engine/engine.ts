@@ -199,7 +199,8 @@ class EngineOfParts implements api.Engine, HandleHost {
   async list(options: api.ListOptions = {}): Promise<api.RunPage> {
     this.#checkOpen();
     const limit = checkLimit(options.limit);
-    const rows = await this.store.listRuns(filterOf(options), { before: options.cursor ?? null, limit: limit + 1 });
+    const before = options.cursor === undefined ? null : checkName("the cursor of a list", options.cursor);
+    const rows = await this.store.listRuns(filterOf(options), { before, limit: limit + 1 });
     const runs = rows.slice(0, limit).map((row) => runInfo(row));
     return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
   }

@@ -1,0 +1,228 @@
+/**
+ * The wire of the HTTP API: every body that goes in or out, as zod schemas. The OpenAPI document is made of them, and the
+ * client takes its types from here.
+ *
+ * Users' values go as plain JSON in one field and, only when JSON cannot say all of it, a companion `...Meta` that
+ * says what was where: `decodePayload({ value: output, meta: outputMeta })` gives the value (see `kernel/codec.ts`).
+ * Instants and durations are milliseconds, instants since the Unix epoch.
+ */
+import { z } from "zod";
+import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
+import { isStorableText, NAME_LENGTH_MAX } from "../kernel/text.ts";
+
+/** Where the API lives below the app's place. */
+export const API_PATH = "/api/v1";
+
+/** How the pages and waits of the API are bounded. */
+export const WIRE_LIMITS = {
+  runsPage: { default: 50, max: 500 },
+  historyPage: { default: 100, max: 500 },
+  /** How long `GET /runs/:id/result` waits, milliseconds. */
+  resultWaitMs: { default: 25_000, max: 60_000 },
+} as const;
+
+/** The schemas that have a name in the OpenAPI document. */
+export const wireSchemas = z.registry<{ id: string; description: string }>();
+
+function named<S extends z.ZodType>(id: string, description: string, schema: S): S {
+  wireSchemas.add(schema, { id, description });
+  return schema;
+}
+
+/** A name, id, key or tag as the log can hold it. */
+export const nameSchema = z
+  .string()
+  .min(1)
+  .max(NAME_LENGTH_MAX)
+  .refine(isStorableText, "expected a text without NUL and lone surrogates");
+
+const instantSchema = z.number().describe("Milliseconds since the Unix epoch.");
+const tagsSchema = z.record(nameSchema, nameSchema).describe("Labels, at most 32.");
+const durationSchema = z
+  .union([z.number().min(0), z.string().min(1).max(64)])
+  .describe('Milliseconds, or a text such as "1h30m" or "PT1H30M".');
+
+export const runStatusSchema = named(
+  "RunStatus",
+  "How a run stands. `completed`, `failed` and `cancelled` are its end.",
+  z.enum(RUN_STATUSES as readonly [RunStatus, ...RunStatus[]]),
+);
+
+export const payloadMetaSchema = named(
+  "PayloadMeta",
+  'What a value holds that JSON cannot say: a list of [path, kind], such as [["order", "at"], "date"].',
+  z.array(z.tuple([z.array(z.union([z.string(), z.number().int().min(0)])), z.string()])),
+);
+
+export const failureSchema = named(
+  "Failure",
+  "An error as the log holds it.",
+  z.object({
+    name: z.string(),
+    message: z.string(),
+    code: z.string().optional(),
+    stack: z.string().optional(),
+    get cause() {
+      return failureSchema.optional();
+    },
+    fields: z.record(z.string(), z.unknown()).optional(),
+  }),
+);
+
+export const runSchema = named(
+  "Run",
+  "A run as it stands.",
+  z.object({
+    id: z.string(),
+    workflow: z.string(),
+    version: z.string(),
+    status: runStatusSchema,
+    tags: z.record(z.string(), z.string()),
+    idempotencyKey: z.string().nullable(),
+    output: z.unknown().optional().describe("With status `completed`."),
+    outputMeta: payloadMetaSchema.optional(),
+    error: failureSchema.optional().describe("With status `failed`."),
+    cancelReason: z.string().optional().describe("With status `cancelled`, if a reason was given."),
+    stuck: z.object({ code: z.string(), message: z.string() }).optional().describe("With status `stuck`: why."),
+    createdAt: instantSchema,
+    startedAt: instantSchema.nullable(),
+    endedAt: instantSchema.nullable(),
+    availableAt: instantSchema.nullable().describe("When it goes on by itself; null: not, or it is running."),
+    deadlineAt: instantSchema.nullable(),
+    worker: z.string().nullable().describe("The worker that has it."),
+    events: z.number().int().describe("How many events its history has."),
+  }),
+);
+
+export const eventSchema = named(
+  "RunEvent",
+  "A fact in the history of a run, as it is in the log. docs/FORMAT.md says what each type holds.",
+  z.object({
+    position: z.number().int().describe("Its place in the whole log."),
+    runId: z.string(),
+    seq: z.number().int().describe("Its place in its run, from 1."),
+    epoch: z.number().int(),
+    type: z.string(),
+    v: z.number().int(),
+    key: z.string().nullable(),
+    scope: z.string().nullable(),
+    attempt: z.number().int().nullable(),
+    at: instantSchema,
+    data: z.record(z.string(), z.unknown()),
+  }),
+);
+
+export const startRequestSchema = named(
+  "StartRequest",
+  "Starts a run of a registered workflow.",
+  z.strictObject({
+    workflow: nameSchema,
+    input: z.unknown().optional(),
+    inputMeta: payloadMetaSchema.optional(),
+    idempotencyKey: nameSchema
+      .optional()
+      .describe("A start with a used key makes no run. Also as the header Idempotency-Key."),
+    delay: durationSchema.optional(),
+    tags: tagsSchema.optional(),
+    deadline: durationSchema.optional(),
+  }),
+);
+
+export const startedSchema = named(
+  "StartedRun",
+  "The run that a start made, or found under its idempotency key.",
+  z.object({ id: z.string(), created: z.boolean() }),
+);
+
+export const runPageSchema = named(
+  "RunPage",
+  "Runs, newest first.",
+  z.object({
+    runs: z.array(runSchema),
+    cursor: z.string().nullable().describe("Gives the next page; null: the last."),
+  }),
+);
+
+export const historyPageSchema = named(
+  "HistoryPage",
+  "Events of one run, in order.",
+  z.object({
+    events: z.array(eventSchema),
+    next: z.number().int().nullable().describe("`afterSeq` of the next page; null: there is no more at the moment."),
+  }),
+);
+
+export const cancelRequestSchema = named(
+  "CancelRequest",
+  "Asks for a run's end.",
+  z.strictObject({ reason: nameSchema.optional() }),
+);
+
+export const cancelledSchema = named(
+  "CancelAccepted",
+  "The request is durable; the run ends when its code has.",
+  z.object({ id: z.string() }),
+);
+
+export const workflowListSchema = named(
+  "WorkflowList",
+  "The registered workflows, by name.",
+  z.object({
+    workflows: z.array(
+      z.object({
+        name: z.string(),
+        versions: z.array(z.string()).describe("In the order of registration; a start takes the last."),
+      }),
+    ),
+  }),
+);
+
+export const logPositionSchema = named(
+  "LogPosition",
+  "How far the log has come.",
+  z.object({ lastPosition: z.number().int().describe("0 for an empty log.") }),
+);
+
+export const deliverySchema = named(
+  "DeliveryAccepted",
+  "The delivery and its run are durable.",
+  z.object({
+    runId: z.string(),
+    created: z.boolean().describe("False: this delivery had come before."),
+    deliveryId: z.string(),
+  }),
+);
+
+export const healthSchema = named("Health", "It is well.", z.object({ status: z.literal("ok") }));
+
+export const problemSchema = named(
+  "Problem",
+  "Why a request was refused (RFC 9457).",
+  z.object({
+    type: z.string().describe("A URN of the code: `urn:varve:problem:run-over`."),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string().describe("Stable: `RUN_OVER`."),
+    instance: z.string().describe("Names this one answer; the log line of it has the same."),
+    name: z.string().optional().describe("The class of the error, such as `ConflictError`."),
+    facts: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("What the detail says, as data; `issues` lists what is wrong where."),
+  }),
+);
+
+export type WireRun = z.infer<typeof runSchema>;
+export type WireEvent = z.infer<typeof eventSchema>;
+export type WireFailure = z.infer<typeof failureSchema>;
+export type WirePayloadMeta = z.infer<typeof payloadMetaSchema>;
+export type WireStartRequest = z.infer<typeof startRequestSchema>;
+export type WireStartedRun = z.infer<typeof startedSchema>;
+export type WireRunPage = z.infer<typeof runPageSchema>;
+export type WireHistoryPage = z.infer<typeof historyPageSchema>;
+export type WireCancelRequest = z.infer<typeof cancelRequestSchema>;
+export type WireWorkflowList = z.infer<typeof workflowListSchema>;
+export type WireLogPosition = z.infer<typeof logPositionSchema>;
+export type WireDelivery = z.infer<typeof deliverySchema>;
+export type WireProblem = z.infer<typeof problemSchema>;
