@@ -111,11 +111,11 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     name: "claim-opens-epoch",
-    rule: "The first event under a new epoch says which worker writes: run.claimed, or run.created with a worker.",
+    rule: "The first event under a new epoch, and no other, says which worker writes: run.claimed, or run.created with a worker.",
     broken: (history) => {
       let epoch = history[0]?.epoch ?? 0;
       for (const event of history.slice(1)) {
-        if (event.epoch !== epoch && event.type !== "run.claimed") return place(event);
+        if ((event.epoch !== epoch) !== (event.type === "run.claimed")) return place(event);
         epoch = event.epoch;
       }
       return null;

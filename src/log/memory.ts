@@ -12,6 +12,7 @@ import {
   type Claim,
   type ClaimRequest,
   type ClaimVerdict,
+  type DeliveryLink,
   type DeliveryRow,
   INBOX_ROWS_MAX,
   type InboxMessage,
@@ -151,7 +152,7 @@ class MemoryStore implements LogStore {
     row.availableAt = mailLeft ? Math.floor(this.#clock.now()) : patch.availableAt;
     if (patch.release) row.owner = null;
     row.result = patch.result;
-    row.startedAt = patch.startedAt;
+    row.startedAt = patch.startedAt ?? row.startedAt;
     row.endedAt = patch.endedAt;
     row.stuck = patch.stuck;
   }
@@ -265,6 +266,13 @@ class MemoryStore implements LogStore {
       .map((run) => ({ ...run }));
   }
 
+  async listLoggedRuns(page: { before: string | null; limit: number }): Promise<string[]> {
+    return [...this.#histories.keys()]
+      .filter((id) => page.before === null || id < page.before)
+      .sort((a, b) => (a < b ? 1 : -1))
+      .slice(0, page.limit);
+  }
+
   async readHistory(runId: string, page: { afterSeq: number; limit: number }): Promise<EventRow[]> {
     const history = this.#histories.get(runId) ?? [];
     return history.filter((event) => event.seq > page.afterSeq).slice(0, page.limit);
@@ -286,6 +294,15 @@ class MemoryStore implements LogStore {
     return this.#deliveries.get(deliveryKey(hook, deliveryId)) ?? null;
   }
 
+  async listDeliveries(page: { after: DeliveryLink | null; limit: number }): Promise<DeliveryLink[]> {
+    const { after, limit } = page;
+    return [...this.#deliveries.values()]
+      .map(({ runId, delivery: { hook, deliveryId } }) => ({ hook, deliveryId, runId }))
+      .sort(byHookAndId)
+      .filter((link) => after === null || byHookAndId(link, after) > 0)
+      .slice(0, limit);
+  }
+
   async putApiKey(key: ApiKeyRow): Promise<void> {
     this.#apiKeys.set(key.id, { ...key });
   }
@@ -299,6 +316,11 @@ class MemoryStore implements LogStore {
 
 function deliveryKey(hook: string, deliveryId: string): string {
   return `${hook}\0${deliveryId}`;
+}
+
+function byHookAndId(a: DeliveryLink, b: DeliveryLink): number {
+  if (a.hook !== b.hook) return a.hook < b.hook ? -1 : 1;
+  return a.deliveryId === b.deliveryId ? 0 : a.deliveryId < b.deliveryId ? -1 : 1;
 }
 
 function newRow(start: RunStart): Mutable<RunRow> {

@@ -48,6 +48,7 @@ export interface RunRowMove {
   readonly release: boolean;
   /** The result's payload or failure as JSON text, with a terminal status. */
   readonly result: string | null;
+  /** Null: as it is. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   /** Why the run is `stuck`, as JSON text with `code` and `message`. */
@@ -77,6 +78,11 @@ export interface DeliveryRow {
   readonly receivedAt: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+}
+
+/** A delivery without its content, and the run that it started. */
+export interface DeliveryLink extends Pick<DeliveryRow, "hook" | "deliveryId"> {
+  readonly runId: string;
 }
 
 /** A message to a run from somebody who does not own it (rule R4). */
@@ -271,6 +277,8 @@ export interface LogStore {
   getRun(runId: string): Promise<RunRow | null>;
   /** Newest first. `before`: only runs with a smaller id. */
   listRuns(filter: RunFilter, page: { readonly before: string | null; readonly limit: number }): Promise<RunRow[]>;
+  /** Ids of runs that have events, whether or not they have a row, greatest first. `before`: only smaller ones. */
+  listLoggedRuns(page: { readonly before: string | null; readonly limit: number }): Promise<string[]>;
   /** One run's events after `afterSeq`, in order, all of them. */
   readHistory(runId: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<EventRow[]>;
   /** The log after `afterPosition`, in order. */
@@ -283,6 +291,8 @@ export interface LogStore {
     hook: string,
     deliveryId: string,
   ): Promise<{ readonly runId: string; readonly delivery: DeliveryRow } | null>;
+  /** Which run each delivery started, by hook and id. `after`: only what follows that one. */
+  listDeliveries(page: { readonly after: DeliveryLink | null; readonly limit: number }): Promise<DeliveryLink[]>;
 
   putApiKey(key: ApiKeyRow): Promise<void>;
   listApiKeys(): Promise<ApiKeyRow[]>;

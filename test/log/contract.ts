@@ -593,6 +593,38 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect((await store.listRuns({}, { before: ids[2]!, limit: 1 })).map((row) => row.id)).toEqual([ids[1]]);
     });
 
+    it("the runs that have events are listed, greatest id first and paged", async () => {
+      const ids = [await pending(), await pending(), await pending()];
+      const silent = runId();
+      await write({ starts: [start(silent)] });
+      expect(await store.listLoggedRuns({ before: null, limit: 10 })).toEqual([...ids].reverse());
+      expect(await store.listLoggedRuns({ before: null, limit: 2 })).toEqual([ids[2], ids[1]]);
+      expect(await store.listLoggedRuns({ before: ids[1]!, limit: 2 })).toEqual([ids[0]]);
+      expect(await store.listLoggedRuns({ before: ids[0]!, limit: 2 })).toEqual([]);
+    });
+
+    it("deliveries are listed with their runs by hook and id, and paged", async () => {
+      const deliver = async (hook: string, deliveryId: string) => {
+        const delivery = { hook, deliveryId, receivedAt: 5, headers: {}, body: new Uint8Array([1]) };
+        return { hook, deliveryId, runId: await pending({ delivery }) };
+      };
+      const last = await deliver("b", "1");
+      const first = await deliver("a", "2");
+      const second = await deliver("a", "3");
+      expect(await store.listDeliveries({ after: null, limit: 10 })).toEqual([first, second, last]);
+      expect(await store.listDeliveries({ after: null, limit: 1 })).toEqual([first]);
+      expect(await store.listDeliveries({ after: first, limit: 1 })).toEqual([second]);
+      expect(await store.listDeliveries({ after: second, limit: 5 })).toEqual([last]);
+      expect(await store.listDeliveries({ after: last, limit: 5 })).toEqual([]);
+    });
+
+    it("a write that does not say when a run was started leaves that as it is", async () => {
+      const { id, epoch } = await claimed();
+      await write({ runs: [append(id, epoch, 2, { row: move({ status: "running", startedAt: 7 }) })] });
+      await write({ runs: [append(id, epoch, 3, { row: move({ status: "stuck", stuck: "{}", release: true }) })] });
+      expect(await store.getRun(id)).toMatchObject({ status: "stuck", startedAt: 7 });
+    });
+
     it("the log is read by position across runs", async () => {
       const [a, b] = [await pending(), await pending()];
       const rows = await store.readLog({ afterPosition: 0, limit: 10 });

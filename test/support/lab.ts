@@ -13,6 +13,7 @@ import type { Limits } from "../../src/kernel/limits.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
+import type { Hook } from "../../src/triggers/hook.ts";
 import type { WorkerOptions } from "../../src/worker/worker.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
 
@@ -40,6 +41,9 @@ export interface EngineSetup {
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
   readonly worker?: WorkerOptions | false;
+  readonly hooks?: readonly Hook[];
+  /** Decides its ids and its jitter. @default another one for each engine */
+  readonly seed?: number;
   readonly dies?: Death;
   /** Sees each write before it is sent. */
   readonly onAppend?: (write: LogWrite) => void | Promise<void>;
@@ -126,7 +130,7 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
   const ports = {
     clock: lab.clock,
     drain: (fn: () => void) => void setImmediate(fn),
-    random: seededRandom(seed++),
+    random: seededRandom(setup.seed ?? seed++),
     logger: {
       log: (level: LogLine["level"], message: string, fields: LogLine["fields"]) => {
         if (!life.isDead) lines.push({ level, message, fields });
@@ -137,6 +141,7 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     store,
     ports,
     workflows: setup.workflows,
+    hooks: setup.hooks ?? [],
     env: setup.env,
     limits: setup.limits ?? {},
     asked: (_runId: string, key: string, kind: CallKind) => asked.push(`${kind} ${key}`),
@@ -178,11 +183,13 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "releaseStuck",
     "getRun",
     "listRuns",
+    "listLoggedRuns",
     "readHistory",
     "readLog",
     "lastPosition",
     "readInbox",
     "getDelivery",
+    "listDeliveries",
     "putApiKey",
     "listApiKeys",
   ] as const;

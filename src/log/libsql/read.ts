@@ -2,7 +2,7 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
 import type { EventRow } from "../../kernel/events.ts";
-import type { Claim, DeliveryRow, InboxRow, RunFilter, RunRow } from "../port.ts";
+import type { Claim, DeliveryLink, DeliveryRow, InboxRow, RunFilter, RunRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
@@ -142,6 +142,13 @@ function filterConditions(filter: RunFilter): SQL[] {
   return conditions;
 }
 
+export async function listLoggedRuns(
+  db: Database,
+  page: { readonly before: string | null; readonly limit: number },
+): Promise<string[]> {
+  return (await db.one(sql.READ_LOGGED_RUNS, page)).map((row) => row.id as string);
+}
+
 export async function readHistory(
   db: Database,
   runId: string,
@@ -201,4 +208,25 @@ export async function getDelivery(
   if (row === undefined) return null;
   const { runId, body, ...delivery } = row;
   return { runId, delivery: { ...delivery, body: new Uint8Array(body as ArrayBuffer) } };
+}
+
+export async function listDeliveries(
+  db: Database,
+  page: { readonly after: DeliveryLink | null; readonly limit: number },
+): Promise<DeliveryLink[]> {
+  const { deliveries } = schema;
+  const { hook, deliveryId, runId } = deliveries;
+  const { after } = page;
+  // A row value uses the primary key, which two conditions joined by OR would not.
+  const following =
+    after === null ? undefined : drizzleSql`(${hook}, ${deliveryId}) > (${after.hook}, ${after.deliveryId})`;
+  return await db.attempt(
+    async () =>
+      await db.query
+        .select({ hook, deliveryId, runId })
+        .from(deliveries)
+        .where(following)
+        .orderBy(asc(hook), asc(deliveryId))
+        .limit(page.limit),
+  );
 }

@@ -108,7 +108,7 @@ SELECT r.id, r.workflow, r.version, r.epoch, r.tags, r.created_at, j.value ->> 3
   CASE WHEN j.value ->> 5 = 'waiting' AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id) THEN 'pending' ELSE j.value ->> 5 END,
   CASE WHEN j.value ->> 5 = 'waiting' AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id) THEN NOW ELSE j.value ->> 6 END,
   CASE WHEN j.value ->> 7 THEN NULL ELSE r.owner END,
-  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11
+  j.value ->> 8, coalesce(j.value ->> 9, r.started_at), j.value ->> 10, j.value ->> 11
 FROM json_each(:moves) j CROSS JOIN runs r ON ${FENCE}
 WHERE true
 ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean, status = excluded.status,
@@ -213,3 +213,12 @@ SELECT ${EVENT_COLUMNS} FROM json_each(:scopes) j CROSS JOIN events e INDEXED BY
 /** Mail of runs in order of arrival, by `inbox_run`. `:ids`: `[runId, ...]` */
 export const READ_INBOX: HotStatement = `
 SELECT i.id, i.run_id, i.kind, i.token, i.data, i.at FROM json_each(:ids) j CROSS JOIN inbox i ON i.run_id = j.value ORDER BY i.id`;
+
+/** Ids of runs that have events, from one to the next below it in `events_run_seq`: never a scan of all events. */
+export const READ_LOGGED_RUNS: HotStatement = `
+WITH RECURSIVE logged (id) AS (
+  SELECT max(e.run_id) FROM events e WHERE e.run_id < coalesce(:before, char(1114111))
+  UNION ALL
+  SELECT (SELECT max(e.run_id) FROM events e WHERE e.run_id < logged.id) FROM logged WHERE logged.id IS NOT NULL
+  LIMIT :limit)
+SELECT id FROM logged WHERE id IS NOT NULL`;

@@ -1,0 +1,123 @@
+/** What the figures come to: ratios against the targets, and a table of both. */
+import type { Figures } from "./figures.ts";
+import type { Sizes } from "./sizes.ts";
+import { median } from "./stats.ts";
+
+/** A ratio that has a target, in the terms of the run's own raw ceiling. */
+interface Target {
+  readonly name: string;
+  readonly of: (figures: Figures, sizes: Sizes) => number;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+const TARGETS: Readonly<Record<string, Target>> = {
+  w1OfRaw: {
+    name: "2 x steps/s against raw rows/s",
+    of: ({ raw, w1 }) => (2 * w1.stepsPerSecond) / raw.rowsPerSecond,
+    atLeast: 0.5,
+  },
+  w2InCommits: { name: "p50 in raw commits of one row", of: ({ raw, w2 }) => w2.p50Ms / raw.commitMs, atMost: 4 },
+  w3OfW1: {
+    name: "against as many steps in W1",
+    of: ({ w1, w3 }, { fanOut }) => w3.ms / ((fanOut.steps / w1.stepsPerSecond) * 1_000),
+    atMost: 3,
+  },
+  w4LastOfFirst: { name: "last window against the first", of: ({ w4 }) => w4.lastMs / w4.firstMs, atMost: 1.2 },
+  w5ResumeMs: { name: "resume, ms", of: ({ w5 }) => w5.resumeMs, atMost: 300 },
+  w5RepeatedBodies: { name: "repeated bodies", of: ({ w5 }) => w5.repeatedBodies, atMost: 0 },
+  w6RssMb: { name: "memory, MB", of: ({ w6 }) => w6.rssMb, atMost: 100 },
+  w6CpuPercent: { name: "CPU, % of a core", of: ({ w6 }) => w6.cpuPercent, atMost: 2 },
+};
+
+export type Ratios = Readonly<Record<keyof typeof TARGETS, number>>;
+
+/** The median of each figure over the rounds; of repeated bodies all. */
+export function medians(rounds: readonly Figures[]): Figures {
+  const of = (figure: (round: Figures) => number) => median(rounds.map(figure));
+  return {
+    raw: { rowsPerSecond: of(({ raw }) => raw.rowsPerSecond), commitMs: of(({ raw }) => raw.commitMs) },
+    w1: {
+      stepsPerSecond: of(({ w1 }) => w1.stepsPerSecond),
+      eventsPerStep: of(({ w1 }) => w1.eventsPerStep),
+      p50Ms: of(({ w1 }) => w1.p50Ms),
+      p99Ms: of(({ w1 }) => w1.p99Ms),
+    },
+    w2: { p50Ms: of(({ w2 }) => w2.p50Ms), p99Ms: of(({ w2 }) => w2.p99Ms) },
+    w3: { ms: of(({ w3 }) => w3.ms) },
+    w4: { firstMs: of(({ w4 }) => w4.firstMs), lastMs: of(({ w4 }) => w4.lastMs) },
+    w5: {
+      resumeMs: of(({ w5 }) => w5.resumeMs),
+      repeatedBodies: rounds.reduce((sum, { w5 }) => sum + w5.repeatedBodies, 0),
+    },
+    w6: {
+      rssMb: of(({ w6 }) => w6.rssMb),
+      cpuPercent: of(({ w6 }) => w6.cpuPercent),
+      wakeLagMs: of(({ w6 }) => w6.wakeLagMs),
+    },
+    startMs: of(({ startMs }) => startMs),
+  };
+}
+
+/** Each target's ratio: the median of what it was in each round, where both sides ran beside each other. */
+export function ratiosOf(rounds: readonly Figures[], sizes: Sizes): Ratios {
+  return Object.fromEntries(
+    Object.entries(TARGETS).map(([name, { of }]) => [name, median(rounds.map((round) => of(round, sizes)))]),
+  );
+}
+
+/** Figures, ratios and targets for a person. */
+export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
+  const { raw, w1, w2, w3, w4, w5, w6, startMs } = figures;
+  const { chain, fanOut, longHistory, latency, resume, idle } = sizes;
+  const rows: [string, string, string][] = [
+    ["raw", "the ceiling: one statement a commit", `${round(raw.rowsPerSecond)} rows/s, ${ms(raw.commitMs)} a row`],
+    [
+      "W1 chain",
+      `${chain.runs} runs of ${chain.steps} steps, ${chain.inFlight} in flight`,
+      `${round(w1.stepsPerSecond)} steps/s, p50 ${ms(w1.p50Ms)}, p99 ${ms(w1.p99Ms)}, ${w1.eventsPerStep.toFixed(1)} events a step`,
+    ],
+    ["W2 latency", `${latency.runs} runs of 1 step, one at a time`, `p50 ${ms(w2.p50Ms)}, p99 ${ms(w2.p99Ms)}`],
+    ["W3 fan-out", `${fanOut.steps} parallel steps and a join`, ms(w3.ms)],
+    [
+      "W4 long history",
+      `${longHistory.steps} sequential steps`,
+      `${longHistory.window} steps: first ${ms(w4.firstMs)}, last ${ms(w4.lastMs)}`,
+    ],
+    [
+      "W5 resume",
+      `SIGKILL at step ${resume.killAt}`,
+      `${ms(w5.resumeMs)} to the next body, ${w5.repeatedBodies} bodies repeated`,
+    ],
+    [
+      "W6 idle",
+      `${idle.runs} runs asleep`,
+      `${w6.rssMb.toFixed(0)} MB, ${w6.cpuPercent.toFixed(2)} % CPU, wakes ${ms(w6.wakeLagMs)} late`,
+    ],
+    ["start-up", "a process and an engine on a new file", ms(startMs)],
+  ];
+  const targets = Object.entries(TARGETS).map(([name, target]): [string, string, string] => {
+    const value = ratios[name] as number;
+    return [name, `${target.name}: ${value.toFixed(2)}`, verdict(target, value)];
+  });
+  return `${columns(rows)}\n\n${columns(targets)}\n`;
+}
+
+function verdict({ atLeast, atMost }: Target, value: number): string {
+  const isMet = atLeast === undefined ? value <= (atMost as number) : value >= atLeast;
+  return `${isMet ? "met" : "MISSED"} (${atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`})`;
+}
+
+function columns(rows: readonly [string, string, string][]): string {
+  const width = (column: 0 | 1) => Math.max(...rows.map((row) => row[column].length));
+  const [first, second] = [width(0), width(1)];
+  return rows.map(([a, b, c]) => `${a.padEnd(first)}  ${b.padEnd(second)}  ${c}`).join("\n");
+}
+
+function round(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}
+
+function ms(value: number): string {
+  return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`;
+}

@@ -1,0 +1,58 @@
+/** How much each workload does. `full` is what the targets are stated for. */
+
+export interface Sizes {
+  /** How often the whole bench is run; the figures are medians. */
+  readonly rounds: number;
+  readonly chain: {
+    readonly runs: number;
+    readonly steps: number;
+    readonly inFlight: number;
+    /** Passes before the measured ones. */
+    readonly warmUps: number;
+    readonly passes: number;
+  };
+  /** Commits of a single row, for `commitMs`. */
+  readonly singleRows: number;
+  readonly latency: { readonly runs: number; readonly warmUps: number };
+  readonly fanOut: { readonly steps: number; readonly runs: number; readonly warmUps: number };
+  /** The first window begins one window into the history; the last ends with it. */
+  readonly longHistory: { readonly steps: number; readonly window: number; readonly warmUpSteps: number };
+  readonly resume: { readonly steps: number; readonly killAt: number };
+  readonly idle: { readonly runs: number; readonly windowMs: number; readonly wakes: number };
+}
+
+export type SizeName = "full" | "quick" | "tiny";
+
+export const SIZES: Readonly<Record<SizeName, Sizes>> = {
+  full: {
+    rounds: 3,
+    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 4, passes: 3 },
+    singleRows: 500,
+    latency: { runs: 200, warmUps: 200 },
+    fanOut: { steps: 1_000, runs: 20, warmUps: 5 },
+    longHistory: { steps: 5_000, window: 500, warmUpSteps: 1_500 },
+    resume: { steps: 5_000, killAt: 2_500 },
+    idle: { runs: 100_000, windowMs: 10_000, wakes: 20 },
+  },
+  quick: {
+    rounds: 1,
+    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 2, passes: 1 },
+    singleRows: 200,
+    latency: { runs: 100, warmUps: 100 },
+    fanOut: { steps: 1_000, runs: 5, warmUps: 2 },
+    longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
+    resume: { steps: 1_500, killAt: 1_000 },
+    idle: { runs: 10_000, windowMs: 2_000, wakes: 5 },
+  },
+  /** For the test of the bench itself. */
+  tiny: {
+    rounds: 1,
+    chain: { runs: 10, steps: 3, inFlight: 5, warmUps: 1, passes: 1 },
+    singleRows: 5,
+    latency: { runs: 5, warmUps: 1 },
+    fanOut: { steps: 10, runs: 2, warmUps: 1 },
+    longHistory: { steps: 40, window: 10, warmUpSteps: 5 },
+    resume: { steps: 20, killAt: 10 },
+    idle: { runs: 50, windowMs: 100, wakes: 2 },
+  },
+};

@@ -1,0 +1,169 @@
+/** The examples of `workflows/` as tests run them: with what input, and what the outside answers. */
+import { createRequire } from "node:module";
+import type { Workflow } from "../../src/ctx/workflow.ts";
+import type { Program, Recorder } from "../../src/worker/recorder.ts";
+import { githubTriage } from "../../workflows/github-triage.ts";
+import { nightlyReport } from "../../workflows/nightly-report.ts";
+import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
+import { stagedRollout } from "../../workflows/staged-rollout.ts";
+
+export type AnyWorkflow = Workflow<never, unknown, never>;
+
+/** One event of GitHub with its example payloads, as `@octokit/webhooks-examples` has them. */
+interface GithubExamples {
+  readonly name: string;
+  readonly examples: readonly { readonly action?: string }[];
+}
+
+/** Real payloads of every event that GitHub sends. */
+export const githubPayloads: readonly GithubExamples[] = createRequire(import.meta.url)("@octokit/webhooks-examples");
+
+export const TRIAGE_URL = "https://triage.example/outcomes";
+
+/** One way through an example. */
+export interface Case {
+  /** Of the case; the workflow's own unless an example has several. */
+  readonly name: string;
+  readonly workflow: AnyWorkflow;
+  readonly input: unknown;
+  /** What every run of the case comes to, without what its id and its hour decide. */
+  readonly expected: object;
+}
+
+const openedPull = githubPayloads
+  .find(({ name }) => name === "pull_request")!
+  .examples.find(({ action }) => action === "opened");
+const lines = [
+  { sku: "anvil", quantity: 2, cents: 8_900, grams: 18_000 },
+  { sku: "hammer", quantity: 3, cents: 1_950, grams: 1_100 },
+];
+const health = (errors: number) => `data:application/json,{"requests":1000,"errors":${errors}}`;
+
+export const cases: readonly Case[] = [
+  {
+    name: "github-triage",
+    workflow: githubTriage,
+    input: { event: "pull_request", payload: openedPull },
+    expected: {
+      event: "pull_request",
+      route: "review",
+      labels: ["documentation", "size/XS"],
+      announced: true,
+      references: { mentions: [], closes: [] },
+    },
+  },
+  {
+    name: "order-fulfilment",
+    workflow: orderFulfilment,
+    input: { id: "o-1", payment: "tok_unreachable", country: "de", lines },
+    expected: {
+      id: "o-1",
+      status: "sent",
+      netCents: 23_650,
+      vatCents: 4_494,
+      totalCents: 28_144,
+      parcels: [
+        { grams: 21_300, skus: ["anvil", "hammer", "hammer", "hammer"] },
+        { grams: 18_000, skus: ["anvil"] },
+      ],
+    },
+  },
+  {
+    name: "order-refunded",
+    workflow: orderFulfilment,
+    input: { id: "o-2", payment: "tok_visa", lines: [{ sku: "piano", quantity: 1, cents: 350_000, grams: 240_000 }] },
+    expected: { status: "refunded", why: "piano weighs 240000 g, more than a parcel may" },
+  },
+  {
+    name: "nightly-report",
+    workflow: nightlyReport,
+    input: {},
+    expected: {
+      total: 575.65,
+      missing: { asia: "line 3: not a number is no amount" },
+      page: [
+        "| source | rows | total | largest |",
+        "|---|---|---|---|",
+        "| america | 2 | 355.25 | a-1 |",
+        "| europe | 3 | 220.4 | e-1 |",
+        "asia is missing: line 3: not a number is no amount",
+      ].join("\n"),
+    },
+  },
+  {
+    name: "staged-rollout",
+    workflow: stagedRollout,
+    input: { service: "checkout", version: "1.4.2", health: health(2), bake: "10m" },
+    expected: { status: "released", stages: [1, 10, 50, 100].map((percent) => ({ percent, errorsPercent: 0.2 })) },
+  },
+  {
+    name: "staged-rollout-rolled-back",
+    workflow: stagedRollout,
+    input: { service: "checkout", version: "1.4.3", health: health(31), stages: [5, 100], bake: "10m" },
+    expected: { status: "rolled-back", stages: [{ percent: 5, errorsPercent: 3.1 }] },
+  },
+];
+
+/**
+ * The outside, in place of `fetch`: answers at once and always the same. Triage is busy at the first request with a key.
+ */
+export function outside(): typeof fetch {
+  const seen = new Set<string>();
+  return async (request, init) => {
+    const url = String(request);
+    if (url.startsWith("data:")) return new Response(decodeURIComponent(url.slice(url.indexOf(",") + 1)));
+    if (url !== TRIAGE_URL) throw new TypeError("fetch failed");
+    const key = new Headers(init?.headers).get("idempotency-key") ?? "";
+    if (seen.has(key)) return new Response(null, { status: 204 });
+    seen.add(key);
+    return new Response(null, { status: 503, headers: { "retry-after": "3" } });
+  };
+}
+
+const RUN = Symbol.for("varve.workflow");
+
+/** What a changed workflow does differently, or what a test wants to see of it. */
+export interface Change {
+  /** Another name for a call. */
+  readonly rename?: (name: string) => string;
+  /** A body of this step is about to run. */
+  readonly onBody?: (runId: string, key: string) => void;
+}
+
+/** The same workflow, changed. */
+export function changed(workflow: AnyWorkflow, { rename = (name) => name, onBody = () => {} }: Change): AnyWorkflow {
+  const run = (workflow as unknown as { [RUN]: Program["run"] })[RUN];
+  const changedRun: Program["run"] = (recorder, input) => {
+    const ask: Recorder["ask"] = (request) =>
+      recorder.ask({
+        ...request,
+        name: rename(request.name),
+        live: (call) =>
+          request.live(
+            over(call, {
+              runBody: (body) =>
+                call.runBody({
+                  ...body,
+                  run: (surroundings) => {
+                    onBody(call.run.id, call.key);
+                    return body.run(surroundings);
+                  },
+                }),
+            }),
+          ),
+      });
+    return run(over(recorder, { ask }), input);
+  };
+  return { ...workflow, [RUN]: changedRun } as AnyWorkflow;
+}
+
+/** `target`, but for what `other` has. */
+function over<T extends object>(target: T, other: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      if (Object.hasOwn(other, name)) return other[name as keyof T];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

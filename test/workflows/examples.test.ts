@@ -1,0 +1,249 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sign } from "@octokit/webhooks-methods";
+import { Webhook } from "standardwebhooks";
+import { createEngine } from "varve/node";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
+import { nightlyReport } from "../../workflows/nightly-report.ts";
+import { orderFulfilment, ordersHook } from "../../workflows/order-fulfilment.ts";
+import { rollBack, stagedRollout } from "../../workflows/staged-rollout.ts";
+import { type AnyWorkflow, cases, githubPayloads, outside, TRIAGE_URL } from "../support/examples.ts";
+import { openLab } from "../support/lab.ts";
+
+const DEVELOPMENT_SECRETS = { github: "varve-development", orders: "whsec_dmFydmUtZGV2ZWxvcG1lbnQtb25seS0x" };
+const all: AnyWorkflow[] = [githubTriage, orderFulfilment, nightlyReport, stagedRollout, rollBack];
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.unstubAllGlobals();
+});
+
+describe("each example", () => {
+  beforeEach(() => {
+    vi.stubEnv("TRIAGE_URL", TRIAGE_URL);
+    vi.stubGlobal("fetch", outside());
+  });
+
+  for (const { name, workflow, input, expected } of cases) {
+    it(`comes to its result: ${name}`, async () => {
+      const lab = openLab();
+      const engine = await lab.engine({ workflows: all });
+      const run = await engine.start(workflow as AnyWorkflow, input as never);
+      await lab.pass(3_600_000, 1_000);
+      expect(await run.result()).toMatchObject(expected);
+    });
+  }
+
+  it("tells the log what it did, once", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const { input } = cases.find(({ name }) => name === "nightly-report")!;
+    await engine.start(nightlyReport, input as never);
+    await lab.pass(20_000);
+    expect(engine.lines.filter(({ message }) => message === "sources are read")).toMatchObject([
+      { level: "info", fields: { workflow: "nightly-report", first: "everything", sections: 2, missing: 1 } },
+    ]);
+  });
+});
+
+describe("on a file, with nothing but the machine itself", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "varve-examples-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("every example comes to its result", async () => {
+    const engine = await createEngine({ db: `file:${join(folder, "log.db")}`, workflows: all });
+    try {
+      const started = await Promise.all([
+        ...cases.map(async ({ workflow, input, expected }) => ({
+          run: await engine.start(workflow, { ...(input as object), bake: "20ms" } as never),
+          expected: workflow === (githubTriage as AnyWorkflow) ? { ...expected, announced: false } : expected,
+        })),
+        engine
+          .start(rollBack, { service: "checkout", version: "2" })
+          .then((run) => ({ run, expected: { told: false } })),
+      ]);
+      for (const { run, expected } of started) expect(await run.result({ timeout: "20s" })).toMatchObject(expected);
+    } finally {
+      await engine.close();
+    }
+  });
+});
+
+describe("an example with a wrong input", () => {
+  const wrong: [what: string, workflow: AnyWorkflow, input: unknown, path: string][] = [
+    ["triage without an event", githubTriage, { payload: {} }, "event"],
+    ["an order without lines", orderFulfilment, { id: "o-1", payment: "tok_visa", lines: [] }, "lines"],
+    ["an order of minus one", orderFulfilment, { id: "o-1", payment: "tok_visa", lines: [{ quantity: -1 }] }, "lines"],
+    ["an order whose payment is a card number", orderFulfilment, { id: "o-1", payment: "4242424242424242" }, "payment"],
+    ["a report of no source", nightlyReport, { sources: [] }, "sources"],
+    ["a report at no instant", nightlyReport, { publishAt: "tomorrow" }, "publishAt"],
+    ["a roll-out of nothing", stagedRollout, { version: "1" }, "service"],
+    ["a roll-out to 101 %", stagedRollout, { service: "s", version: "1", stages: [101] }, "stages"],
+  ];
+  for (const [what, workflow, input, path] of wrong) {
+    it(`makes no run: ${what}`, async () => {
+      const lab = openLab();
+      const engine = await lab.engine({ workflows: all });
+      await expect(engine.start(workflow, input as never)).rejects.toMatchObject({
+        code: "INPUT_INVALID",
+        message: expect.stringContaining(path),
+      });
+      expect(await lab.rows(workflow.name)).toEqual([]);
+    });
+  }
+
+  it("fails by a duration that is none, and says where", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const run = await engine.start(stagedRollout, { service: "s", version: "1", bake: "a while" });
+    await lab.settle();
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: "DURATION_INVALID" } });
+  });
+
+  it("fails when no source can be read", async () => {
+    vi.stubGlobal("fetch", outside());
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const sources = [{ name: "dead", mirrors: ["http://127.0.0.1:9/a.csv", "http://127.0.0.1:9/b.csv"] }];
+    const run = await engine.start(nightlyReport, { sources });
+    await lab.pass(60_000);
+    await expect(run.result()).rejects.toMatchObject({
+      cause: { code: "TERMINAL", message: "no source could be read: fetch failed" },
+    });
+  });
+
+  it("goes on without the sources that are late", async () => {
+    vi.stubGlobal("fetch", (url: string) => (url.includes("slow") ? new Promise(() => {}) : outside()(url)));
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const sources = [
+      { name: "quick", mirrors: ["data:text/csv,order,amount%0Aa,1"] },
+      { name: "slow", mirrors: ["https://slow.example/"] },
+    ];
+    const run = await engine.start(nightlyReport, { sources, patience: "5s" });
+    await lab.pass(10_000);
+    expect(await run.result()).toMatchObject({ total: 1, missing: { slow: "not there within 5s" } });
+  });
+
+  it("ends an order whose card is declined, without a parcel", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const lines = [{ sku: "mug", quantity: 1, cents: 900, grams: 300 }];
+    const run = await engine.start(orderFulfilment, { id: "o-3", payment: "tok_declined", lines });
+    await lab.settle();
+    expect(await run.result()).toEqual({ id: "o-3", status: "declined", why: "the bank declined the card" });
+    expect(await lab.story(run.id)).toEqual([
+      "run.created",
+      "attempt.started charge #1",
+      "step.failed charge #1",
+      "run.completed",
+    ]);
+  });
+});
+
+describe("the hook of GitHub", () => {
+  it("makes one run of every payload that GitHub documents, and each comes to an outcome", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all, hooks: [githubHook] });
+    const routes = new Map<string, number>();
+    let deliveries = 0;
+    for (const { name, examples } of githubPayloads) {
+      const runs = [];
+      for (const payload of examples) {
+        const text = JSON.stringify(payload);
+        const headers: [string, string][] = [
+          ["X-GitHub-Event", name],
+          ["X-GitHub-Delivery", `delivery-${deliveries++}`],
+          ["X-Hub-Signature-256", await sign(DEVELOPMENT_SECRETS.github, text)],
+        ];
+        const request = { headers, body: new TextEncoder().encode(text) };
+        const outcome = await engine.deliver("github", request);
+        if (outcome.kind !== "accepted") throw new Error(`${name} was refused: ${outcome.detail}`);
+        runs.push(outcome.run);
+      }
+      await lab.pass(3_000, 1_000);
+      for (const run of runs) {
+        const result = (await run.result()) as { event: string; title: string; route: string };
+        expect(result).toMatchObject({ event: name, title: expect.stringMatching(/./), announced: false });
+        routes.set(result.route, (routes.get(result.route) ?? 0) + 1);
+      }
+    }
+    expect(deliveries).toBe(githubPayloads.reduce((sum, { examples }) => sum + examples.length, 0));
+    expect([...routes.keys()].sort()).toEqual(["backlog", "deploy-watch", "nobody", "review"]);
+    expect(await lab.store.listRuns({ status: ["completed"] }, { before: null, limit: 500 })).toHaveLength(deliveries);
+  });
+
+  it("refuses what is not signed by its secret, and makes no run", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all, hooks: [githubHook] });
+    const headers: [string, string][] = [
+      ["x-github-event", "ping"],
+      ["x-github-delivery", "d-1"],
+      ["x-hub-signature-256", await sign("another secret", "{}")],
+    ];
+    const outcome = await engine.deliver("github", { headers, body: new TextEncoder().encode("{}") });
+    expect(outcome).toMatchObject({ kind: "refused", reason: "signature-wrong" });
+    expect(await lab.rows("github-triage")).toEqual([]);
+  });
+});
+
+describe("the hook of orders", () => {
+  const body = (data: unknown, type = "order.placed") =>
+    JSON.stringify({ type, timestamp: "2026-01-01T00:00:00Z", data });
+
+  async function post(text: string) {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all, hooks: [ordersHook] });
+    const at = new Date(lab.clock.now());
+    const headers: [string, string][] = [
+      ["webhook-id", "msg_1"],
+      ["webhook-timestamp", String(Math.floor(at.getTime() / 1_000))],
+      ["webhook-signature", new Webhook(DEVELOPMENT_SECRETS.orders).sign("msg_1", at, text)],
+    ];
+    const request = { headers, body: new TextEncoder().encode(text) };
+    return { lab, deliver: () => engine.deliver("orders", request) };
+  }
+
+  it("makes one run of an order, however often it comes", async () => {
+    const order = { id: "o-9", payment: "tok_visa", lines: [{ sku: "mug", quantity: 1, cents: 900, grams: 300 }] };
+    const { lab, deliver } = await post(body(order));
+    const outcomes = await Promise.all([deliver(), deliver(), deliver()]);
+    await lab.settle();
+    const runs = new Set(outcomes.map((outcome) => outcome.kind === "accepted" && outcome.run.id));
+    expect(runs.size).toBe(1);
+    expect(await lab.rows("order-fulfilment")).toMatchObject([{ status: "completed" }]);
+  });
+
+  for (const [what, text] of [
+    ["another event", body({}, "order.lost")],
+    ["an order without lines", body({ id: "o-1", payment: "tok_visa" })],
+    ["no object at all", "null"],
+    ["no JSON", "{"],
+  ] as const) {
+    it(`refuses the body of a good signature and makes no run: ${what}`, async () => {
+      const { lab, deliver } = await post(text);
+      await expect(deliver()).rejects.toMatchObject({ name: "ValidationError", code: "BODY_INVALID" });
+      expect(await lab.rows("order-fulfilment")).toEqual([]);
+    });
+  }
+});
+
+describe("the secrets of the hooks", () => {
+  for (const [hook, variable] of [
+    [githubHook, "GITHUB_WEBHOOK_SECRET"],
+    [ordersHook, "ORDERS_WEBHOOK_SECRET"],
+  ] as const) {
+    it(`are needed in production: ${variable}`, async () => {
+      await expect(hook.scheme.check()).resolves.toBeUndefined();
+      vi.stubEnv("NODE_ENV", "production");
+      await expect(hook.scheme.check()).rejects.toMatchObject({ code: "SECRET_INVALID" });
+      vi.stubEnv(variable, "whsec_YW5vdGhlciBzZWNyZXQgb2YgMjQgYnl0ZXMh");
+      await expect(hook.scheme.check()).resolves.toBeUndefined();
+    });
+  }
+});
