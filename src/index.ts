@@ -31,6 +31,7 @@ export type {
   StartOptions,
   TickResult,
   WorkerHandle,
+  WorkflowInfo,
 } from "./engine/api.ts";
 export type { DeliveryOutcome } from "./engine/deliver.ts";
 export type { Payload } from "./kernel/codec.ts";

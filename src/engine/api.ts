@@ -32,6 +32,8 @@ export interface RunInfo<Output = unknown> {
   readonly output: Output | undefined;
   /** With status `failed`. */
   readonly error: Error | undefined;
+  /** With status `cancelled`, if a reason was given. */
+  readonly cancelReason?: string;
   /** With status `stuck`: why, and what to do. */
   readonly stuck: { readonly code: string; readonly message: string } | undefined;
   readonly createdAt: number;
@@ -163,6 +165,13 @@ export interface ApiKeys {
   verify(token: string): Promise<ApiKey | null>;
 }
 
+/** A workflow that an engine can run. */
+export interface WorkflowInfo {
+  readonly name: string;
+  /** In the order of registration: a start by name takes the last. */
+  readonly versions: readonly string[];
+}
+
 /** How the engine is. */
 export interface Health {
   /** For how long the database has refused writes, milliseconds; null: it takes them. */
@@ -200,7 +209,13 @@ export interface Engine {
   }): AsyncIterable<RunEvent>;
   /** The log's last position, 0 for an empty log: `tail` from there gives what is new. */
   lastPosition(): Promise<number>;
-  /** How the engine is, as far as it knows without asking the database. */
+  /** The registered workflows, by name. */
+  workflows(): readonly WorkflowInfo[];
+  /**
+   * How the engine is, as far as it knows without asking the database.
+   *
+   * @throws ClosedError `ENGINE_CLOSED`
+   */
   health(): Health;
   /** Listens to what happens in this process, best effort. Returns what ends it. */
   on<N extends BusEventName>(name: N, listener: BusListener<N>): () => void;

@@ -236,7 +236,16 @@ class EngineOfParts implements api.Engine, HandleHost {
     return await this.store.lastPosition();
   }
 
+  workflows(): readonly api.WorkflowInfo[] {
+    const versions = new Map<string, string[]>();
+    for (const { workflow, version } of this.#programs.values()) {
+      versions.set(workflow, [...(versions.get(workflow) ?? []), version]);
+    }
+    return [...versions.keys()].sort().map((name) => ({ name, versions: versions.get(name) ?? [] }));
+  }
+
   health(): api.Health {
+    this.#checkOpen();
     const since = this.#storeFailingSince;
     return { storeFailingMs: since === null ? null : this.#ports.clock.monotonic() - since };
   }

@@ -5,6 +5,7 @@ import type { RunRow } from "../log/port.ts";
 import type { RunInfo } from "./api.ts";
 
 export function runInfo<Output>(row: RunRow): RunInfo<Output> {
+  const reason = row.status === "cancelled" ? cancelReason(row) : null;
   return {
     id: row.id,
     workflow: row.workflow,
@@ -14,6 +15,7 @@ export function runInfo<Output>(row: RunRow): RunInfo<Output> {
     idempotencyKey: row.idempotencyKey,
     output: row.status === "completed" ? (decodePayload(parse<Payload>(row.result)) as Output) : undefined,
     error: row.status === "failed" ? fromFailure(parse<Failure>(row.result)) : undefined,
+    ...(reason === null ? {} : { cancelReason: reason }),
     stuck: row.status === "stuck" ? parse(row.stuck) : undefined,
     createdAt: row.createdAt,
     startedAt: row.startedAt,

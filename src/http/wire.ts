@@ -37,7 +37,17 @@ export const nameSchema = z
   .refine(isStorableText, "expected a text without NUL and lone surrogates");
 
 const instantSchema = z.number().describe("Milliseconds since the Unix epoch.");
-const tagsSchema = z.record(nameSchema, nameSchema).describe("Labels, at most 32.");
+/** zod passes over a key `__proto__`; what was asked for and cannot be done is said. */
+const tagsSchema = z
+  .preprocess(
+    (tags, context) => {
+      const isRefused = typeof tags === "object" && tags !== null && Object.hasOwn(tags, "__proto__");
+      if (isRefused) context.addIssue("expected no tag named __proto__");
+      return tags;
+    },
+    z.record(nameSchema, nameSchema),
+  )
+  .describe("Labels, at most 32.");
 const durationSchema = z
   .union([z.number().min(0), z.string().min(1).max(64)])
   .describe('Milliseconds, or a text such as "1h30m" or "PT1H30M".');
@@ -194,6 +204,12 @@ export const deliverySchema = named(
 );
 
 export const healthSchema = named("Health", "It is well.", z.object({ status: z.literal("ok") }));
+
+export const openApiSchema = named(
+  "OpenApi",
+  "An OpenAPI document.",
+  z.object({ openapi: z.literal("3.1.0"), paths: z.record(z.string(), z.unknown()) }),
+);
 
 export const problemSchema = named(
   "Problem",

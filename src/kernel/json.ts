@@ -23,7 +23,8 @@ export function lossyJson(value: unknown, lengthMax: number): Json | undefined {
   }
 }
 
-function isDeeper(json: Json, depthMax: number): boolean {
+/** Whether `json` has more than `depthMax` levels. */
+export function isDeeper(json: Json, depthMax: number): boolean {
   if (typeof json !== "object" || json === null) return false;
   return depthMax === 0 || Object.values(json).some((item) => isDeeper(item as Json, depthMax - 1));
 }

@@ -1,0 +1,22 @@
+/** A run for the wire. Pure. */
+import type { RunInfo } from "../engine/api.ts";
+import { encodePayload } from "../kernel/codec.ts";
+import { toFailure } from "../kernel/failure.ts";
+import type { WireRun } from "./wire.ts";
+
+export function encodeRun(info: RunInfo): WireRun {
+  const { output, error, stuck, cancelReason, ...plain } = info;
+  return {
+    ...plain,
+    ...(info.status === "completed" ? encodeOutput(output) : {}),
+    ...(error === undefined ? {} : { error: toFailure(error) as NonNullable<WireRun["error"]> }),
+    ...(cancelReason === undefined ? {} : { cancelReason }),
+    ...(stuck === undefined ? {} : { stuck }),
+  };
+}
+
+function encodeOutput(output: unknown): Pick<WireRun, "output" | "outputMeta"> {
+  // It came from the log, which took it: no bound is asked for again.
+  const { value, meta } = encodePayload(output, Number.POSITIVE_INFINITY);
+  return { output: value, ...(meta === undefined ? {} : { outputMeta: meta as unknown as WireRun["outputMeta"] }) };
+}

@@ -1,0 +1,27 @@
+/**
+ * Varve over HTTP: webhooks, runs, the log as it grows.
+ *
+ * @example
+ * import { createApp } from "varve/http";
+ *
+ * const app = createApp(engine);
+ */
+export type { AppOptions } from "./app.ts";
+export { createApp } from "./app.ts";
+export type { Auth, LoopbackOptions } from "./auth.ts";
+// The wire, for those who write a client
+export type {
+  WireCancelRequest,
+  WireDelivery,
+  WireEvent,
+  WireFailure,
+  WireHistoryPage,
+  WireLogPosition,
+  WirePayloadMeta,
+  WireProblem,
+  WireRun,
+  WireRunPage,
+  WireStartedRun,
+  WireStartRequest,
+  WireWorkflowList,
+} from "./wire.ts";
