@@ -37,6 +37,13 @@ export function verb(name: string, summary: string): Command {
     .option("--no-color", "print without colour, also on a terminal");
 }
 
+/** Verbs under one name. */
+export function group(name: string, summary: string, verbs: readonly Command[]): Command {
+  const command = new Command(name).summary(summary).description(`${summary}.`);
+  for (const each of verbs) command.addCommand(each);
+  return command;
+}
+
 /** Adds the options that say where the log is. */
 export function withDatabase(command: Command): Command {
   return command

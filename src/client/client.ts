@@ -73,11 +73,7 @@ class HttpClient implements Client {
     this.#connection = connection;
   }
 
-  async start(
-    workflow: WorkflowRef | string,
-    input?: unknown,
-    options: StartOptions = {},
-  ): Promise<StartedRun<never>> {
+  async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
     const body = { workflow: name, ...inputOf(input), ...options } as WireStartRequest;
     const { id, created } = await this.#post<WireStartedRun>(RUNS_PATH, body);
@@ -148,8 +144,10 @@ class HttpRun<Output> implements RunHandle<Output> {
     return decodeRun(await requestJson<WireRun>(this.#connection, { path: runPath(this.id) }));
   }
 
-  async result({ timeout, signal = null }: ResultOptions = {}): Promise<Output> {
+  async result(options: ResultOptions = {}): Promise<Output> {
     const { clock } = this.#connection;
+    const { timeout } = options;
+    const signal = options.signal ?? null;
     const timeoutMs = timeout === undefined ? null : parseDuration(timeout);
     const giveUpAt = timeoutMs === null ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
     const patience = new Patience(clock, signal);
@@ -202,7 +200,10 @@ function inputOf(input: unknown): Pick<WireStartRequest, "input" | "inputMeta"> 
   if (input === undefined) return {};
   // The server says how much it takes.
   const { value, meta } = encodePayload(input, Number.POSITIVE_INFINITY);
-  return { input: value, ...(meta === undefined ? {} : { inputMeta: meta as unknown as WireStartRequest["inputMeta"] }) };
+  return {
+    input: value,
+    ...(meta === undefined ? {} : { inputMeta: meta as unknown as WireStartRequest["inputMeta"] }),
+  };
 }
 
 function queryOf({ status, tags = {}, createdFrom, createdBefore, ...plain }: ListOptions): string {

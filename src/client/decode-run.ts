@@ -27,7 +27,12 @@ export function outputOf<Output>(run: RunInfo<Output>): Output {
       reason,
     });
   }
-  throw new RunFailedError("RUN_FAILED", `run ${id} of ${workflow} failed: ${cause?.message}`, { runId: id }, { cause });
+  throw new RunFailedError(
+    "RUN_FAILED",
+    `run ${id} of ${workflow} failed: ${cause?.message}`,
+    { runId: id },
+    { cause },
+  );
 }
 
 function payloadOf(value: unknown, meta: unknown): Payload {

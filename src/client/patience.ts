@@ -1,6 +1,7 @@
 /** Asks again while a server is away, with growing waits, and gives up after so many times in a row. */
-import { isPassing } from "./request.ts";
+
 import type { Clock } from "../kernel/ports.ts";
+import { isPassing } from "./request.ts";
 
 /** The most failures in a row. With the waits between them: about half a minute. */
 export const FAILURES_MAX = 10;

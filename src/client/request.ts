@@ -1,8 +1,9 @@
 /** One request to a Varve server, and what its refusals mean. */
-import { StoreError, VarveError, isVarveError } from "../kernel/errors.ts";
+
+import type { WireProblem } from "../http/wire.ts";
+import { isVarveError, StoreError, VarveError } from "../kernel/errors.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
 import type { Clock } from "../kernel/ports.ts";
-import type { WireProblem } from "../http/wire.ts";
 
 /** The platform's `fetch`, or another that does the same. */
 export type Fetch = (url: string, init: FetchInit) => Promise<Response>;

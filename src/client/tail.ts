@@ -2,8 +2,9 @@
  * The log over HTTP as it grows. A connection that ends is made again from the last position that came, so nothing is
  * missed and nothing comes twice.
  */
-import type { RunEvent } from "../kernel/events.ts";
+
 import { StoreError } from "../kernel/errors.ts";
+import type { RunEvent } from "../kernel/events.ts";
 import { API_PATH, runPath } from "./paths.ts";
 import { Patience } from "./patience.ts";
 import { type Connection, request } from "./request.ts";
@@ -23,7 +24,7 @@ export async function* tail(connection: Connection, options: TailOptions): Async
   const { runId, signal } = options;
   const patience = new Patience(connection.clock, signal);
   let { after } = options;
-  while (signal?.aborted !== true) {
+  while (!isAborted(signal)) {
     try {
       const path = runId === null ? `${API_PATH}/events` : `${runPath(runId)}/events`;
       for await (const event of connected(connection, path, after, signal)) {
@@ -31,13 +32,17 @@ export async function* tail(connection: Connection, options: TailOptions): Async
         if (event === "over") return;
         after = event.position;
         yield event;
-        if (signal?.aborted === true) return;
+        if (isAborted(signal)) return;
       }
     } catch (error) {
-      if (signal?.aborted === true) return;
+      if (isAborted(signal)) return;
       await patience.endure(error);
     }
   }
+}
+
+function isAborted(signal: AbortSignal | null): boolean {
+  return signal?.aborted === true;
 }
 
 /** The events of one connection. `over`: there will be no more. */

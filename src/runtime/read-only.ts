@@ -4,18 +4,20 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { type Config, createClient } from "@libsql/client";
-import type { Engine } from "../engine/api.ts";
+import type { ApiKey, Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
+import { type VerifyOptions, type VerifyReport, verify } from "../history/verify.ts";
 import { StoreError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type { Database } from "../log/libsql/database.ts";
 import { isBusy } from "../log/libsql/errors.ts";
-import { type DatabaseFacts, databaseFacts, type LogFacts, logFacts } from "../log/libsql/inspect.ts";
+import { type DatabaseFacts, databaseFacts, integrityFaults, type LogFacts, logFacts } from "../log/libsql/inspect.ts";
 import { filePath, openForeign } from "../log/libsql/open.ts";
 import { libsqlStore } from "../log/libsql/store.ts";
 import { processSurroundings } from "./process.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
+export type { VerifyReport } from "../history/verify.ts";
 export type { DatabaseFacts, LogFacts } from "../log/libsql/inspect.ts";
 
 export interface ReadOnlyOptions {
@@ -29,6 +31,12 @@ export type Reader = Pick<Engine, "run" | "list" | "history" | "tail" | "lastPos
 export interface ReadOnlyLog {
   readonly engine: Reader;
   readonly facts: () => Promise<LogFacts>;
+  /** The keys of the HTTP API. */
+  readonly keys: () => Promise<readonly ApiKey[]>;
+  /** Rebuilds each projection from the events and compares. */
+  readonly verify: (onProgress: NonNullable<VerifyOptions["onProgress"]>) => Promise<VerifyReport>;
+  /** What SQLite says of the file as a whole, one line a fault; null: a server looks after its own. */
+  readonly integrity: () => Promise<readonly string[] | null>;
   readonly close: () => Promise<void>;
 }
 
@@ -42,8 +50,16 @@ export async function openReadOnly(options: ReadOnlyOptions): Promise<ReadOnlyLo
   const db = openExisting(options, ports);
   try {
     checkSchema(options.db, await databaseFacts(db));
-    const engine = await createEngineOf({ store: libsqlStore(db), ports, workflows: [] });
-    return { engine, facts: () => logFacts(db), close: () => engine.close() };
+    const store = libsqlStore(db);
+    const engine = await createEngineOf({ store, ports, workflows: [] });
+    return {
+      engine,
+      facts: () => logFacts(db),
+      keys: () => engine.keys.list(),
+      verify: (onProgress) => verify(store, { drain: ports.drain, onProgress }),
+      integrity: () => integrityFaults(db),
+      close: () => engine.close(),
+    };
   } catch (error) {
     await db.close();
     throw error;
@@ -84,14 +100,19 @@ export async function isOwned(path: string): Promise<boolean> {
   }
 }
 
-function openExisting({ db: url, authToken }: ReadOnlyOptions, ports: Ports): Database {
+/** Whether there is a database: a server is taken to be there. */
+export function databaseExists(url: string): boolean {
   const path = filePath(url);
+  return path === null || (existsSync(path) && statSync(path).isFile());
+}
+
+function openExisting({ db: url, authToken }: ReadOnlyOptions, ports: Ports): Database {
   // Opening would make an empty file.
-  if (path !== null && !(existsSync(path) && statSync(path).isFile())) {
+  if (!databaseExists(url)) {
     throw new StoreError(
       "DATABASE_NOT_FOUND",
-      `expected a database file at ${path}, but there is none; \`varve serve\` and \`varve db migrate\` make one, and --db or VARVE_DB names another`,
-      { path },
+      `expected a database at ${url}, but there is none; \`varve serve\` and \`varve db migrate\` make one, and --db or VARVE_DB names another`,
+      { url },
     );
   }
   const options = authToken === undefined ? { url } : { url, authToken };

@@ -7,7 +7,8 @@ import { StoreError } from "../kernel/errors.ts";
 export const OWNER_HEADER = "varve-owner";
 
 export interface ServeOptions {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** `env` is what `getConnInfo` of @hono/node-server reads. */
+  readonly fetch: (request: Request, env: object) => Response | Promise<Response>;
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
@@ -27,8 +28,8 @@ export interface HttpServer {
  * @throws StoreError `ADDRESS_UNAVAILABLE` when the port is taken or may not be used
  */
 export async function serveOnNode({ fetch, host, port, id }: ServeOptions): Promise<HttpServer> {
-  const named = async (request: Request): Promise<Response> => {
-    const response = await fetch(request);
+  const named = async (request: Request, env: object): Promise<Response> => {
+    const response = await fetch(request, env);
     response.headers.set(OWNER_HEADER, id);
     return response;
   };

@@ -84,6 +84,13 @@ export async function databaseFacts(db: Database): Promise<DatabaseFacts> {
   };
 }
 
+/** What `integrity_check` finds, one line a fault. Null: a server looks after its own file. */
+export async function integrityFaults(db: Database): Promise<string[] | null> {
+  if (db.kind === "remote") return null;
+  const lines = (await db.one("PRAGMA integrity_check")).map((row) => String(row.integrity_check));
+  return lines.length === 1 && lines[0] === "ok" ? [] : lines;
+}
+
 /** What the log holds. */
 export async function logFacts(db: Database): Promise<LogFacts> {
   const counts = new Map((await db.one(COUNT_RUNS)).map((row) => [row.status as string, Number(row.count)]));
