@@ -6,7 +6,7 @@
  */
 import type { Client } from "../client/client.ts";
 import type { Engine } from "../engine/api.ts";
-import { DatabaseOwnedError, isVarveError } from "../kernel/errors.ts";
+import { DatabaseOwnedError, isVarveError, type VarveError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/ports.ts";
 import type { Loaded } from "./load.ts";
 import { liveOwner } from "./owner-record.ts";
@@ -74,20 +74,23 @@ export async function openEngine(target: Target, { loaded, works, logger }: Engi
       ...(logger === undefined ? {} : { logger }),
     });
   } catch (error) {
-    throw isVarveError(error, "DATABASE_OWNED") ? withAdvice(error, db) : error;
+    throw isVarveError(error, "DATABASE_OWNED") ? await owned(error, db) : error;
   }
 }
 
-/** To be thrown by what needs the owner and cannot reach it. */
-function withAdvice(
-  error: Error & { readonly facts: Readonly<Record<string, unknown>> },
-  db: string,
-): DatabaseOwnedError {
+/** Who the owner is, and what to do. */
+async function owned(cause: VarveError, db: string): Promise<DatabaseOwnedError> {
+  const { databasePath } = await import("../runtime/read-only.ts");
+  const owner = await liveOwner(databasePath(db) ?? "");
+  const who =
+    owner === null
+      ? "another process owns it, and no Varve server answers for it: name its server by --url, or stop it"
+      : `the server at ${owner.url} (pid ${owner.pid}) owns it: stop it for as long as this takes`;
   return new DatabaseOwnedError(
     "DATABASE_OWNED",
-    `expected to write ${db}, but another process owns it and no Varve server answers for it; name its server by --url, or stop it first (reading works meanwhile)`,
-    error.facts,
-    { cause: error },
+    `expected to write ${db}, but ${who}; reading works meanwhile`,
+    { ...cause.facts, ...(owner === null ? {} : { address: owner.url, pid: owner.pid }) },
+    { cause },
   );
 }
 

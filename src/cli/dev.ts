@@ -87,8 +87,9 @@ class Dev {
     if (loading.told === "failed") {
       return this.#say(this.#child === null ? "waiting for a change" : "what was served before goes on");
     }
-    await this.#child?.stop();
+    const before = this.#child;
     this.#child = next;
+    await before?.stop();
     if (this.#stop.signal.aborted) return;
     next.open();
     const listening = await next.nextLine();

@@ -81,7 +81,7 @@ async function serve(call: Call<ServeOptions>, modules: readonly string[]): Prom
     else if (dev === null || dev.isFirst) introduce(output, url, target.db, loaded);
     dev?.tell({ told: "listening", port: server.port });
     await aborted(stop.signal);
-    output.note("stopping: steps may end, a second signal does not wait");
+    if (dev === null) output.note("stopping: steps may end, a second signal does not wait");
     await server.stop(() => engine.close({ deadline: options.stopWithin }));
     return stop.code() ?? EXIT.ok;
   } finally {
