@@ -7,6 +7,13 @@
  *
  * A string with a lone surrogate is stored as base64 of its UTF-16 units: SQLite's JSON functions abort the process
  * over `"\ud800"` (FACTS.md).
+ *
+ * The seam for encryption is not here but at the storage port (`log/port.ts`): a cipher is asynchronous, and replay gives
+ * outcomes to the code without waiting. A user's values leave the engine only as JSON text, in `AppendedEvent.data`,
+ * `RunRowMove.result` and `InboxMessage.data`, and come back only by `load`, `readHistory`, `readLog`, `getRun`, `listRuns`
+ * and `readInbox`. So a cipher is a `LogStore` around another, which puts a sealed text in the place of each payload's
+ * value, under a tag of its own; a reader without the key meets an unknown tag: `PAYLOAD_CORRUPT`. What it sends again
+ * must be the same bytes as before.
  */
 import { PayloadError } from "./errors.ts";
 import { type Failure, fromFailure, isError, toFailure } from "./failure.ts";
@@ -82,6 +89,7 @@ export function decodePayload(payload: Payload): unknown {
   if (payload.meta === undefined) return payload.value;
   const root: Container = { value: payload.value };
   const copies = new Set<unknown>();
+  if (!isPlaces(payload.meta)) throw corrupt([], "meta");
   for (const [path, tag] of payload.meta) {
     let parent = root;
     let last: PathSegment = "value";
@@ -93,6 +101,11 @@ export function decodePayload(payload: Payload): unknown {
     define(parent, last, revived(tag, parent[last], path));
   }
   return root.value;
+}
+
+/** The row may have been damaged, and what is read here steers what is built. */
+function isPlaces(meta: unknown): boolean {
+  return Array.isArray(meta) && meta.every((place) => Array.isArray(place) && Array.isArray(place[0]));
 }
 
 type Container = Record<PathSegment, unknown>;
@@ -257,6 +270,7 @@ class Encoder {
   }
 
   #tag(tag: Tag, json: Json): Json {
+    this.#count(this.#path.length + tag.length);
     this.meta.push([[...this.#path], tag]);
     return json;
   }

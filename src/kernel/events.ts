@@ -68,27 +68,30 @@ interface EventRule {
    */
   readonly role: "outcome" | "terminal" | "record";
   readonly keyed: boolean;
-  readonly required: readonly string[];
+  readonly required: Readonly<Record<string, FieldKind>>;
 }
 
+/** What a field of an event's data must be. `any`: whatever a user's value became. */
+type FieldKind = "text" | "number" | "object" | "any";
+
 const RULES: { readonly [T in EventType]: EventRule } = {
-  "run.created": { role: "record", keyed: false, required: ["workflow", "version", "input"] },
-  "run.claimed": { role: "record", keyed: false, required: ["worker"] },
-  "run.completed": { role: "terminal", keyed: false, required: ["value"] },
-  "run.failed": { role: "terminal", keyed: false, required: ["error"] },
-  "run.cancelled": { role: "terminal", keyed: false, required: [] },
-  "cancel.requested": { role: "outcome", keyed: false, required: [] },
-  "attempt.started": { role: "record", keyed: true, required: [] },
-  "attempt.failed": { role: "record", keyed: true, required: ["error", "retryAt"] },
-  "attempt.interrupted": { role: "record", keyed: true, required: ["reason"] },
-  "attempt.late": { role: "record", keyed: true, required: [] },
-  "step.completed": { role: "outcome", keyed: true, required: ["value"] },
-  "step.failed": { role: "outcome", keyed: true, required: ["error"] },
-  "timer.armed": { role: "record", keyed: true, required: ["dueAt"] },
-  "timer.fired": { role: "outcome", keyed: true, required: [] },
-  "scope.started": { role: "outcome", keyed: true, required: [] },
-  "scope.completed": { role: "outcome", keyed: true, required: ["value"] },
-  "scope.failed": { role: "outcome", keyed: true, required: ["error"] },
+  "run.created": { role: "record", keyed: false, required: { workflow: "text", version: "text", input: "object" } },
+  "run.claimed": { role: "record", keyed: false, required: { worker: "text" } },
+  "run.completed": { role: "terminal", keyed: false, required: { value: "any" } },
+  "run.failed": { role: "terminal", keyed: false, required: { error: "object" } },
+  "run.cancelled": { role: "terminal", keyed: false, required: {} },
+  "cancel.requested": { role: "outcome", keyed: false, required: {} },
+  "attempt.started": { role: "record", keyed: true, required: {} },
+  "attempt.failed": { role: "record", keyed: true, required: { error: "object", retryAt: "number" } },
+  "attempt.interrupted": { role: "record", keyed: true, required: { reason: "text" } },
+  "attempt.late": { role: "record", keyed: true, required: {} },
+  "step.completed": { role: "outcome", keyed: true, required: { value: "any" } },
+  "step.failed": { role: "outcome", keyed: true, required: { error: "object" } },
+  "timer.armed": { role: "record", keyed: true, required: { dueAt: "number" } },
+  "timer.fired": { role: "outcome", keyed: true, required: {} },
+  "scope.started": { role: "outcome", keyed: true, required: {} },
+  "scope.completed": { role: "outcome", keyed: true, required: { value: "any" } },
+  "scope.failed": { role: "outcome", keyed: true, required: { error: "object" } },
 };
 
 /** All types of event, in no order that means something. */
@@ -159,20 +162,37 @@ export function isTerminal(type: EventType): boolean {
  */
 export function parseEvent(row: EventRow): RunEvent {
   const rule = Object.hasOwn(RULES, row.type) ? RULES[row.type as EventType] : undefined;
-  if (row.v > FORMAT_VERSION)
+  if (row.v < 1 || row.v > FORMAT_VERSION)
     throw unreadable(row, `format version ${row.v}, but this Varve reads up to ${FORMAT_VERSION}: upgrade it`);
   if (rule === undefined) throw unreadable(row, `the unknown type ${JSON.stringify(row.type)}`);
   if (rule.keyed && row.key === null) throw unreadable(row, "no key");
   const data = parseData(row);
-  for (const field of rule.required) {
+  for (const field of Object.keys(rule.required)) {
     if (!Object.hasOwn(data, field)) throw unreadable(row, `no ${field} in its data`);
+    const kind = rule.required[field] as FieldKind;
+    if (!isOfKind(kind, data[field])) throw unreadable(row, `a field ${field} in its data that is no ${kind}`);
   }
   return { ...row, data } as unknown as RunEvent;
 }
 
-const NO_DATA = Object.freeze({});
+function isOfKind(kind: FieldKind, value: unknown): boolean {
+  switch (kind) {
+    case "text":
+      return typeof value === "string";
+    case "number":
+      return typeof value === "number";
+    case "object":
+      return typeof value === "object" && value !== null && !Array.isArray(value);
+    case "any":
+      return true;
+  }
+}
 
-function parseData(row: EventRow): object {
+type Data = Readonly<Record<string, unknown>>;
+
+const NO_DATA: Data = Object.freeze({});
+
+function parseData(row: EventRow): Data {
   if (row.data === null) return NO_DATA;
   let data: unknown;
   try {
@@ -181,7 +201,7 @@ function parseData(row: EventRow): object {
     throw unreadable(row, "data that is no JSON", cause);
   }
   if (typeof data !== "object" || data === null || Array.isArray(data)) throw unreadable(row, "data that is no object");
-  return data;
+  return data as Data;
 }
 
 /** The text in which an event's data is stored. */

@@ -13,6 +13,8 @@ export interface Failure {
   readonly code?: string;
   readonly stack?: string;
   readonly cause?: Failure;
+  /** What an `AggregateError` gathers, the first {@link ERRORS_MAX}; `fields.errorsInAll` says how many there were. */
+  readonly errors?: readonly Failure[];
   /** The error's own further fields, as far as JSON keeps them. */
   readonly fields?: { readonly [field: string]: Json };
 }
@@ -20,6 +22,9 @@ export interface Failure {
 const MESSAGE_LENGTH_MAX = 4_096;
 const STACK_LENGTH_MAX = 4_096;
 const CAUSES_MAX = 4;
+const ERRORS_MAX = 8;
+/** The most errors of one failure in all, causes and gathered ones: it bounds what a tree of them takes. */
+const TREE_ERRORS_MAX = 12;
 /** The most that an error's own fields take together, characters. */
 const FIELDS_LENGTH_MAX = 8_192;
 const OWN_FIELDS = new Set(["name", "message", "code", "stack", "cause"]);
@@ -34,23 +39,58 @@ export function isError(value: unknown): value is Error {
 }
 
 /** What the log keeps of a thrown value, whatever it is. Never throws. */
-export function toFailure(thrown: unknown, depth = 0): Failure {
+export function toFailure(thrown: unknown): Failure {
+  return failureOf(thrown, 0, { left: TREE_ERRORS_MAX - 1 });
+}
+
+/** How many more errors a tree may hold. */
+interface Room {
+  left: number;
+}
+
+function failureOf(thrown: unknown, depth: number, room: Room): Failure {
   if (!isError(thrown)) {
     return { name: "Error", message: clipText(`thrown: ${preview(thrown)}`, MESSAGE_LENGTH_MAX) };
   }
-  const fields = ownFields(thrown);
   const code = read(thrown, "code");
   const stack = read(thrown, "stack");
-  const cause = depth < CAUSES_MAX ? read(thrown, "cause") : undefined;
+  const cause = innerFailures([read(thrown, "cause")], depth, room)[0];
+  const gathered = gatheredBy(thrown);
+  const inner = innerFailures(gathered.first, depth, room);
+  const fields = { ...ownFields(thrown), ...(gathered.inAll > inner.length ? { errorsInAll: gathered.inAll } : {}) };
   return {
     name: clipText(plainText(read(thrown, "name") ?? "Error"), NAME_LENGTH_MAX),
     message: clipText(plainText(read(thrown, "message") ?? ""), MESSAGE_LENGTH_MAX),
     ...(typeof code === "string" || typeof code === "number" ? { code: clipText(String(code), NAME_LENGTH_MAX) } : {}),
     ...(typeof stack === "string" ? { stack: clipText(stack, STACK_LENGTH_MAX) } : {}),
-    ...(cause !== undefined && cause !== null ? { cause: toFailure(cause, depth + 1) } : {}),
-    ...(fields === undefined ? {} : { fields }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(inner.length === 0 ? {} : { errors: inner }),
+    ...(Object.keys(fields).length === 0 ? {} : { fields }),
   };
 }
+
+function innerFailures(list: readonly unknown[], depth: number, room: Room): Failure[] {
+  const failures: Failure[] = [];
+  for (const thrown of list) {
+    if (thrown === undefined || thrown === null) continue;
+    if (depth >= CAUSES_MAX || room.left === 0) break;
+    room.left--;
+    failures.push(failureOf(thrown, depth + 1, room));
+  }
+  return failures;
+}
+
+/** What an `AggregateError` gathers. In any other error a field of that name is a field like others. */
+function gatheredBy(error: Error): { readonly first: readonly unknown[]; readonly inAll: number } {
+  const list = read(error, "name") === "AggregateError" ? read(error, "errors") : undefined;
+  try {
+    return Array.isArray(list) ? { first: list.slice(0, ERRORS_MAX), inAll: list.length } : NOTHING_GATHERED;
+  } catch {
+    return NOTHING_GATHERED;
+  }
+}
+
+const NOTHING_GATHERED = { first: [], inAll: 0 } as const;
 
 /** A user's error object can throw on any access. */
 function read(error: Error, field: string): unknown {
@@ -61,7 +101,7 @@ function read(error: Error, field: string): unknown {
   }
 }
 
-function ownFields(error: Error): Record<string, Json> | undefined {
+function ownFields(error: Error): Record<string, Json> {
   const fields: Record<string, Json> = {};
   let room = FIELDS_LENGTH_MAX;
   const isOurs = error instanceof errors.VarveError;
@@ -76,7 +116,7 @@ function ownFields(error: Error): Record<string, Json> | undefined {
     if (room < 0) break;
     fields[field] = json;
   }
-  return Object.keys(fields).length === 0 ? undefined : fields;
+  return fields;
 }
 
 function fieldNames(error: Error): string[] {
@@ -146,7 +186,7 @@ export function fromFailure(failure: Failure): Error {
 function build(failure: Failure, fields: Readonly<Record<string, Json>>): Error {
   const { facts, ...others } = fields;
   const ours = isFacts(facts) ? varveError(failure, facts) : null;
-  const error = ours ?? new Error(failure.message);
+  const error = ours ?? foreignError(failure);
   if (ours === null) {
     hide(error, "name", failure.name);
     if (failure.code !== undefined) Object.assign(error, { code: failure.code });
@@ -155,6 +195,10 @@ function build(failure: Failure, fields: Readonly<Record<string, Json>>): Error 
     Object.defineProperty(error, field, { value, enumerable: true, configurable: true, writable: true });
   }
   return error;
+}
+
+function foreignError({ name, message, errors: gathered = [] }: Failure): Error {
+  return name === "AggregateError" ? new AggregateError(gathered.map(fromFailure), message) : new Error(message);
 }
 
 /** Null for an error that only has the name of one of Varve's: others have a `TimeoutError` too. */

@@ -71,7 +71,7 @@ export function retryPolicy(options: RetryOptions | undefined): RetryPolicy {
   check(
     "attempts",
     options.attempts,
-    isAttempts(policy.attemptsMax),
+    isAttempts(options.attempts ?? DEFAULT_RETRY.attemptsMax),
     `a whole number from 1 to ${RETRY_ATTEMPTS_MAX}, or "unlimited"`,
   );
   check(
@@ -86,8 +86,8 @@ export function retryPolicy(options: RetryOptions | undefined): RetryPolicy {
   return policy;
 }
 
-function isAttempts(attempts: number): boolean {
-  if (attempts === Number.POSITIVE_INFINITY) return true;
+function isAttempts(attempts: number | "unlimited"): boolean {
+  if (attempts === "unlimited") return true;
   return Number.isInteger(attempts) && attempts >= 1 && attempts <= RETRY_ATTEMPTS_MAX;
 }
 
@@ -97,11 +97,18 @@ function isTexts(list: unknown): boolean {
 
 function check(field: string, found: unknown, holds: boolean, expected: string): void {
   if (holds) return;
-  const text = typeof found === "string" ? JSON.stringify(found) : String(found);
+  const text = foundText(found);
   throw new DefinitionError("RETRY_INVALID", `expected retry.${field} to be ${expected}, but found ${text}`, {
     field,
     found,
   });
+}
+
+/** Not `String(found)` alone: of a wrong option nothing is known, not even that it has a text. */
+function foundText(found: unknown): string {
+  if (typeof found === "string") return JSON.stringify(found);
+  if (Array.isArray(found)) return `[${found.map(foundText).join(", ")}]`;
+  return typeof found === "object" && found !== null ? "an object" : String(found);
 }
 
 /** What follows a failed attempt. */

@@ -412,9 +412,7 @@ describe("the size of a payload", () => {
     ["a long text at many places", () => new Array(2_000).fill("x".repeat(1_000))],
     ["long keys at many places", () => new Array(2_000).fill({ ["k".repeat(1_000)]: 1 })],
   ])("of %s is refused before it is written", (_what, value) => {
-    const begin = performance.now();
     expect(() => encodePayload(value())).toThrow(PayloadError);
-    expect(performance.now() - begin).toBeLessThan(2_000);
   });
 
   it("counts no more while it encodes than the text has", () => {
@@ -453,14 +451,20 @@ describe("decoding", () => {
     expect(decodePayload(payload)).toStrictEqual(value);
   });
 
-  it("of an array with 20,000 special values takes no square of the time", () => {
-    const value = Array.from({ length: 20_000 }, (_, i) => BigInt(i));
-    const begin = performance.now();
-    expect(throughLog(value)).toEqual(value);
-    expect(performance.now() - begin).toBeLessThan(3_000);
+  // A copy of the array for each of its values would take minutes.
+  it("of an array with 200,000 special values copies it once", () => {
+    const value = Array.from({ length: 200_000 }, (_, i) => BigInt(i));
+    const decoded = decodePayload(encodePayload(value, 2 ** 30)) as bigint[];
+    expect(decoded.length).toBe(value.length);
+    expect(decoded.every((item, i) => item === value[i])).toBe(true);
   });
 
   it.each<[string, Payload]>([
+    ["places that are no list", { value: {}, meta: 5 } as unknown as Payload],
+    ["places that are a text", { value: {}, meta: "date" } as unknown as Payload],
+    ["a place that is no pair", { value: {}, meta: [5] } as unknown as Payload],
+    ["a place without a path", { value: {}, meta: [[null, "date"]] } as unknown as Payload],
+    ["a path of objects", { value: {}, meta: [[[{}], "date"]] } as unknown as Payload],
     ["a path to nowhere", { value: {}, meta: [[["a"], "date"]] }],
     ["a path through null", { value: null, meta: [[["a", "b"], "date"]] }],
     ["a path through a text", { value: { a: "text" }, meta: [[["a", 0], "date"]] }],

@@ -1,0 +1,294 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isVarveError } from "../../src/kernel/errors.ts";
+import { EVENT_TYPES, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
+import { evolve, newCall } from "../../src/kernel/evolve.ts";
+import { isTerminalStatus, RUN_STATUSES, type RunState, wakeAt } from "../../src/kernel/state.ts";
+import { given, historyOf, RUN_ID, rowsOf, type Told } from "./history.ts";
+
+const ERROR = { name: "Error", message: "declined" };
+
+describe("a new run", () => {
+  it("is what its first event says", () => {
+    const state = given([
+      "run.created",
+      null,
+      {
+        workflow: "ship",
+        version: "2",
+        input: { value: 1 },
+        idempotencyKey: "k",
+        tags: { a: "b" },
+        availableAt: 50,
+        deadlineAt: 90,
+        worker: "w1",
+        delivery: { hook: "github", id: "d-1" },
+      },
+      { epoch: 1, at: 40 },
+    ]);
+    expect(state).toEqual({
+      id: RUN_ID,
+      workflow: "ship",
+      version: "2",
+      input: { value: 1 },
+      idempotencyKey: "k",
+      tags: { a: "b" },
+      createdAt: 40,
+      availableAt: 50,
+      deadlineAt: 90,
+      delivery: { hook: "github", id: "d-1" },
+      head: 1,
+      epoch: 1,
+      at: 40,
+      worker: "w1",
+      startedAt: 40,
+      endedAt: null,
+      scoped: false,
+      cancelRequested: false,
+      cancelReason: null,
+      result: null,
+      calls: new Map(),
+    });
+  });
+
+  it("that no worker has taken has not started, and is available at once", () => {
+    expect(given(["run.created", null, undefined, { at: 7 }])).toMatchObject({
+      availableAt: 7,
+      worker: null,
+      startedAt: null,
+      idempotencyKey: null,
+      tags: {},
+      deadlineAt: null,
+      delivery: null,
+    });
+  });
+});
+
+describe("a claim", () => {
+  it("names the worker; the first one starts the run", () => {
+    const first = given(["run.created"], ["run.claimed", null, { worker: "w1" }, { epoch: 1 }]);
+    expect(first).toMatchObject({ worker: "w1", epoch: 1, startedAt: 2 });
+    const second = given(
+      ["run.created"],
+      ["run.claimed", null, { worker: "w1" }, { epoch: 1 }],
+      ["run.claimed", null, { worker: "w2" }, { epoch: 2 }],
+    );
+    expect(second).toMatchObject({ worker: "w2", epoch: 2, startedAt: 2, head: 3, at: 3 });
+  });
+});
+
+describe("a step", () => {
+  const started: Told = ["attempt.started", "charge", undefined, { attempt: 1 }];
+
+  it("is open while its attempt is", () => {
+    expect(given(["run.created"], started).calls.get("charge")).toEqual({
+      kind: "step",
+      key: "charge",
+      status: "open",
+      attempt: 1,
+      attemptOpen: true,
+      attemptsForgiven: 0,
+      startedAt: 2,
+      dueAt: null,
+    });
+  });
+
+  it("waits for its next attempt after a failed one", () => {
+    const state = given(["run.created"], started, ["attempt.failed", "charge", { error: ERROR, retryAt: 900 }]);
+    expect(state.calls.get("charge")).toMatchObject({ status: "open", attemptOpen: false, dueAt: 900 });
+    expect(wakeAt(state)).toBe(900);
+  });
+
+  it("waits no more once the next attempt has begun, and remembers when the first did", () => {
+    const state = given(
+      ["run.created"],
+      started,
+      ["attempt.failed", "charge", { error: ERROR, retryAt: 3 }],
+      ["attempt.started", "charge", undefined, { attempt: 2 }],
+    );
+    expect(state.calls.get("charge")).toMatchObject({ attempt: 2, attemptOpen: true, dueAt: null, startedAt: 2 });
+    expect(wakeAt(state)).toBeNull();
+  });
+
+  it("is due again at once after an interrupted attempt, which counts only if its worker was lost", () => {
+    const stopped = given(["run.created"], started, ["attempt.interrupted", "charge", { reason: "stopped" }]);
+    expect(stopped.calls.get("charge")).toMatchObject({ attemptOpen: false, attemptsForgiven: 1, dueAt: 3 });
+    const lost = given(["run.created"], started, ["attempt.interrupted", "charge", { reason: "lost" }]);
+    expect(lost.calls.get("charge")).toMatchObject({ attemptOpen: false, attemptsForgiven: 0, dueAt: 3 });
+  });
+
+  it("concludes", () => {
+    const completed = given(["run.created"], started, ["step.completed", "charge", { value: 1 }]);
+    expect(completed.calls.get("charge")).toMatchObject({ status: "completed", attemptOpen: false, dueAt: null });
+    const failed = given(["run.created"], started, ["step.failed", "charge", { error: ERROR }]);
+    expect(failed.calls.get("charge")).toMatchObject({ status: "failed", attemptOpen: false, dueAt: null });
+  });
+
+  it("is not changed by a late outcome", () => {
+    const before: Told[] = [["run.created"], started, ["step.failed", "charge", { error: ERROR }]];
+    const after = given(...before, ["attempt.late", "charge", { value: { value: 1 } }]);
+    expect(after.calls).toEqual(given(...before).calls);
+    expect(after.head).toBe(4);
+  });
+});
+
+describe("a timer", () => {
+  it("is due at its instant and completes when it fires", () => {
+    const armed = given(["run.created"], ["timer.armed", "nap", { dueAt: 500 }]);
+    expect(armed.calls.get("nap")).toMatchObject({ kind: "timer", status: "open", dueAt: 500 });
+    expect(wakeAt(armed)).toBe(500);
+    const fired = given(["run.created"], ["timer.armed", "nap", { dueAt: 2 }], ["timer.fired", "nap"]);
+    expect(fired.calls.get("nap")).toMatchObject({ status: "completed", dueAt: null });
+  });
+});
+
+describe("a scope", () => {
+  it("makes the run a scoped one and concludes", () => {
+    expect(given(["run.created"]).scoped).toBe(false);
+    const open = given(["run.created"], ["scope.started", "order"]);
+    expect(open.scoped).toBe(true);
+    expect(open.calls.get("order")).toMatchObject({ kind: "scope", status: "open", startedAt: 2 });
+    const done = given(["run.created"], ["scope.started", "order"], ["scope.completed", "order"]);
+    expect(done.calls.get("order")).toMatchObject({ status: "completed" });
+    const failed = given(["run.created"], ["scope.started", "order"], ["scope.failed", "order"]);
+    expect(failed.calls.get("order")).toMatchObject({ status: "failed" });
+  });
+});
+
+describe("the end of a run", () => {
+  it("is its result", () => {
+    expect(given(["run.created"], ["run.completed", null, { value: 5 }])).toMatchObject({
+      result: { status: "completed", output: { value: 5 } },
+      endedAt: 2,
+    });
+    expect(given(["run.created"], ["run.failed", null, { error: ERROR }])).toMatchObject({
+      result: { status: "failed", error: ERROR },
+      endedAt: 2,
+    });
+    expect(given(["run.created"], ["run.cancelled", null, { reason: "late" }])).toMatchObject({
+      result: { status: "cancelled", reason: "late" },
+      endedAt: 2,
+    });
+    expect(given(["run.created"], ["run.cancelled"]).result).toEqual({ status: "cancelled", reason: null });
+  });
+
+  it("is asked for by a cancel", () => {
+    const state = given(["run.created"], ["cancel.requested", null, { reason: "too dear" }]);
+    expect(state).toMatchObject({ cancelRequested: true, cancelReason: "too dear", result: null });
+  });
+});
+
+describe("what wakes a run", () => {
+  it("is the earliest of its deadline, its timers and its retries that are open", () => {
+    const deadline: Told = [
+      "run.created",
+      null,
+      { workflow: "w", version: "1", input: { value: null }, deadlineAt: 700 },
+    ];
+    expect(wakeAt(given(deadline))).toBe(700);
+    expect(wakeAt(given(deadline, ["timer.armed", "a", { dueAt: 800 }]))).toBe(700);
+    const nearer: Told = ["timer.armed", "b", { dueAt: 600 }];
+    expect(wakeAt(given(deadline, nearer))).toBe(600);
+    expect(wakeAt(given(deadline, nearer, ["timer.fired", "b"]))).toBe(700);
+    expect(wakeAt(given(["run.created"]))).toBeNull();
+  });
+});
+
+describe("an event that cannot follow is refused with its place", () => {
+  const cases: [string, Told[], RegExp][] = [
+    [
+      "anything before run.created",
+      [["run.claimed"]],
+      /run\.created as the first event, but found run\.claimed at seq 1/,
+    ],
+    [
+      "a second run.created",
+      [["run.created"], ["run.created"]],
+      /only as the first event, but found run\.created at seq 2/,
+    ],
+    ["a seq again", [["run.created"], ["run.claimed", null, undefined, { seq: 1 }]], /an event after seq 1/],
+    [
+      "a key that is another kind of call",
+      [["run.created"], ["timer.armed", "x"], ["step.completed", "x"]],
+      /an event of a timer under the key "x", but found step\.completed at seq 3 of run run_1/,
+    ],
+  ];
+
+  it.each(cases)("%s", (_, told, message) => {
+    let thrown: unknown;
+    try {
+      given(...told);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(isVarveError(thrown, "HISTORY_INVALID")).toBe(true);
+    expect(thrown).toMatchObject({
+      name: "StoreError",
+      facts: { runId: RUN_ID, seq: told.at(-1)?.[3]?.seq ?? told.length },
+    });
+    expect((thrown as Error).message).toMatch(message);
+  });
+
+  it("and no order of events throws anything else", () => {
+    const event = fc.tuple(fc.constantFrom(...EVENT_TYPES), fc.constantFrom("a", "b"), fc.integer({ min: 1, max: 9 }));
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 12 }), (list) => {
+        const told = list.map(([type, key, seq]) => [
+          type,
+          /^(run|cancel)/.test(type) ? null : key,
+          undefined,
+          { seq },
+        ]);
+        try {
+          rowsOf(told as unknown as Told[])
+            .map(parseEvent)
+            .reduce<RunState | null>(evolve, null);
+          return true;
+        } catch (error) {
+          return isVarveError(error, "HISTORY_INVALID");
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("the fold", () => {
+  it("of the first events and then of the rest is the fold of all", () => {
+    const told: Told[] = [
+      ["run.created"],
+      ["run.claimed", null, undefined, { epoch: 1 }],
+      ["scope.started", "o"],
+      ["attempt.started", "o/a", undefined, { attempt: 1, scope: "o" }],
+      ["attempt.failed", "o/a", { error: ERROR, retryAt: 9 }, { scope: "o" }],
+      ["timer.armed", "t", { dueAt: 9 }],
+      ["attempt.started", "o/a", undefined, { attempt: 2, scope: "o" }],
+      ["step.completed", "o/a", { value: 1 }, { scope: "o" }],
+      ["scope.completed", "o", { value: 2 }],
+      ["run.completed"],
+    ];
+    const events = historyOf(told);
+    const fold = (list: readonly RunEvent[], from: RunState | null = null) =>
+      list.reduce<RunState | null>(evolve, from);
+    for (let cut = 1; cut < events.length; cut++) {
+      expect(fold(events.slice(cut), fold(events.slice(0, cut)))).toEqual(fold(events));
+    }
+  });
+
+  it("changes nothing of its events", () => {
+    const events = historyOf([["run.created"], ["timer.armed", "t", { dueAt: 9 }], ["run.cancelled"]]);
+    const before = structuredClone(events);
+    events.reduce<RunState | null>(evolve, null);
+    expect(events).toEqual(before);
+  });
+});
+
+describe("a status", () => {
+  it("is terminal or not", () => {
+    expect(RUN_STATUSES.filter(isTerminalStatus)).toEqual(["completed", "failed", "cancelled"]);
+  });
+
+  it("of a call that the log does not know is open without an attempt", () => {
+    expect(newCall("step", "x")).toMatchObject({ status: "open", attempt: 0, attemptOpen: false, dueAt: null });
+  });
+});

@@ -1,0 +1,64 @@
+/** Histories as tests write them: `[type, key?, data?, more?]`, with the rest of the header filled in. */
+import {
+  dataText,
+  type EventData,
+  type EventRow,
+  type EventType,
+  FORMAT_VERSION,
+  parseEvent,
+  type RunEvent,
+} from "../../src/kernel/events.ts";
+import { evolve } from "../../src/kernel/evolve.ts";
+import type { RunState } from "../../src/kernel/state.ts";
+
+type Header = Partial<Pick<EventRow, "seq" | "epoch" | "at" | "attempt" | "scope" | "runId" | "v" | "position">>;
+
+/** One event of a written history. */
+export type Told = {
+  [T in EventType]: readonly [T, (string | null)?, (EventData[T] | undefined)?, Header?];
+}[EventType];
+
+export const RUN_ID = "run_1";
+
+const CREATED = { workflow: "ship", version: "1", input: { value: { id: "o-1" } } } as const;
+
+/** What an event says that says nothing in a test. */
+const DEFAULTS: { readonly [T in EventType]: EventData[T] } = {
+  "run.created": CREATED,
+  "run.claimed": { worker: "w1" },
+  "run.completed": { value: null },
+  "run.failed": { error: { name: "Error", message: "failed" } },
+  "run.cancelled": {},
+  "cancel.requested": {},
+  "attempt.started": {},
+  "attempt.failed": { error: { name: "Error", message: "failed" }, retryAt: 0 },
+  "attempt.interrupted": { reason: "lost" },
+  "attempt.late": {},
+  "step.completed": { value: null },
+  "step.failed": { error: { name: "Error", message: "failed" } },
+  "timer.armed": { dueAt: 0 },
+  "timer.fired": {},
+  "scope.started": {},
+  "scope.completed": { value: null },
+  "scope.failed": { error: { name: "Error", message: "failed" } },
+};
+
+/** The rows of a history: seq and position count up, an instant a seq, the epoch stays as it was. */
+export function rowsOf(told: readonly Told[]): EventRow[] {
+  let epoch = 0;
+  return told.map(([type, key = null, data = DEFAULTS[type], header = {}], i) => {
+    epoch = header.epoch ?? epoch;
+    const seq = i + 1;
+    const place = { runId: RUN_ID, position: seq, seq, at: seq, v: FORMAT_VERSION, scope: null, attempt: null };
+    return { ...place, type, key, data: dataText(data), ...header, epoch };
+  });
+}
+
+export function historyOf(told: readonly Told[]): RunEvent[] {
+  return rowsOf(told).map(parseEvent);
+}
+
+/** The state after a history. */
+export function given(...told: readonly Told[]): RunState {
+  return historyOf(told).reduce<RunState | null>(evolve, null) as RunState;
+}

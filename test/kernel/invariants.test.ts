@@ -1,0 +1,178 @@
+import { describe, expect, it } from "vitest";
+import { FORMAT_VERSION, type RunEvent } from "../../src/kernel/events.ts";
+import { INVARIANTS, outcomesOf, violations } from "../../src/kernel/invariants.ts";
+import { historyOf, type Told } from "./history.ts";
+
+/** A history that has something of everything and keeps every rule. */
+const WHOLE: readonly Told[] = [
+  ["run.created"],
+  ["run.claimed", null, { worker: "w1" }, { epoch: 1 }],
+  ["attempt.started", "charge", {}, { attempt: 1 }],
+  ["attempt.failed", "charge", undefined, { attempt: 1 }],
+  ["timer.armed", "nap", { dueAt: 5 }],
+  ["run.claimed", null, { worker: "w2" }, { epoch: 2 }],
+  ["attempt.started", "charge", {}, { attempt: 2 }],
+  ["step.completed", "charge", undefined, { attempt: 2 }],
+  ["attempt.late", "charge", {}, { attempt: 1 }],
+  ["timer.fired", "nap"],
+  ["scope.started", "order", undefined, { scope: "" }],
+  ["attempt.started", "order/pack", {}, { attempt: 1, scope: "order" }],
+  ["attempt.interrupted", "order/pack", undefined, { attempt: 1, scope: "order" }],
+  ["attempt.started", "order/pack", {}, { attempt: 2, scope: "order" }],
+  ["step.failed", "order/pack", undefined, { attempt: 2, scope: "order" }],
+  ["scope.failed", "order", undefined, { scope: "" }],
+  ["cancel.requested"],
+  ["run.cancelled"],
+  ["attempt.late", "order/pack", {}, { attempt: 1, scope: "order" }],
+];
+
+/** `WHOLE` with its event at `seq` replaced. */
+function withEvent(seq: number, change: (event: RunEvent) => object): RunEvent[] {
+  return historyOf(WHOLE).map((event) => (event.seq === seq ? ({ ...event, ...change(event) } as RunEvent) : event));
+}
+
+/** For each rule a history that breaks exactly it, and where. */
+const BREACHES: Readonly<Record<string, { readonly history: readonly RunEvent[]; readonly place: string }>> = {
+  "seq-is-dense": {
+    history: historyOf(WHOLE).filter((event) => event.seq !== 9),
+    place: "seq 10 (timer.fired nap)",
+  },
+  "one-run": { history: withEvent(10, () => ({ runId: "run_2" })), place: "seq 10 (timer.fired nap)" },
+  "created-first": {
+    history: historyOf([["run.claimed"], ["run.completed"]]),
+    place: "seq 1 (run.claimed)",
+  },
+  "position-grows": { history: withEvent(10, () => ({ position: 9 })), place: "seq 10 (timer.fired nap)" },
+  "epoch-never-falls": {
+    history: historyOf([
+      ["run.created", null, undefined, { epoch: 2 }],
+      ["run.claimed", null, undefined, { epoch: 1 }],
+    ]),
+    place: "seq 2 (run.claimed)",
+  },
+  "at-never-falls": { history: withEvent(9, () => ({ at: 7 })), place: "seq 9 (attempt.late charge)" },
+  "format-known": {
+    history: withEvent(17, () => ({ v: FORMAT_VERSION + 1 })),
+    place: "seq 17 (cancel.requested)",
+  },
+  "terminal-is-last": {
+    history: historyOf([["run.created"], ["run.completed"], ["run.failed"]]),
+    place: "seq 3 (run.failed)",
+  },
+  "claim-opens-epoch": {
+    history: historyOf([["run.created"], ["cancel.requested", null, undefined, { epoch: 1 }]]),
+    place: "seq 2 (cancel.requested)",
+  },
+  "one-conclusion": {
+    history: historyOf([
+      ["run.created"],
+      ["attempt.started", "a", {}, { attempt: 1 }],
+      ["step.completed", "a"],
+      ["step.completed", "a"],
+    ]),
+    place: "seq 4 (step.completed a)",
+  },
+  "attempts-count-up": {
+    history: historyOf([
+      ["run.created"],
+      ["attempt.started", "a", {}, { attempt: 1 }],
+      ["attempt.started", "a", {}, { attempt: 2 }],
+    ]),
+    place: "seq 3 (attempt.started a)",
+  },
+  "completion-was-attempted": {
+    history: historyOf([["run.created"], ["step.completed", "a"]]),
+    place: "seq 2 (step.completed a)",
+  },
+  "timer-not-early": {
+    history: historyOf([["run.created"], ["timer.armed", "t", { dueAt: 4 }], ["timer.fired", "t"]]),
+    place: "seq 3 (timer.fired t)",
+  },
+  "scope-is-open": {
+    history: historyOf([
+      ["run.created"],
+      ["scope.started", "o", undefined, { scope: "" }],
+      ["scope.completed", "o", undefined, { scope: "" }],
+      ["timer.armed", "o/t", undefined, { scope: "o" }],
+    ]),
+    place: "seq 4 (timer.armed o/t)",
+  },
+  "cancel-is-obeyed": {
+    history: historyOf([["run.created"], ["cancel.requested"], ["attempt.started", "a", {}, { attempt: 1 }]]),
+    place: "seq 3 (attempt.started a)",
+  },
+};
+
+describe("the invariants", () => {
+  it("hold for a well-formed history and for each of its beginnings", () => {
+    const history = historyOf(WHOLE);
+    for (let length = 0; length <= history.length; length++) {
+      expect(violations(history.slice(0, length))).toEqual([]);
+    }
+  });
+
+  it.each(INVARIANTS.map(({ name, rule }) => ({ name, rule })))("$name: $rule", ({ name, rule }) => {
+    const breach = BREACHES[name];
+    expect(breach).toBeDefined();
+    expect(violations(breach!.history)).toEqual([{ invariant: name, rule, place: breach!.place }]);
+  });
+
+  it("have a name each and no more breaches than rules", () => {
+    const names = INVARIANTS.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(Object.keys(BREACHES)).toEqual(names);
+  });
+});
+
+describe("further breaches", () => {
+  const breaks = (...told: Told[]) => violations(historyOf(told)).map(({ invariant }) => invariant);
+  const started = (attempt: number): Told => ["attempt.started", "a", {}, { attempt }];
+
+  it("an attempt that leaves a number out", () => {
+    expect(breaks(["run.created"], started(1), ["attempt.failed", "a"], started(3))).toEqual(["attempts-count-up"]);
+  });
+
+  it("a second attempt as the first", () => {
+    expect(breaks(["run.created"], started(2))).toEqual(["attempts-count-up"]);
+  });
+
+  it("an attempt after the step's completion", () => {
+    expect(breaks(["run.created"], started(1), ["step.completed", "a"], started(2))).toEqual(["one-conclusion"]);
+  });
+
+  it("a late outcome of an attempt that never was", () => {
+    expect(breaks(["run.created"], ["attempt.late", "a", {}, { attempt: 1 }])).toEqual(["attempts-count-up"]);
+  });
+
+  it("a timer that fires unarmed, and one that fires twice", () => {
+    expect(breaks(["run.created"], ["timer.fired", "t"])).toEqual(["timer-not-early"]);
+    const twice = breaks(["run.created"], ["timer.armed", "t"], ["timer.fired", "t"], ["timer.fired", "t"]);
+    expect(twice).toEqual(["one-conclusion", "timer-not-early"]);
+  });
+
+  it("an event in a scope that was never opened", () => {
+    expect(breaks(["run.created"], ["timer.armed", "o/t", undefined, { scope: "o" }])).toEqual(["scope-is-open"]);
+  });
+
+  it("a second creation", () => {
+    expect(breaks(["run.created"], ["run.created"])).toEqual(["created-first"]);
+  });
+
+  it("a version before the first", () => {
+    const [created] = historyOf([["run.created"]]);
+    expect(violations([{ ...created, v: 0 } as RunEvent]).map(({ invariant }) => invariant)).toEqual(["format-known"]);
+  });
+});
+
+describe("the outcomes of a history", () => {
+  it("are what replay gives to the code, in order", () => {
+    expect(outcomesOf(historyOf(WHOLE)).map(({ type }) => type)).toEqual([
+      "step.completed",
+      "timer.fired",
+      "scope.started",
+      "step.failed",
+      "scope.failed",
+      "cancel.requested",
+    ]);
+  });
+});

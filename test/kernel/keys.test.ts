@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isVarveError } from "../../src/kernel/errors.ts";
+import { callKey, isWithin, Occurrences, ROOT_SCOPE } from "../../src/kernel/keys.ts";
+import { isStorableText } from "../../src/kernel/text.ts";
+
+describe("a key", () => {
+  it.each([
+    [ROOT_SCOPE, "charge", 1, "charge"],
+    [ROOT_SCOPE, "poll", 4, "poll#4"],
+    ["order", "charge", 1, "order/charge"],
+    ["order/lines", "pack", 2, "order/lines/pack#2"],
+    ["ship[3]", "label", 1, "ship[3]/label"],
+    [ROOT_SCOPE, "a/b", 1, "a%2Fb"],
+    [ROOT_SCOPE, "poll#4", 1, "poll%234"],
+    [ROOT_SCOPE, "ship[3]", 1, "ship%5B3%5D"],
+    [ROOT_SCOPE, "100%", 2, "100%25#2"],
+    [ROOT_SCOPE, "größe 漢字 🙂", 1, "größe 漢字 🙂"],
+  ])("in scope %j of name %j, use %d is %j", (scope, name, occurrence, key) => {
+    expect(callKey(scope, name, occurrence)).toBe(key);
+  });
+
+  const name = fc.string({ minLength: 1, unit: "grapheme" }).filter(isStorableText);
+  const call = fc.record({ path: fc.array(name, { maxLength: 4 }), name, occurrence: fc.integer({ min: 1, max: 99 }) });
+
+  /** The grammar of the header read backwards. */
+  function parse(key: string): { path: string[]; name: string; occurrence: number } {
+    const segments = key.split("/");
+    const [last = "", occurrence = "1"] = (segments.pop() as string).split("#");
+    const decode = (segment: string) => segment.replace(/%(25|2F|23|5B|5D)/g, (code) => decodeURIComponent(code));
+    return { path: segments.map(decode), name: decode(last), occurrence: Number(occurrence) };
+  }
+
+  it("says its scope, name and occurrence, whatever the names hold", () => {
+    fc.assert(
+      fc.property(call, ({ path, name: own, occurrence }) => {
+        const scope = path.reduce((outer, segment) => callKey(outer, segment, 1), ROOT_SCOPE);
+        expect(parse(callKey(scope, own, occurrence))).toEqual({ path, name: own, occurrence });
+      }),
+    );
+  });
+
+  it("of two different calls is never the same", () => {
+    const keyOf = ({ path, name: own, occurrence }: { path: string[]; name: string; occurrence: number }) =>
+      callKey(
+        path.reduce((outer, segment) => callKey(outer, segment, 1), ROOT_SCOPE),
+        own,
+        occurrence,
+      );
+    const special = fc.string({
+      minLength: 1,
+      maxLength: 3,
+      unit: fc.constantFrom("a", "/", "#", "[", "]", "%", "2", "F"),
+    });
+    const tricky = fc.record({
+      path: fc.array(special, { maxLength: 2 }),
+      name: special,
+      occurrence: fc.integer({ min: 1, max: 22 }),
+    });
+    fc.assert(
+      fc.property(tricky, tricky, (a, b) => {
+        expect(keyOf(a) === keyOf(b)).toBe(JSON.stringify(a) === JSON.stringify(b));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});
+
+describe("a scope", () => {
+  it.each([
+    ["order", ROOT_SCOPE, true],
+    ["order", "order", true],
+    ["order/pack", "order", true],
+    ["order2", "order", false],
+    ["order#2", "order", false],
+    ["order", "order/pack", false],
+    [ROOT_SCOPE, "order", false],
+  ])("%j within %j: %j", (scope, other, expected) => {
+    expect(isWithin(scope, other)).toBe(expected);
+  });
+});
+
+describe("occurrences", () => {
+  it("count the uses of each name from 1", () => {
+    const scope = new Occurrences();
+    expect(["a", "b", "a", "a", "b"].map((each) => scope.next(each))).toEqual([1, 1, 2, 3, 2]);
+  });
+
+  it("of names that objects inherit are counted as any other", () => {
+    const scope = new Occurrences();
+    expect(["constructor", "__proto__", "constructor"].map((each) => scope.next(each))).toEqual([1, 1, 2]);
+  });
+
+  it.each([[""], ["a\0b"], ["\ud800"], ["x".repeat(257)], [5], [null], [undefined]])("of %j are refused", (bad) => {
+    const scope = new Occurrences();
+    for (let i = 0; i < 2; i++) {
+      let thrown: unknown;
+      try {
+        scope.next(bad as string);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(isVarveError(thrown, "NAME_INVALID")).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isVarveError } from "../../src/kernel/errors.ts";
+import { checkName, clipText, isStorableText, NAME_LENGTH_MAX } from "../../src/kernel/text.ts";
+
+describe("a name", () => {
+  it.each(["a", " ", "größe 🙂", "x".repeat(NAME_LENGTH_MAX), "a\nb", "'; DROP TABLE runs; --"])(
+    "%j is one",
+    (name) => {
+      expect(checkName("the name", name)).toBe(name);
+    },
+  );
+
+  it.each([
+    ["", "an empty text"],
+    ["x".repeat(NAME_LENGTH_MAX + 1), "257 characters"],
+    ["ab\0c", "a NUL at character 3"],
+    ["a\ud800", "a lone surrogate"],
+    ["\udfffa", "a lone surrogate"],
+    [null, "null"],
+    [undefined, "undefined"],
+    [7, "number"],
+    [["a"], "object"],
+  ])("%j is none: it is %s", (name, found) => {
+    let thrown: unknown;
+    try {
+      checkName("the tag", name);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(isVarveError(thrown, "NAME_INVALID")).toBe(true);
+    expect(thrown).toMatchObject({ name: "DefinitionError", facts: { what: "the tag", name } });
+    expect((thrown as Error).message).toBe(
+      `expected the tag to be a text of 1 to 256 characters without NUL and lone surrogates, but found ${found}`,
+    );
+  });
+});
+
+describe("storable text", () => {
+  it("is well-formed and has no NUL", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const bytes = new TextEncoder().encode(text);
+        const kept = new TextDecoder().decode(bytes) === text && !bytes.includes(0);
+        return isStorableText(text) === kept;
+      }),
+    );
+    expect([isStorableText(""), isStorableText("a\0"), isStorableText("\ud83d")]).toEqual([true, false, false]);
+  });
+});
+
+describe("clipped text", () => {
+  it("is whole if it fits", () => {
+    expect(clipText("abc", 3)).toBe("abc");
+  });
+
+  it("ends in an ellipsis within its bound", () => {
+    expect(clipText("abcd", 3)).toBe("ab…");
+  });
+
+  it("is well-formed also where the cut parts a pair, and never longer than its bound", () => {
+    expect(clipText("a🙂🙂", 3)).toBe("a\ufffd…");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 1, max: 20 }), (text, max) => {
+        const clipped = clipText(text, max);
+        return clipped.isWellFormed() && clipped.length <= max;
+      }),
+    );
+  });
+});

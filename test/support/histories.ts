@@ -1,0 +1,161 @@
+/**
+ * Recorded histories (`test/histories/v1/`): one file a way through an example, in the log's public format, kept for ever.
+ * Clock, ids, jitter and the outside are the same each time, so a recording can be repeated to the byte.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { vi } from "vitest";
+import type { EventRow } from "../../src/kernel/events.ts";
+import { type AnyWorkflow, type Case, cases, outside, TRIAGE_URL } from "./examples.ts";
+import { type Death, type Lab, LEASE_MS, openLab } from "./lab.ts";
+
+const FOLDER = fileURLToPath(new URL("../histories/v1/", import.meta.url));
+
+export interface Recording {
+  /** The case of `examples.ts` that it was recorded of. */
+  readonly case: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly runId: string;
+  /** Each call that the code made, in order: `kind key`. */
+  readonly asked: readonly string[];
+  /** As the log holds them, with `data` as an object, and without stacks and the run's id. */
+  readonly events: readonly RecordedEvent[];
+}
+
+export interface RecordedEvent extends Omit<EventRow, "data" | "runId"> {
+  readonly data: object | null;
+}
+
+/** What is recorded: every case, and one whose worker dies in a body. */
+export const recordings: readonly { name: string; example: Case; dies?: Death }[] = [
+  ...cases.map((example) => ({ name: example.name, example })),
+  { name: "order-interrupted", example: caseNamed("order-fulfilment"), dies: { append: 3, moment: "after" } },
+  { name: "staged-rollout-interrupted", example: caseNamed("staged-rollout"), dies: { append: 8, moment: "after" } },
+];
+
+export function caseNamed(name: string): Case {
+  const found = cases.find((each) => each.name === name);
+  if (found === undefined) throw new Error(`expected a case of the examples, but found ${name}`);
+  return found;
+}
+
+/** Puts the outside in place of the network. Returns what takes it away. */
+export function standIn(): () => void {
+  vi.stubEnv("TRIAGE_URL", TRIAGE_URL);
+  vi.stubGlobal("fetch", outside());
+  return () => {
+    vi.unstubAllEnvs();
+    vi.unstubAllGlobals();
+  };
+}
+
+/** Runs an example from its start to its end and returns what the log holds then. */
+export async function record({ example, dies }: (typeof recordings)[number]): Promise<Recording> {
+  const lab = openLab();
+  const asked: string[] = [];
+  const lives = dies === undefined ? [{ seed: 1 }] : [{ seed: 1, dies }, { seed: 2 }];
+  for (const life of lives) {
+    const engine = await lab.engine({ workflows: [example.workflow], ...life });
+    if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
+    await finish(lab, example.workflow, () => engine.isDead);
+    asked.push(...engine.asked.filter((call) => !asked.includes(call)));
+    engine.kill();
+    lab.clock.advance(LEASE_MS + 1_000);
+  }
+  const [row] = await lab.rows(example.workflow.name);
+  if (row === undefined) throw new Error(`${example.name} made no run`);
+  const events = await lab.store.readHistory(row.id, { afterSeq: 0, limit: 1_000 });
+  return {
+    case: example.name,
+    workflow: row.workflow,
+    version: row.version,
+    runId: row.id,
+    asked,
+    events: events.map(recorded),
+  };
+}
+
+/** Lets time pass, up to some hours, until the workflow's run has ended. */
+export async function finish(lab: Lab, workflow: AnyWorkflow, isOver = () => false): Promise<void> {
+  for (let passed = 0; passed < HOURS_MS; passed += 30_000) {
+    await lab.pass(30_000, 2_500);
+    const [row] = await lab.rows(workflow.name);
+    if (isOver() || row?.endedAt != null) return;
+  }
+}
+
+const HOURS_MS = 3 * 3_600_000;
+
+function recorded({ seq, epoch, type, v, key, scope, attempt, at, position, data }: EventRow): RecordedEvent {
+  // A stack tells where this copy of the project lives; it is no part of what replay needs.
+  const parsed = data === null ? null : JSON.parse(data, (name, value) => (name === "stack" ? undefined : value));
+  return { position, seq, epoch, type, v, key, scope, attempt, at, data: parsed };
+}
+
+// ---- Files ----
+
+/** One event a line, so that a change can be read as a diff. */
+export function textOf({ events, asked, ...header }: Recording): string {
+  const fields = Object.entries(header).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},`);
+  const lines = (list: readonly unknown[]) => list.map((item) => `    ${JSON.stringify(item)}`).join(",\n");
+  return `{\n${fields.join("\n")}\n  "asked": [\n${lines(asked)}\n  ],\n  "events": [\n${lines(events)}\n  ]\n}\n`;
+}
+
+/** The names of all files, also of those that nothing records any more. */
+export function recordedNames(): string[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith(".json"))
+    .map((file) => file.slice(0, -".json".length));
+}
+
+export function recordedText(name: string): string {
+  return readFileSync(`${FOLDER}${name}.json`, "utf8");
+}
+
+export function isRecorded(name: string): boolean {
+  return existsSync(`${FOLDER}${name}.json`);
+}
+
+/** Writes a new file. One that exists is kept: whoever wants another history moves the old one aside. */
+export function writeNew(name: string, text: string): void {
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(`${FOLDER}${name}.json`, text, { flag: "wx" });
+}
+
+/** Puts the first events of a recording into a log, as a run that nobody has. */
+export async function restore(lab: Lab, recording: Recording, count: number): Promise<void> {
+  const { runId, workflow, version } = recording;
+  const events = recording.events.slice(0, count).map(({ data, ...event }) => ({
+    ...event,
+    runId,
+    data: data === null ? null : JSON.stringify(data),
+  }));
+  const created = events[0] as EventRow;
+  lab.clock.jump((events.at(-1) as EventRow).at - lab.clock.now());
+  const start = { runId, workflow, version, createdAt: created.at, idempotencyKey: null, tags: {} };
+  await lab.store.append({
+    starts: [{ ...start, deadlineAt: null, owner: null, delivery: null }],
+    runs: [
+      {
+        runId,
+        epoch: 0,
+        firstSeq: 1,
+        events,
+        drained: [],
+        row: {
+          kind: "move",
+          unclean: "keep",
+          status: "pending",
+          availableAt: created.at,
+          release: true,
+          result: null,
+          startedAt: null,
+          endedAt: null,
+          stuck: null,
+        },
+      },
+    ],
+    messages: [],
+  });
+}
