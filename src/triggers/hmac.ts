@@ -7,7 +7,10 @@ const HMAC_SHA256 = { name: "HMAC", hash: "SHA-256" } as const;
 /** The length of an HMAC-SHA-256, bytes. */
 export const MAC_BYTES = 32;
 
-/** Whether `mac` is the HMAC of `message` under any of `keys`. Every key is tried, so that the time tells nothing. */
+/**
+ * Whether `mac` is the HMAC of `message` under any of `keys`. Every key is tried, so that the time tells nothing; but an
+ * empty one, which a secret can become while it is served, proves nothing: anybody has it.
+ */
 export async function isMacOfAny(
   keys: readonly Uint8Array<ArrayBuffer>[],
   mac: Uint8Array<ArrayBuffer>,
@@ -15,6 +18,7 @@ export async function isMacOfAny(
 ): Promise<boolean> {
   let found = false;
   for (const bytes of keys) {
+    if (bytes.length === 0) continue;
     const key = await crypto.subtle.importKey("raw", bytes, HMAC_SHA256, false, ["verify"]);
     if (await crypto.subtle.verify("HMAC", key, mac, message)) found = true;
   }

@@ -1,5 +1,7 @@
 /** A hook: webhook requests of one sender, and the workflow that they start. */
+import { PAYLOAD_DEPTH_MAX } from "../kernel/codec.ts";
 import { DefinitionError, ValidationError } from "../kernel/errors.ts";
+import { isDeeper, type Json } from "../kernel/json.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { WebhookRequest, WebhookScheme } from "./scheme.ts";
 
@@ -26,7 +28,7 @@ export interface WebhookDelivery {
   /**
    * The body as JSON.
    *
-   * @throws ValidationError `BODY_INVALID` when it is none
+   * @throws ValidationError `BODY_INVALID` when it is none, or nested too deep for the log
    */
   json(): unknown;
 }
@@ -110,8 +112,18 @@ function decode(hook: string, body: Uint8Array): string {
 }
 
 function parse(hook: string, text: string): unknown {
+  const json = parseJson(hook, text);
+  if (!isDeeper(json, PAYLOAD_DEPTH_MAX)) return json;
+  throw new ValidationError(
+    "BODY_INVALID",
+    `expected the body of a delivery to the hook "${hook}" to have at most ${PAYLOAD_DEPTH_MAX} levels, but found more`,
+    { hook, max: PAYLOAD_DEPTH_MAX },
+  );
+}
+
+function parseJson(hook: string, text: string): Json {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as Json;
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new ValidationError(
