@@ -142,6 +142,11 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#journal.durableHead;
   }
 
+  /** Whether its end is queued, or written. */
+  get isOver(): boolean {
+    return this.#phase === "over";
+  }
+
   /** The steps whose bodies run, in words. */
   runningSteps(): string[] {
     return this.#bodies.keys().map((key) => `${callText("step", key)} of run ${this.runId}`);
