@@ -271,7 +271,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #left(leave: Leave, availableAt: number | null): void {
     this.#leave = null;
     if (leave.kind === "end") {
-      this.#bodies.abandon(new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step"));
+      if (this.#bodies.size > 0) this.#bodies.abandon(runOver());
       this.#host.ended(this);
       return;
     }
@@ -656,4 +656,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else this.#end("run.failed", { error: toFailure(fault) });
     return false;
   }
+}
+
+function runOver(): errors.ClosedError {
+  return new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step");
 }
