@@ -76,6 +76,7 @@ class Running implements BodySurroundings {
 export class Bodies {
   readonly #host: BodyHost;
   readonly #running = new Set<Running>();
+  #runIsOver = false;
 
   constructor(host: BodyHost) {
     this.#host = host;
@@ -119,8 +120,12 @@ export class Bodies {
   }
 
   #ended(running: Running, outcome: BodyOutcome): void {
-    if (running.told) this.#host.late(running.owner, running.body.attempt, outcome);
-    else this.#tell(running, outcome);
+    if (!running.told && !this.#runIsOver) {
+      this.#tell(running, outcome);
+      return;
+    }
+    this.#forget(running);
+    this.#host.late(running.owner, running.body.attempt, outcome);
   }
 
   #timeOut(running: Running): void {
@@ -139,6 +144,11 @@ export class Bodies {
     running.told = true;
     running.cancelTimeout?.();
     this.#running.delete(running);
+  }
+
+  /** The run's end is queued: nobody waits for bodies any more, but they are aborted only once it is durable. */
+  runIsOver(): void {
+    this.#runIsOver = true;
   }
 
   /** Stops waiting for all bodies and aborts those that run. Returns what was given up. */

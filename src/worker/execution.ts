@@ -644,6 +644,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
     this.#journal.record(type, null, ROOT_SCOPE, null, data);
     this.#phase = "over";
+    this.#bodies.runIsOver();
     this.#calls.clear();
     this.#fresh.length = 0;
     this.#leaveBy({ kind: "end" });
