@@ -146,7 +146,8 @@ export class Writer {
     if (group === null) return;
     this.#writing = this.#write(group).finally(() => {
       this.#writing = null;
-      if (this.#oldestAt !== null) this.#ports.drain(() => this.flush());
+      // Not at once: what the turns of this write's outcomes record belongs into the same write.
+      if (this.#oldestAt !== null) this.#host.schedule();
     });
   }
 
