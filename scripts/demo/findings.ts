@@ -51,8 +51,14 @@ export async function findingsOf(act: Act): Promise<Findings> {
 function openForReading(path: string): LogStore {
   const logger = jsonLogger("error", (line) => process.stderr.write(`${line}\n`));
   const ports = { clock: systemClock, random: systemRandom, drain: drainByImmediate, logger };
-  const client = createClient({ url: `file:${path}`, concurrency: 1 });
-  return libsqlStore(new Database({ client, kind: "foreign-file", name: path, ports }));
+  return libsqlStore(
+    new Database({
+      client: createClient({ url: `file:${path}`, concurrency: 1 }),
+      kind: "foreign-file",
+      name: path,
+      ports,
+    }),
+  );
 }
 
 async function allEvents(store: LogStore): Promise<RunEvent[]> {

@@ -111,7 +111,13 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
     this.#newToken = idSource("msg", ports);
-    this.results = new Results(store, ports.clock, this.#news, this.#shutdown);
+    this.results = new Results({
+      store,
+      clock: ports.clock,
+      bus: this.#news,
+      shutdown: this.#shutdown,
+      isUnderWay: (runId) => [...this.#workers].some((worker) => worker.isAt(runId)),
+    });
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);

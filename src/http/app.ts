@@ -44,6 +44,9 @@ const SECURITY_HEADERS = {
 /** Where the document is that describes the others. */
 const OPENAPI_PATH = "/openapi.json";
 
+/** Made at the first request: it takes milliseconds, which nobody without a key should cost us twice. */
+let document: Readonly<Record<string, unknown>> | null = null;
+
 const getOpenApi = route({
   id: "openApi",
   method: "GET",
@@ -51,8 +54,11 @@ const getOpenApi = route({
   access: "open",
   summary: "This document.",
   answers: { 200: { description: "OpenAPI 3.1.", schema: openApiSchema } },
-  handle: ({ request }) =>
-    jsonResponse(200, openApi(ROUTES, new URL(request.url).pathname.slice(0, -OPENAPI_PATH.length))),
+  handle: ({ request }) => {
+    document ??= openApi(ROUTES);
+    const base = new URL(request.url).pathname.slice(0, -OPENAPI_PATH.length);
+    return jsonResponse(200, { ...document, servers: [{ url: base === "" ? "/" : base }] });
+  },
 });
 
 /** All routes. */

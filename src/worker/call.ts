@@ -40,7 +40,7 @@ export class Call implements LiveCall {
       this.reject = reject;
     });
     // A call that nobody awaits may fail: that is recorded and reported, and must not end the process.
-    this.promise.catch(() => {});
+    this.promise.catch(ignore);
   }
 
   get run(): RunFacts {
@@ -98,3 +98,5 @@ export class Call implements LiveCall {
     return new Scope(this.key);
   }
 }
+
+function ignore(): void {}

@@ -154,6 +154,11 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#journal.durableHead;
   }
 
+  /** Whether its end is queued, or written. */
+  get isOver(): boolean {
+    return this.#phase === "over";
+  }
+
   /** The steps whose bodies run, in words. */
   runningSteps(): string[] {
     return this.#bodies.keys().map((key) => `${callText("step", key)} of run ${this.runId}`);
@@ -278,7 +283,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #left(leave: Leave, availableAt: number | null): void {
     this.#leave = null;
     if (leave.kind === "end") {
-      this.#bodies.abandon(new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step"));
+      if (this.#bodies.size > 0) this.#bodies.abandon(runOver());
       this.#host.ended(this);
       return;
     }
@@ -651,6 +656,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
     this.#journal.record(type, null, ROOT_SCOPE, null, data);
     this.#phase = "over";
+    this.#bodies.runIsOver();
     this.#calls.clear();
     this.#fresh.length = 0;
     this.#leaveBy({ kind: "end" });
@@ -663,4 +669,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else this.#end("run.failed", { error: toFailure(fault) });
     return false;
   }
+}
+
+function runOver(): errors.ClosedError {
+  return new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step");
 }

@@ -65,7 +65,7 @@ function stuckText({ code, message, facts }: VarveError): string {
 }
 
 /** How a run ended, as its row holds it: the output's payload, the failure, or the reason of a cancel. */
-function resultText(result: RunResult): string {
+export function resultText(result: RunResult): string {
   switch (result.status) {
     case "completed":
       return JSON.stringify({ value: result.output.value, meta: result.output.meta });

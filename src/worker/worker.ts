@@ -138,6 +138,11 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#owned.size;
   }
 
+  /** Whether it owns the run, and the run's end is not queued. */
+  isAt(runId: string): boolean {
+    return this.#owned.get(runId)?.isOver === false;
+  }
+
   /** Registers it and begins to take runs. */
   async start(): Promise<void> {
     await this.#register();

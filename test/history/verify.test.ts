@@ -89,7 +89,7 @@ async function work(path: string): Promise<typeof runs> {
 }
 
 function openFile(path: string): LogStore {
-  return libsqlStore(openForeign(createClient, `file:${path}`, realPorts()));
+  return libsqlStore(openForeign(createClient, { url: `file:${path}` }, realPorts()));
 }
 
 let copies = 0;

@@ -28,7 +28,7 @@ export class Place {
     this.path = join(folder, "log.db");
     this.evidence = join(folder, "evidence.jsonl");
     writeFileSync(this.evidence, "");
-    this.#db = openForeign(createClient, `file:${this.path}`, realPorts());
+    this.#db = openForeign(createClient, { url: `file:${this.path}` }, realPorts());
     this.store = libsqlStore(this.#db);
   }
 

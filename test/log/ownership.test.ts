@@ -86,7 +86,7 @@ describe("an owned file", () => {
   it("is read by others while its owner writes, and never written by them", async () => {
     const path = newFile();
     const owner = await openStore(`file:${path}`);
-    const reader = openForeign(createClient, `file:${path}`, realPorts());
+    const reader = openForeign(createClient, { url: `file:${path}` }, realPorts());
     expect(await reader.one("SELECT count(*) AS n FROM runs")).toMatchObject([{ n: 0 }]);
     await owner.putApiKey({ id: "k", name: "n", hash: "h", scopes: [], createdAt: 1, revokedAt: null });
     expect(await reader.one("SELECT id FROM api_keys")).toMatchObject([{ id: "k" }]);
@@ -124,7 +124,7 @@ describe("a file that its owner has closed", () => {
   it("keeps its write-ahead log for the next owner if somebody reads it, and loses nothing", async () => {
     const path = newFile();
     const owner = await openStore(`file:${path}`);
-    const reader = openForeign(createClient, `file:${path}`, realPorts());
+    const reader = openForeign(createClient, { url: `file:${path}` }, realPorts());
     const key = { id: "k", name: "n", hash: "h", scopes: [], createdAt: 1, revokedAt: null };
     await owner.putApiKey(key);
     await reader.one("SELECT count(*) FROM api_keys");

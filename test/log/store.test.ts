@@ -1,7 +1,6 @@
 import { createClient } from "@libsql/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Database } from "../../src/log/libsql/database.ts";
-import type { DatabaseKind } from "../../src/log/libsql/kind.ts";
+import { Database, type DatabaseKind } from "../../src/log/libsql/database.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import { memoryStore } from "../../src/log/memory.ts";

@@ -6,8 +6,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
 import type { EventRow } from "../../src/kernel/events.ts";
+import type { LogWrite } from "../../src/log/port.ts";
 import { type AnyWorkflow, type Case, cases, outside, TRIAGE_URL } from "./examples.ts";
-import { type Death, type Lab, LEASE_MS, openLab } from "./lab.ts";
+import { type EngineSetup, type Lab, LEASE_MS, openLab } from "./lab.ts";
 
 const FOLDER = fileURLToPath(new URL("../histories/v1/", import.meta.url));
 
@@ -27,11 +28,21 @@ export interface RecordedEvent extends Omit<EventRow, "data" | "runId"> {
   readonly data: object | null;
 }
 
+/** The attempt in whose body a worker dies. */
+interface DeadlyBody {
+  readonly key: string;
+  readonly attempt: number;
+}
+
 /** What is recorded: every case, and one whose worker dies in a body. */
-export const recordings: readonly { name: string; example: Case; dies?: Death }[] = [
+export const recordings: readonly { name: string; example: Case; diesIn?: DeadlyBody }[] = [
   ...cases.map((example) => ({ name: example.name, example })),
-  { name: "order-interrupted", example: caseNamed("order-fulfilment"), dies: { append: 3, moment: "after" } },
-  { name: "staged-rollout-interrupted", example: caseNamed("staged-rollout"), dies: { append: 8, moment: "after" } },
+  { name: "order-interrupted", example: caseNamed("order-fulfilment"), diesIn: { key: "charge", attempt: 2 } },
+  {
+    name: "staged-rollout-interrupted",
+    example: caseNamed("staged-rollout"),
+    diesIn: { key: "stage 10/measure", attempt: 1 },
+  },
 ];
 
 export function caseNamed(name: string): Case {
@@ -51,10 +62,10 @@ export function standIn(): () => void {
 }
 
 /** Runs an example from its start to its end and returns what the log holds then. */
-export async function record({ example, dies }: (typeof recordings)[number]): Promise<Recording> {
+export async function record({ example, diesIn }: (typeof recordings)[number]): Promise<Recording> {
   const lab = openLab();
   const asked: string[] = [];
-  const lives = dies === undefined ? [{ seed: 1 }] : [{ seed: 1, dies }, { seed: 2 }];
+  const lives = diesIn === undefined ? [{ seed: 1 }] : [{ seed: 1, ...dyingIn(diesIn) }, { seed: 2 }];
   for (const life of lives) {
     const engine = await lab.engine({ workflows: [example.workflow], ...life });
     if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
@@ -74,6 +85,20 @@ export async function record({ example, dies }: (typeof recordings)[number]): Pr
     asked,
     events: events.map(recorded),
   };
+}
+
+/** A worker that dies once it is on record that the attempt has begun. How many writes came before is not counted on. */
+function dyingIn({ key, attempt }: DeadlyBody): Pick<EngineSetup, "dies" | "onAppend"> {
+  const dies = { append: 0, moment: "after" as const };
+  let appends = 0;
+  const onAppend = ({ runs }: LogWrite) => {
+    appends++;
+    const events = runs.flatMap((run) => run.events);
+    if (events.some((event) => event.type === "attempt.started" && event.key === key && event.attempt === attempt)) {
+      dies.append = appends;
+    }
+  };
+  return { dies, onAppend };
 }
 
 /** Lets time pass, up to some hours, until the workflow's run has ended. */

@@ -16,7 +16,17 @@ import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { StoreError } from "../../kernel/errors.ts";
 import type { Ports } from "../../kernel/ports.ts";
 import { isBusy, storeError } from "./errors.ts";
-import type { DatabaseKind } from "./kind.ts";
+
+/** Where the database is, and who else writes to it. */
+export type DatabaseKind =
+  /** An embedded file that this process owns: WAL, one connection. */
+  | "owned-file"
+  /** An embedded file that several processes write: rollback journal (FACTS.md, the WAL-reset bug). */
+  | "shared-file"
+  /** An embedded file of somebody else, opened for reading. */
+  | "foreign-file"
+  /** A libSQL server. */
+  | "remote";
 
 export interface DatabaseOptions {
   readonly client: Client;
@@ -77,9 +87,13 @@ export class Database {
     this.query = new LibSQLDatabase("async", dialect, session, undefined);
   }
 
+  get isRemote(): boolean {
+    return this.kind === "remote";
+  }
+
   /** Whether the clock that judges leases is the server's. */
   get hasServerClock(): boolean {
-    return this.kind === "remote";
+    return this.isRemote;
   }
 
   /** `sql` of `statements.ts` with `NOW` filled in. */
@@ -109,7 +123,7 @@ export class Database {
 
   /** Whether another connection may have written since the last call. A file can tell; of a server it is assumed. */
   async changed(): Promise<boolean> {
-    if (this.kind === "remote") return true;
+    if (this.isRemote) return true;
     const [row] = await this.one("PRAGMA data_version");
     const version = Number(row?.data_version);
     const changed = version !== this.#dataVersion;
@@ -214,11 +228,11 @@ export class Database {
   async #replaceConnection(): Promise<void> {
     this.#ready = null;
     this.#dataVersion = null;
-    if (this.kind !== "remote") await this.#client.reconnect();
+    if (!this.isRemote) await this.#client.reconnect();
   }
 
   async #withDeadline<T>(call: Promise<T>): Promise<T> {
-    if (this.kind !== "remote") return await call;
+    if (!this.isRemote) return await call;
     let cancel = () => {};
     const deadline = new Promise<never>((_, reject) => {
       cancel = this.#ports.clock.timer(this.#callMsMax, () =>

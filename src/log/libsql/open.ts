@@ -4,9 +4,8 @@ import { DefinitionError } from "../../kernel/errors.ts";
 import type { Ports } from "../../kernel/ports.ts";
 import type { LogStore } from "../port.ts";
 import { endAllLeases } from "./claim.ts";
-import { BUSY_TIMEOUT_MS, Database } from "./database.ts";
+import { BUSY_TIMEOUT_MS, Database, type DatabaseKind } from "./database.ts";
 import { storeError } from "./errors.ts";
-import type { DatabaseKind } from "./kind.ts";
 import { migrate } from "./migrate.ts";
 import { type FileUse, takeOwnership } from "./ownership.ts";
 import { libsqlStore } from "./store.ts";
@@ -34,16 +33,20 @@ export async function openLog(createClient: CreateClient, options: OpenOptions, 
 }
 
 /** Opens somebody else's file for reading. */
-export function openForeign(createClient: CreateClient, url: string, ports: Ports): Database {
-  const path = filePath(url);
-  return path === null ? remote(createClient, { url }, ports) : local(createClient, path, "foreign-file", ports);
+export function openForeign(
+  createClient: CreateClient,
+  options: Pick<OpenOptions, "url" | "authToken">,
+  ports: Ports,
+): Database {
+  const path = filePath(options.url);
+  return path === null ? remote(createClient, options, ports) : local(createClient, path, "foreign-file", ports);
 }
 
 async function openFile(createClient: CreateClient, path: string, use: FileUse, ports: Ports): Promise<LogStore> {
   const db = local(createClient, path, use === "owned" ? "owned-file" : "shared-file", ports);
   const ownership = await closingOnFailure(db, async () => {
     const realPath = await realPathOf(db);
-    const lock = fileClient(createClient, `${realPath}-owner`, "owned-file", 0);
+    const lock = fileClient(createClient, `${realPath}-owner`, 0);
     return await takeOwnership(lock, realPath, use);
   });
   try {
@@ -71,15 +74,15 @@ async function realPathOf(db: Database): Promise<string> {
 }
 
 function local(createClient: CreateClient, path: string, kind: DatabaseKind, ports: Ports): Database {
-  return new Database({ client: fileClient(createClient, path, kind, BUSY_TIMEOUT_MS), kind, name: path, ports });
+  return new Database({ client: fileClient(createClient, path, BUSY_TIMEOUT_MS), kind, name: path, ports });
 }
 
 /** A file's client opens it at once, so it fails where a server's would not. */
-function fileClient(createClient: CreateClient, path: string, kind: DatabaseKind, timeout: number): Client {
+function fileClient(createClient: CreateClient, path: string, timeout: number): Client {
   try {
     return createClient({ url: `file:${path}`, concurrency: 1, timeout });
   } catch (error) {
-    throw storeError(error, { kind, name: path });
+    throw storeError(error, { isRemote: false, name: path });
   }
 }
 

@@ -120,9 +120,13 @@ ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean,
   available_at = excluded.available_at, owner = excluded.owner, result = excluded.result, started_at = excluded.started_at,
   ended_at = excluded.ended_at, stuck = excluded.stuck`;
 
-/** The verdict: each run's row, as far as it matters, by primary key. `:ids`: `[runId, ...]` */
+/**
+ * The verdict: each run's row as far as it matters, by primary key. One row of JSON, because a row is dear to bring over:
+ * `[[id, epoch, head, availableAt], ...]`. `:ids`: `[runId, ...]`
+ */
 export const READ_HEADS: HotStatement = `
-SELECT r.id, r.epoch, r.head, r.available_at FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
+SELECT json_group_array(json_array(r.id, r.epoch, r.head, r.available_at)) AS heads
+FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
 
 const KNOWN_PROGRAM = `EXISTS (
   SELECT 1 FROM json_each(:programs) p WHERE p.value ->> 0 = r.workflow AND p.value ->> 1 = r.version)`;

@@ -1,0 +1,99 @@
+/**
+ * The way to a log: a server that is named, the server that owns the file, or the file itself.
+ *
+ * A1 A file that a process owns is written by that process alone: others ask it over HTTP, or only read.
+ * A2 What owns a file is asked for, never assumed: see `owner-record.ts`.
+ */
+import type { Client } from "../client/client.ts";
+import type { Engine } from "../engine/api.ts";
+import { DatabaseOwnedError, isVarveError, type VarveError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/ports.ts";
+import type { Loaded } from "./load.ts";
+import { liveOwner } from "./owner-record.ts";
+import type { Target } from "./verb.ts";
+
+/** What can be asked of a log wherever it is. */
+export type Reader = Pick<Engine, "run" | "list" | "history" | "tail" | "lastPosition">;
+
+/** A log that is open. */
+export interface Access<Interface> {
+  readonly engine: Interface;
+  /** How it was reached, for people. */
+  readonly via: string;
+  readonly close: () => Promise<void>;
+}
+
+/** For reading: asks the server if there is one, else reads the database. */
+export async function openForReading(target: Target): Promise<Access<Reader>> {
+  const server = await findServer(target);
+  if (server !== null) return server;
+  const { openReadOnly } = await import("../runtime/read-only.ts");
+  const { engine, close } = await openReadOnly(readOptions(target));
+  return { engine, via: target.db, close };
+}
+
+/** The server that is named, or that owns the file; null: there is none. */
+export async function findServer(target: Target): Promise<Access<Client> | null> {
+  if (target.url !== undefined) return await connect(target.url, target.key);
+  const { databasePath } = await import("../runtime/read-only.ts");
+  const path = databasePath(target.db);
+  const owner = path === null ? null : await liveOwner(path);
+  return owner === null ? null : await connect(owner.url, target.key);
+}
+
+async function connect(url: string, key: string | undefined): Promise<Access<Client>> {
+  const { createClient } = await import("../runtime/client.ts");
+  const client = createClient({ url, ...(key === undefined ? {} : { key }) });
+  return { engine: client, via: url, close: async () => {} };
+}
+
+export interface EngineSetup {
+  readonly loaded?: Loaded;
+  /** Whether runs are worked on here. */
+  readonly works: boolean;
+  readonly logger?: Logger;
+}
+
+/**
+ * The engine of this process over the database itself.
+ *
+ * @throws DatabaseOwnedError when another process owns the file
+ */
+export async function openEngine(target: Target, { loaded, works, logger }: EngineSetup): Promise<Engine> {
+  const { createEngine } = await import("../runtime/node.ts");
+  const { db, dbToken, shared } = target;
+  try {
+    return await createEngine({
+      db,
+      ...(dbToken === undefined ? {} : { authToken: dbToken }),
+      file: shared ? "shared" : "owned",
+      workflows: loaded?.workflows ?? [],
+      hooks: loaded?.hooks ?? [],
+      env: loaded?.env,
+      ...(works ? {} : { worker: false }),
+      ...(logger === undefined ? {} : { logger }),
+    });
+  } catch (error) {
+    throw isVarveError(error, "DATABASE_OWNED") ? await owned(error, db) : error;
+  }
+}
+
+/** Who the owner is, and what to do. */
+async function owned(cause: VarveError, db: string): Promise<DatabaseOwnedError> {
+  const { databasePath } = await import("../runtime/read-only.ts");
+  const owner = await liveOwner(databasePath(db) ?? "");
+  const who =
+    owner === null
+      ? "another process owns it, and no Varve server answers for it: name its server by --url, or stop it"
+      : `the server at ${owner.url} (pid ${owner.pid}) owns it: stop it for as long as this takes`;
+  return new DatabaseOwnedError(
+    "DATABASE_OWNED",
+    `expected to write ${db}, but ${who}; reading works meanwhile`,
+    { ...cause.facts, ...(owner === null ? {} : { address: owner.url, pid: owner.pid }) },
+    { cause },
+  );
+}
+
+export function readOptions({ db, dbToken }: Target): { readonly db: string; readonly authToken?: string } {
+  return dbToken === undefined ? { db } : { db, authToken: dbToken };
+}

@@ -1,0 +1,91 @@
+/** `varve runs list` */
+import type { Command } from "commander";
+import type { ListOptions, RunInfo } from "../engine/api.ts";
+import { encodeRun } from "../http/encode-run.ts";
+import { openForReading } from "./access.ts";
+import { instantArgument, integerArgument, statusArgument, tagArgument } from "./arguments.ts";
+import { EXIT } from "./exit-codes.ts";
+import type { Column } from "./output.ts";
+import { paintStatus, runLength, runRemark } from "./run-text.ts";
+import { agoText, instantText } from "./time-text.ts";
+import { action, type Call, verb, withServer } from "./verb.ts";
+
+const LIMIT_MAX = 500;
+
+const HELP = `
+--json prints { runs: [Run], cursor }: Run is the HTTP API's, see openapi.json.
+A pipe gets tab-separated values: id, status, workflow, version, created, length, remark.
+
+Examples:
+  varve runs list --status failed,stuck --since 24h
+  varve runs list --workflow greet --tag tenant=acme --json
+  varve runs list --limit 100 --cursor "$(varve runs list --limit 100 --json | jq -r .cursor)"`;
+
+interface Options extends Pick<ListOptions, "workflow" | "status" | "limit" | "cursor"> {
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly id?: string;
+  readonly since?: number;
+  readonly until?: number;
+}
+
+export function runsListVerb(): Command {
+  const instant = instantArgument(Date.now);
+  return withServer(verb("list", "Lists runs, newest first"))
+    .option("-w, --workflow <name>", "only of this workflow")
+    .option("-s, --status <status>", "only of these statuses, separated by commas", statusArgument)
+    .option("-t, --tag <name=value>", "only with this tag; may be repeated", tagArgument)
+    .option("--id <key>", "only with this idempotency key")
+    .option("--since <instant>", "created at or after: ISO 8601, or how long ago, such as 2h", instant)
+    .option("--until <instant>", "created before", instant)
+    .option("-n, --limit <count>", `at most so many, up to ${LIMIT_MAX}`, integerArgument(1, LIMIT_MAX), 50)
+    .option("--cursor <cursor>", "go on where the page before ended")
+    .addHelpText("after", HELP)
+    .action(action(listRuns));
+}
+
+async function listRuns({ output, target, options }: Call<Options>): Promise<number> {
+  const { engine, close } = await openForReading(target);
+  const page = await engine.list(listOptions(options));
+  await close();
+  const { runs, cursor } = page;
+  if (output.json) output.document({ runs: runs.map(encodeRun), cursor });
+  else {
+    if (runs.length === 0) output.note("no runs");
+    else output.table(columns(output.isTty), runs);
+    if (cursor !== null) output.note(`there are more: --cursor ${cursor}`);
+  }
+  return EXIT.ok;
+}
+
+function listOptions({ workflow, status, limit, cursor, tag, id, since, until }: Options): ListOptions {
+  return {
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(status === undefined ? {} : { status }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(tag === undefined ? {} : { tags: tag }),
+    ...(id === undefined ? {} : { idempotencyKey: id }),
+    ...(since === undefined ? {} : { createdFrom: since }),
+    ...(until === undefined ? {} : { createdBefore: until }),
+  };
+}
+
+function columns(isForPeople: boolean): Column<RunInfo>[] {
+  const now = Date.now();
+  return [
+    { title: "RUN", value: ({ id }) => id },
+    {
+      title: "STATUS",
+      value: ({ status }) => status,
+      paint: (text, { status }, colors) => paintStatus(text, status, colors),
+    },
+    { title: "WORKFLOW", value: ({ workflow }) => workflow },
+    { title: "VERSION", value: ({ version }) => version },
+    {
+      title: "CREATED",
+      value: ({ createdAt }) => (isForPeople ? agoText(createdAt, now) : instantText(createdAt)),
+    },
+    { title: "LENGTH", value: (run) => runLength(run, now) },
+    { title: "REMARK", value: (run) => runRemark(run, now) },
+  ];
+}
