@@ -5,7 +5,8 @@
  *
  * I1 Only single statements and `batch(..., "write")`: an interactive transaction gives its connection away.
  * I2 After SQLITE_BUSY the pooled connection is poisoned: it is replaced before the next call
- *    (tursodatabase/libsql-client-ts#352), and the PRAGMAs, which belong to a connection, are set again.
+ *    (tursodatabase/libsql-client-ts#352), and the PRAGMAs, which belong to a connection, are set again. Calls that had
+ *    the old one in hand have done nothing, and are made again.
  * I3 Waiting is asynchronous. `busy_timeout` waits on the thread, so it is short.
  * I4 A call to a server has a deadline of our own; when it passes the outcome is unknown.
  */
@@ -15,7 +16,7 @@ import { LibSQLSession } from "drizzle-orm/libsql/session";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { StoreError } from "../../kernel/errors.ts";
 import type { Ports } from "../../kernel/ports.ts";
-import { isBusy, storeError } from "./errors.ts";
+import { isBusy, isReplaced, storeError } from "./errors.ts";
 
 /** Where the database is, and who else writes to it. */
 export type DatabaseKind =
@@ -141,8 +142,8 @@ export class Database {
         await this.#configured();
         return await this.#withDeadline(call());
       } catch (error) {
-        if (!isBusy(error) || this.#closed) throw storeError(error, this);
-        await this.#replaceConnection();
+        if (this.#closed || !(isBusy(error) || isReplaced(error))) throw storeError(error, this);
+        if (isBusy(error)) await this.#replaceConnection();
         if (clock.monotonic() >= giveUpAt) throw storeError(error, this);
         await new Promise<void>((resolve) => clock.timer(waitMs * (0.5 + this.#ports.random.float()), resolve));
         waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.max);
