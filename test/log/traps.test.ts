@@ -41,6 +41,23 @@ describe("a busy database", () => {
     }
   });
 
+  it("because a reader of a shared file will not end leaves no lock behind when it does", async () => {
+    const { path } = await openFile("shared-file");
+    const reader = createClient({ url: `file:${path}`, concurrency: 1 });
+    for (let i = 0; i < 3; i++) {
+      const impatient = await openFile("shared-file", { path, busyMsMax: 1 });
+      const snapshot = await reader.transaction("read");
+      await snapshot.execute("SELECT count(*) FROM runs");
+      expect((await rejection(impatient.store.append(newRun(`run_${i}`)))).code).toBe("STORE_BUSY");
+      expect((await rejection(impatient.store.openWorker("w", 1_000))).code).toBe("STORE_BUSY");
+      await snapshot.rollback();
+      // Another process: it has none of this one's connections.
+      const writer = start({ task: "write", url: `file:${path}`, file: "shared", name: `other-${i}`, runs: 1 });
+      await writer.told(is("written"));
+      await impatient.store.append(newRun(`run_${i}`));
+    }
+  });
+
   it("of a foreign process is waited for without holding the event loop, and written to in the end", async () => {
     const { path, client, store } = await openFile("owned-file");
     const holder = start({ task: "lock", path });
