@@ -1,5 +1,5 @@
 import { type Ctx, workflow } from "varve";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LEASE_MS, openLab } from "../support/lab.ts";
 
 type Body = (ctx: Ctx, input: unknown) => Promise<unknown>;
