@@ -30,7 +30,8 @@ const PLANS: { readonly [N in Name]: string } = {
   CLAIM: "runs:primary w:all r:runs_owner p:json p:json r:primary x:runs_due me:primary i:inbox_run",
   CLAIM_SUSPECT: "runs:primary r:runs_suspect p:json w:primary me:primary i:inbox_run",
   PARK_POISONED: "runs:primary r:runs_suspect p:json w:primary",
-  READ_WORK_AHEAD: "p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary",
+  READ_WORK_AHEAD:
+    "p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary r:runs_suspect p:json w:primary",
   RENEW_LEASE: "workers:primary",
   READ_MAIL: "r:runs_owner i:inbox_run",
   RELEASE_STUCK: "runs:primary r:runs_status p:json",
