@@ -417,10 +417,11 @@ describe("what the code awaits", () => {
 
   it("is reported when it is a step that nobody awaited", async () => {
     const lab = openLab();
+    let late: (value: string) => void = () => {};
     const engine = await lab.engine({
       workflows: [
         flow(async (ctx) => {
-          void ctx.step("forgotten", () => new Promise((resolve) => setTimeout(resolve, 1, "late")));
+          void ctx.step("forgotten", () => new Promise((resolve) => (late = resolve)));
           return ctx.step("awaited", () => 1);
         }),
       ],
@@ -433,9 +434,10 @@ describe("what the code awaits", () => {
     expect(engine.lines).toContainEqual(
       expect.objectContaining({ level: "warn", fields: expect.objectContaining({ steps: ["forgotten"] }) }),
     );
+    late("late");
     await vi.waitFor(async () => {
-      const late = (await lab.history(run.id)).at(-1);
-      expect(late).toMatchObject({ type: "attempt.late", key: "forgotten", data: { value: { value: "late" } } });
+      const last = (await lab.history(run.id)).at(-1);
+      expect(last).toMatchObject({ type: "attempt.late", key: "forgotten", data: { value: { value: "late" } } });
     });
   });
 
