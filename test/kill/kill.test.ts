@@ -83,4 +83,15 @@ describe("runs survive SIGKILL of their process, and no recorded step runs again
     expect(Object.values(landed).reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual(40);
     for (const phase of ["body", "flush", "replay"] as const) expect(landed[phase]).toBeGreaterThanOrEqual(10);
   });
+
+  it.each(["a shared file", "a libSQL server"] as const)(
+    "on %s, where leases decide",
+    { timeout: 180_000 },
+    async (where) => {
+      const kills = { body: 3, flush: 3, commit: 1, replay: 2, anywhere: 1 };
+      const options = { runs: 80, startsEach: 40, processes: 2, kills };
+      const { landed } = await survives(where, options, { leaseMs: 1_000, concurrency: 16 });
+      expect(landed).toEqual(kills);
+    },
+  );
 });
