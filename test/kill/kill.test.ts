@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { Lane, type LaneOptions, type LaneResult } from "./lane.ts";
 import { Place } from "./place.ts";
+import { startServer } from "./server.ts";
 import { outputOf } from "./workload.ts";
 
 const SEED = Number(process.env.KILL_SEED ?? 20_261_121);
@@ -34,18 +32,6 @@ async function survives(
     await server?.stop();
     await place.close();
   }
-}
-
-async function startServer(path: string): Promise<{ url: string; stop: () => Promise<void> }> {
-  const child = spawn(process.execPath, ["test/support/hrana-main.mjs", "--db", path], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await once(child, "close");
-  };
-  return { url: line.replace("listening ", ""), stop };
 }
 
 async function report(where: Where, place: Place, result: LaneResult, seconds: number): Promise<void> {
