@@ -1,4 +1,5 @@
 /** What the process's exit code says. Stable: scripts rely on it. */
+import { isVarveError } from "../kernel/errors.ts";
 
 export const EXIT = {
   ok: 0,
@@ -39,6 +40,10 @@ const BY_NAME: Readonly<Record<string, number>> = {
   ClosedError: EXIT.storage,
 };
 
+/** What a server lets nobody in with, whatever class it has. */
+const ENTRY_CODES = new Set(["UNAUTHENTICATED", "SCOPE_MISSING", "PEER_REFUSED", "HOST_REFUSED", "ORIGIN_REFUSED"]);
+
 export function exitCodeOf(error: unknown): number {
+  if (isVarveError(error) && ENTRY_CODES.has(error.code)) return EXIT.storage;
   return (error instanceof Error ? BY_NAME[error.name] : undefined) ?? EXIT.internal;
 }
