@@ -7,8 +7,8 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^varve$/, replacement: src("index.ts") },
-      { find: /^varve\/(node|deno|bun|edge)$/, replacement: src("runtime/$1.ts") },
-      { find: /^varve\/(http|client)$/, replacement: src("$1/index.ts") },
+      { find: /^varve\/(node|deno|bun|edge|client)$/, replacement: src("runtime/$1.ts") },
+      { find: /^varve\/http$/, replacement: src("http/index.ts") },
     ],
   },
   test: {
