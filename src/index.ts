@@ -16,14 +16,20 @@
  */
 
 export type { Ctx, StepContext, StepOptions } from "./ctx/ctx.ts";
-export type { CannotBeStored, Storable } from "./ctx/storable.ts";
-export type { DeclaredWorkflow, Workflow, WorkflowFactory, WorkflowOptions } from "./ctx/workflow.ts";
+export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
+export type { DeclaredWorkflow, Workflow, WorkflowDeclarer, WorkflowFactory, WorkflowOptions } from "./ctx/workflow.ts";
 // Define workflows
 export { declareWorkflow, isWorkflow, withEnv, workflow } from "./ctx/workflow.ts";
 // Work with an engine
 export type {
+  ApiKey,
+  ApiKeys,
+  ApiScope,
+  DeliveryOutcome,
   Engine,
+  Health,
   ListOptions,
+  NewApiKey,
   RunHandle,
   RunInfo,
   RunPage,
@@ -33,11 +39,11 @@ export type {
   WorkerHandle,
   WorkflowInfo,
 } from "./engine/api.ts";
-export type { DeliveryOutcome } from "./engine/deliver.ts";
 export type { Payload } from "./kernel/codec.ts";
 export { decodePayload } from "./kernel/codec.ts";
 export type { Duration } from "./kernel/duration.ts";
 // Errors
+export type { ErrorFacts } from "./kernel/errors.ts";
 export {
   CancelledError,
   ClosedError,
@@ -76,4 +82,5 @@ export { webhook } from "./triggers/hook.ts";
 export type { RefusalReason, Secrets, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
 export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";
+export type { LogLine, RunFacts } from "./worker/recorder.ts";
 export type { WorkerOptions } from "./worker/worker.ts";

@@ -2,7 +2,7 @@
 import type { Duration } from "../kernel/duration.ts";
 import type { RetryOptions } from "../kernel/retry.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
-import type { Storable } from "./storable.ts";
+import type { IfStorable } from "./storable.ts";
 
 /** What a step's body is given. */
 export interface StepContext<Env = unknown> {
@@ -52,7 +52,11 @@ export interface Ctx<Env = unknown> {
    * @throws StepFailedError when the last attempt failed; its `cause` is the error. OutcomeUnknownError with `once`.
    * @example const order = await ctx.step("load", ({ env }) => env.orders.get(id));
    */
-  step<T>(name: string, body: (step: StepContext<Env>) => T | PromiseLike<T>, ...options: StepArguments<T>): Promise<T>;
+  step<T>(
+    name: string,
+    body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<NoInfer<T>>,
+    options?: StepOptions,
+  ): Promise<T>;
 
   /**
    * Waits. The run leaves memory meanwhile; a million sleeping runs cost rows only.
@@ -79,7 +83,7 @@ export interface Ctx<Env = unknown> {
    * @throws whatever `body` throws
    * @example const total = await ctx.scope("page", async (page) => page.step("fetch", () => fetchPage(1)));
    */
-  scope<T>(name: string, body: (scope: Ctx<Env>) => PromiseLike<T>, ...check: StorableCheck<T>): Promise<T>;
+  scope<T>(name: string, body: ((scope: Ctx<Env>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
 
   /** The time that replay repeats: the instant of the last outcome that the code was given. Never goes back. */
   now(): Date;
@@ -90,9 +94,3 @@ export interface Ctx<Env = unknown> {
   /** Writes a log line, once: not again in replay. */
   readonly log: LogLine;
 }
-
-/** Options, if the log can hold what the body returns; else an argument that nobody has, whose type says why. */
-export type StepArguments<T> = [T] extends [Storable<T>] ? [options?: StepOptions] : [error: Storable<T>];
-
-/** Nothing, if the log can hold `T`; else an argument that nobody has, whose type says why. */
-export type StorableCheck<T> = [T] extends [Storable<T>] ? [] : [error: Storable<T>];

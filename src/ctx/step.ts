@@ -126,24 +126,9 @@ class Attempts {
     this.#call.runBody({
       attempt,
       timeoutMs: this.#timeoutMs(),
-      run: (surroundings) => this.#body(this.#context(attempt, surroundings) as StepContext<never>),
+      run: (surroundings) => this.#body(new Context(this.#call, attempt, surroundings)),
       ended: (outcome) => this.#ended(attempt, outcome),
     });
-  }
-
-  #context(attempt: number, surroundings: BodySurroundings): StepContext {
-    const { key, run } = this.#call;
-    return {
-      key,
-      attempt,
-      idempotencyKey: stepIdempotencyKey(run.id, key),
-      get signal() {
-        return surroundings.signal;
-      },
-      env: surroundings.env,
-      log: surroundings.log,
-      run,
-    };
   }
 
   #ended(attempt: number, outcome: BodyOutcome): void {
@@ -214,6 +199,35 @@ class Attempts {
     const after = formatDuration(this.#policy.deadlineMs ?? 0);
     const message = `the step did not complete by its deadline, ${after} after its first attempt began`;
     return toFailure(new errors.TimeoutError("STEP_DEADLINE", message));
+  }
+}
+
+/** What a body is given. A class, because a getter in an object literal is made anew for each object. */
+class Context implements StepContext<never> {
+  readonly key: string;
+  readonly attempt: number;
+  readonly env: never;
+  readonly run: StepContext["run"];
+  readonly #surroundings: BodySurroundings;
+
+  constructor({ key, run }: LiveCall, attempt: number, surroundings: BodySurroundings) {
+    this.key = key;
+    this.attempt = attempt;
+    this.env = surroundings.env as never;
+    this.run = run;
+    this.#surroundings = surroundings;
+  }
+
+  get idempotencyKey(): string {
+    return stepIdempotencyKey(this.run.id, this.key);
+  }
+
+  get signal(): AbortSignal {
+    return this.#surroundings.signal;
+  }
+
+  get log(): StepContext["log"] {
+    return this.#surroundings.log;
   }
 }
 

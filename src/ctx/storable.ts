@@ -24,6 +24,12 @@ export interface CannotBeStored<Why extends string> {
   readonly "the log cannot hold this value": Why;
 }
 
+/**
+ * What stands beside the type of a function that returns `T`: nothing if the log can hold `T`, else a type that no
+ * function has, so that the compiler refuses it and its message says why.
+ */
+export type IfStorable<T> = [T] extends [Storable<T>] ? unknown : Storable<T>;
+
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /**
@@ -50,7 +56,7 @@ export type Storable<T> =
                   : T extends readonly unknown[]
                     ? { readonly [K in keyof T]: Storable<T[K]> }
                     : HasMethod<T> extends true
-                      ? CannotBeStored<"a class instance; return its data as a plain object">
+                      ? CannotBeStored<"an object with methods, such as a class instance or a response; return its data as a plain object">
                       : { readonly [K in keyof T]: Storable<T[K]> };
 
 /** Whether an object has a method: then it is an instance of a class (a response, a stream), not data. */

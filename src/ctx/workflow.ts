@@ -5,7 +5,8 @@ import { validateNow } from "../kernel/validate.ts";
 import { checkProgramId, type Schema, type WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { Program, Recorder } from "../worker/recorder.ts";
 import { createCtx } from "./create.ts";
-import type { Ctx, StorableCheck } from "./ctx.ts";
+import type { Ctx } from "./ctx.ts";
+import type { IfStorable } from "./storable.ts";
 
 type InferInput<S extends Schema> = StandardSchemaV1.InferInput<S>;
 type InferOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>;
@@ -38,21 +39,22 @@ type Returned<Out extends Schema | undefined> = Out extends Schema ? InferInput<
 /** What a run comes to: what the output schema makes of it, or what the function returns. */
 type Result<Out extends Schema | undefined, R> = Out extends Schema ? InferOutput<Out> : R;
 
-/** Defines workflows whose steps are given an `Env`. */
-export interface WorkflowFactory<Env> {
-  /** With an input schema. */
-  <In extends Schema, R extends Returned<Out>, Out extends Schema | undefined = undefined>(
-    options: WorkflowOptions<In, Out> & { readonly input: In },
-    run: (ctx: Ctx<Env>, input: InferOutput<In>) => PromiseLike<R>,
-    ...check: StorableCheck<R>
-  ): Workflow<InferInput<In>, Result<Out, R>, Env>;
-  /** Without: the input is what the function says it is, and is not checked. */
-  <R extends Returned<Out>, Input = unknown, Out extends Schema | undefined = undefined>(
-    options: WorkflowOptions<undefined, Out>,
-    run: (ctx: Ctx<Env>, input: Input) => PromiseLike<R>,
-    ...check: StorableCheck<R>
-  ): Workflow<Input, Result<Out, R>, Env>;
-}
+/** What the function is given: what the input schema makes, or what the function says that it is. */
+type Given<In extends Schema | undefined, Input> = In extends Schema ? InferOutput<In> : Input;
+
+/** What a start takes. */
+type Taken<In extends Schema | undefined, Input> = In extends Schema ? InferInput<In> : Input;
+
+/** Defines workflows whose steps are given an `Env`. Without an input schema the input is not checked. */
+export type WorkflowFactory<Env> = <
+  R extends Returned<Out>,
+  Input = unknown,
+  In extends Schema | undefined = undefined,
+  Out extends Schema | undefined = undefined,
+>(
+  options: WorkflowOptions<In, Out>,
+  run: ((ctx: Ctx<Env>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<NoInfer<R>>,
+) => Workflow<Taken<In, Input>, Result<Out, R>, Env>;
 
 type Run = (ctx: Ctx<never>, input: never) => PromiseLike<unknown>;
 

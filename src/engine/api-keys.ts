@@ -18,7 +18,7 @@ import type { ApiKey, ApiKeys, ApiScope, NewApiKey } from "./api.ts";
 export const API_SCOPES: readonly ApiScope[] = ["runs:read", "runs:write"];
 
 /** The most keys that are not revoked. */
-export const API_KEYS_MAX = 1_000;
+const API_KEYS_MAX = 1_000;
 
 /** How long a copy of the keys is used, milliseconds. */
 const COPY_MS = 2_000;

@@ -5,9 +5,8 @@ import type { Ports } from "../kernel/ports.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
-import type { WebhookRequest } from "../triggers/scheme.ts";
+import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
 import type { WorkerOptions } from "../worker/worker.ts";
-import type { DeliveryOutcome } from "./deliver.ts";
 
 export interface StartOptions {
   /** A start with a used key makes no run but returns the one that has it. The key belongs to the workflow. */
@@ -81,6 +80,12 @@ export interface StartedRun<Output = unknown> extends RunHandle<Output> {
   /** False: the run existed under the idempotency key. */
   readonly created: boolean;
 }
+
+/** What became of a webhook request. */
+export type DeliveryOutcome =
+  | { readonly kind: "accepted"; readonly deliveryId: string; readonly run: StartedRun }
+  /** Nothing was stored. The sender should be told no more than that. */
+  | { readonly kind: "refused"; readonly reason: RefusalReason | "unknown-hook"; readonly detail: string };
 
 export interface ListOptions {
   readonly workflow?: string;
@@ -183,14 +188,14 @@ export interface Engine {
   readonly keys: ApiKeys;
   /** The time, the log lines and the randomness of the engine, for what is built on it. */
   readonly ports: Pick<Ports, "clock" | "logger" | "random">;
+  /** Starts a run of a registered workflow by its name. */
+  start(workflow: string, input?: unknown, options?: StartOptions): Promise<StartedRun>;
   /** Starts a run. When this resolves the run is durable. */
   start<Input, Output>(
     workflow: WorkflowRef<Input, Output>,
     input: Input,
     options?: StartOptions,
   ): Promise<StartedRun<Output>>;
-  /** Starts a run of a registered workflow by its name. */
-  start(workflow: string, input?: unknown, options?: StartOptions): Promise<StartedRun>;
   /** A handle of a run, typed by its workflow. Asks nothing of the log. */
   run<Output>(workflow: WorkflowRef<never, Output>, id: string): RunHandle<Output>;
   run(id: string): RunHandle;

@@ -3,14 +3,8 @@ import { toFailure } from "../kernel/failure.ts";
 import { validate } from "../kernel/validate.ts";
 import type { DeliveryRow } from "../log/port.ts";
 import { deliveryOf, type Hook } from "../triggers/hook.ts";
-import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
-import type { StartedRun } from "./api.ts";
-
-/** What became of a webhook request. */
-export type DeliveryOutcome =
-  | { readonly kind: "accepted"; readonly deliveryId: string; readonly run: StartedRun }
-  /** Nothing was stored. The sender should be told no more than that. */
-  | { readonly kind: "refused"; readonly reason: RefusalReason | "unknown-hook"; readonly detail: string };
+import type { WebhookRequest } from "../triggers/scheme.ts";
+import type { DeliveryOutcome, StartedRun } from "./api.ts";
 
 /** Headers that prove who sends: kept, they would be a secret in the log. */
 const SECRET_HEADERS = new Set(["authorization", "cookie", "proxy-authorization", "x-gitlab-token"]);

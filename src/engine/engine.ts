@@ -15,12 +15,12 @@ import type { DeliveryRow, LogStore, MessageVerdict, RunFilter } from "../log/po
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
-import type { Host } from "../worker/host.ts";
+import type { Asked } from "../worker/host.ts";
 import type { Program } from "../worker/recorder.ts";
 import { programKey, Worker, type WorkerOptions } from "../worker/worker.ts";
 import type * as api from "./api.ts";
 import { ApiKeyRing } from "./api-keys.ts";
-import { type DeliveryOutcome, deliver } from "./deliver.ts";
+import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { engineClosed, Results } from "./results.ts";
 import { runInfo } from "./run-info.ts";
@@ -47,8 +47,7 @@ export interface EngineParts {
   readonly limits?: Partial<Limits>;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
-  /** For tests and checks: each call that workflow code makes. */
-  readonly asked?: Host["asked"];
+  readonly asked?: Asked | undefined;
 }
 
 /** How long `close` waits for the last writes. */
@@ -79,7 +78,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
-  readonly #asked: Host["asked"];
+  readonly #asked: Asked | undefined;
   readonly #bus: Bus;
   /** What wakes those who wait for something in the log. */
   readonly #news: Bus;
@@ -112,7 +111,13 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
     this.#newToken = idSource("msg", ports);
-    this.results = new Results(store, ports.clock, this.#news, this.#shutdown);
+    this.results = new Results({
+      store,
+      clock: ports.clock,
+      bus: this.#news,
+      shutdown: this.#shutdown,
+      isUnderWay: (runId) => [...this.#workers].some((worker) => worker.isAt(runId)),
+    });
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
@@ -273,7 +278,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return verdict;
   }
 
-  async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<DeliveryOutcome> {
+  async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<api.DeliveryOutcome> {
     this.#checkOpen();
     const received = { ...request, receivedAt: Math.floor(this.#ports.clock.now()) };
     return await deliver(this.#hooks.get(hookName), received, (hook, input, delivery, idempotencyKey) =>

@@ -37,7 +37,8 @@ export class Handle<Output> implements RunHandle<Output> {
   async result(options: Parameters<RunHandle["result"]>[0] = {}): Promise<Output> {
     const timeoutMs = options.timeout === undefined ? null : parseDuration(options.timeout);
     const { signal = null } = options;
-    return outputOf(await this.#host.results.ended(this.id, { timeoutMs, signal })) as Output;
+    const ended = await this.#host.results.ended(this.id, { timeoutMs, signal });
+    return ("output" in ended ? decodeOutput(ended.output) : outputOf(ended.row)) as Output;
   }
 
   async cancel(options: { readonly reason?: string } = {}): Promise<void> {
@@ -71,7 +72,7 @@ export class Handle<Output> implements RunHandle<Output> {
 /** What a run that has ended came to. */
 function outputOf(row: RunRow): unknown {
   const { id, status } = row;
-  if (status === "completed") return decodePayload(JSON.parse(row.result ?? "{}") as Payload);
+  if (status === "completed") return decodeOutput(row.result ?? "{}");
   if (status === "cancelled") {
     const reason = cancelReason(row);
     throw new errors.RunCancelledError(
@@ -87,4 +88,8 @@ function outputOf(row: RunRow): unknown {
     { runId: id },
     { cause },
   );
+}
+
+function decodeOutput(text: string): unknown {
+  return decodePayload(JSON.parse(text) as Payload);
 }

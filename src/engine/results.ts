@@ -4,6 +4,7 @@ import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import type { LogStore, RunRow } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
+import { resultText } from "../worker/row.ts";
 import type { Shutdown } from "./shutdown.ts";
 
 /** Between two looks at a run that another process may end, milliseconds: doubled from `first` to `max`. */
@@ -15,74 +16,112 @@ export interface WaitOptions {
   readonly signal: AbortSignal | null;
 }
 
+/** How a run ended: with the text of its output, as its row holds it, or otherwise, as the row says. */
+export type Ended = { readonly output: string } | { readonly row: RunRow };
+
+export interface ResultsParts {
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly shutdown: Shutdown;
+  /** Whether a worker that tells this bus is at the run: then its end is still to come. */
+  readonly isUnderWay: (runId: string) => boolean;
+}
+
+/** One wait for one run. */
+interface Wait {
+  readonly woken: Promise<void>;
+  readonly wake: () => void;
+  /** The result's text, once the bus has told it. */
+  output: string | null;
+}
+
 /** Tells who waits for a run when it has ended: at once if that happens in this process, else by looking. */
 export class Results {
-  readonly #store: LogStore;
-  readonly #clock: Clock;
-  readonly #shutdown: Shutdown;
-  /** What wakes those who wait, by run. */
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #parts: ResultsParts;
+  /** Who waits, by run. */
+  readonly #waiting = new Map<string, Set<Wait>>();
 
-  constructor(store: LogStore, clock: Clock, bus: Bus, shutdown: Shutdown) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#shutdown = shutdown;
-    for (const type of ["run.completed", "run.failed", "run.cancelled"] as const) {
-      bus.on(type, ({ runId }) => {
-        for (const wake of this.#waiting.get(runId) ?? []) wake();
-      });
+  constructor(parts: ResultsParts) {
+    this.#parts = parts;
+    const { bus } = parts;
+    bus.on("run.completed", ({ runId, data }) =>
+      this.#tell(runId, () => resultText({ status: "completed", output: data })),
+    );
+    for (const type of ["run.failed", "run.cancelled"] as const)
+      bus.on(type, ({ runId }) => this.#tell(runId, () => null));
+  }
+
+  #tell(runId: string, output: () => string | null): void {
+    const waits = this.#waiting.get(runId);
+    if (waits === undefined) return;
+    const text = output();
+    for (const wait of waits) {
+      wait.output = text;
+      wait.wake();
     }
   }
 
   /**
-   * The row of a run that has ended.
+   * A run that has ended.
    *
    * @throws NotFoundError, TimeoutError, ClosedError, whatever `signal` was aborted with
    */
-  async ended(runId: string, { timeoutMs, signal }: WaitOptions): Promise<RunRow> {
-    const giveUpAt = timeoutMs === null ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + timeoutMs;
+  async ended(runId: string, { timeoutMs, signal }: WaitOptions): Promise<Ended> {
+    const { store, clock, shutdown } = this.#parts;
+    const giveUpAt = timeoutMs === null ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
+    // A run that is under way here needs no look: two reads a run were half the time of a short one.
+    let isUnderWay = this.#parts.isUnderWay(runId);
     let pollMs: number = POLL_MS.first;
     for (;;) {
       // Registered before the look, so that an end between the two is not missed.
-      const news = this.#listen(runId, signal);
+      const wait = this.#listen(runId, signal);
       try {
-        const row = await this.#store.getRun(runId);
-        if (row === null) throw notFound(runId);
-        if (isTerminalStatus(row.status)) return row;
+        const row = isUnderWay ? null : await this.#look(runId);
+        if (row !== null && isTerminalStatus(row.status)) return { row };
         signal?.throwIfAborted();
-        const leftMs = giveUpAt - this.#clock.monotonic();
-        if (leftMs <= 0) throw timedOut(row, timeoutMs ?? 0);
-        await this.#within(this.#store.exclusive ? leftMs : Math.min(leftMs, pollMs), news);
-        if (this.#shutdown.isOver) throw engineClosed();
+        const leftMs = giveUpAt - clock.monotonic();
+        if (row !== null && leftMs <= 0) throw timedOut(row, timeoutMs ?? 0);
+        await this.#within(store.exclusive ? leftMs : Math.min(leftMs, pollMs), wait);
+        if (wait.output !== null) return { output: wait.output };
+        if (shutdown.isOver) throw engineClosed();
+        isUnderWay = false;
         pollMs = Math.min(pollMs * 2, POLL_MS.max);
       } finally {
-        news.end();
+        wait.end();
       }
     }
   }
 
-  async #within(ms: number, news: { wake: () => void; woken: Promise<void> }): Promise<void> {
-    const cancel = Number.isFinite(ms) ? this.#clock.timer(ms, news.wake) : () => {};
-    await news.woken;
+  async #look(runId: string): Promise<RunRow> {
+    const row = await this.#parts.store.getRun(runId);
+    if (row === null) throw notFound(runId);
+    return row;
+  }
+
+  async #within(ms: number, { wake, woken }: Wait): Promise<void> {
+    const cancel = Number.isFinite(ms) ? this.#parts.clock.timer(ms, wake) : () => {};
+    await woken;
     cancel();
   }
 
-  #listen(runId: string, signal: AbortSignal | null): { wake: () => void; woken: Promise<void>; end: () => void } {
+  #listen(runId: string, signal: AbortSignal | null): Wait & { end: () => void } {
     let wake = () => {};
     const woken = new Promise<void>((resolve) => {
       wake = resolve;
     });
     const waits = this.#waiting.get(runId) ?? new Set();
-    this.#waiting.set(runId, waits.add(wake));
-    const forget = this.#shutdown.on(wake);
+    const forget = this.#parts.shutdown.on(wake);
     signal?.addEventListener("abort", wake);
     const end = () => {
-      waits.delete(wake);
+      waits.delete(wait);
       if (waits.size === 0 && this.#waiting.get(runId) === waits) this.#waiting.delete(runId);
       forget();
       signal?.removeEventListener("abort", wake);
     };
-    return { wake, woken, end };
+    const wait: Wait & { end: () => void } = { wake, woken, output: null, end };
+    this.#waiting.set(runId, waits.add(wait));
+    return wait;
   }
 }
 

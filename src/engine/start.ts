@@ -10,7 +10,7 @@ import type { Source } from "../worker/writer.ts";
 import type { StartOptions } from "./api.ts";
 
 /** The most tags of a run. */
-export const TAGS_MAX = 32;
+const TAGS_MAX = 32;
 
 /** A start whose options are checked and whose input is encoded. */
 export interface PreparedStart {

@@ -4,7 +4,7 @@
  */
 import { type Context, Hono } from "hono";
 import type { Engine } from "../engine/api.ts";
-import { DefinitionError, NotFoundError } from "../kernel/errors.ts";
+import { DefinitionError, isVarveError, NotFoundError } from "../kernel/errors.ts";
 import { type Auth, gateOf } from "./auth.ts";
 import { jsonResponse } from "./json.ts";
 import { openApi } from "./openapi.ts";
@@ -44,6 +44,9 @@ const SECURITY_HEADERS = {
 /** Where the document is that describes the others. */
 const OPENAPI_PATH = "/openapi.json";
 
+/** Made at the first request: it takes milliseconds, which nobody without a key should cost us twice. */
+let document: Readonly<Record<string, unknown>> | null = null;
+
 const getOpenApi = route({
   id: "openApi",
   method: "GET",
@@ -51,8 +54,11 @@ const getOpenApi = route({
   access: "open",
   summary: "This document.",
   answers: { 200: { description: "OpenAPI 3.1.", schema: openApiSchema } },
-  handle: ({ request }) =>
-    jsonResponse(200, openApi(ROUTES, new URL(request.url).pathname.slice(0, -OPENAPI_PATH.length))),
+  handle: ({ request }) => {
+    document ??= openApi(ROUTES);
+    const base = new URL(request.url).pathname.slice(0, -OPENAPI_PATH.length);
+    return jsonResponse(200, { ...document, servers: [{ url: base === "" ? "/" : base }] });
+  },
 });
 
 /** All routes. */
@@ -102,8 +108,8 @@ async function answerOrProblem(site: Site, c: Context, serve: () => Response | P
   try {
     return await serve();
   } catch (error) {
-    // Nobody is there to be told, and what broke off because of that is no news.
-    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
+    // Nobody is there to be told, and what broke off because of that is no fault.
+    if (!isVarveError(error) && c.req.raw.signal.aborted) return new Response(null, { status: 499 });
     return problemResponse(error, site.engine.ports, c.req.raw);
   }
 }

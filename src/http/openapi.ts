@@ -1,12 +1,12 @@
 /** The OpenAPI 3.1 document, made of the routes and of the schemas that check what goes in and out. Pure. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Answer, Route } from "./route.ts";
 import { problemSchema, wireSchemas } from "./wire.ts";
 
 type JsonObject = Record<string, unknown>;
 
-/** The document of `routes`. `base`: the app's place, such as `/varve`. */
-export function openApi(routes: readonly Route[], base: string): JsonObject {
+/** The document of `routes`, but for where they are served. */
+export function openApi(routes: readonly Route[]): JsonObject {
   const paths: Record<string, JsonObject> = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
@@ -19,7 +19,6 @@ export function openApi(routes: readonly Route[], base: string): JsonObject {
       version: "1",
       description: "Durable runs of workflows: start them, look at them, follow their log. Instants are milliseconds.",
     },
-    servers: [{ url: base === "" ? "/" : base }],
     paths,
     components: {
       schemas: componentSchemas(),

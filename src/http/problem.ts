@@ -59,7 +59,7 @@ const FACTS_LENGTH_MAX = 16_384;
 const RETRY_AFTER_S = "1";
 
 /** The status of an error. */
-export function statusOf(error: unknown): number {
+function statusOf(error: unknown): number {
   if (!isVarveError(error)) return 500;
   if (error.name === "StoreError") return error.facts["retry"] === true ? 503 : 500;
   const byCode = Object.hasOwn(STATUS_BY_CODE, error.code) ? STATUS_BY_CODE[error.code] : undefined;
@@ -79,7 +79,7 @@ export function problemResponse(error: unknown, ports: Pick<Ports, "logger" | "r
 }
 
 /** A problem as an answer. */
-export function problemText(problem: WireProblem, headers: Readonly<Record<string, string>>): Response {
+function problemText(problem: WireProblem, headers: Readonly<Record<string, string>>): Response {
   const text = JSON.stringify(problem);
   return new Response(text, {
     status: problem.status,
@@ -88,13 +88,13 @@ export function problemText(problem: WireProblem, headers: Readonly<Record<strin
 }
 
 /** Names one answer, so that its log line is found. */
-export function occurrence({ random }: Pick<Ports, "random">): string {
+function occurrence({ random }: Pick<Ports, "random">): string {
   const hex = [...random.bytes(8)].map((byte) => byte.toString(16).padStart(2, "0"));
   return `urn:varve:occurrence:${hex.join("")}`;
 }
 
 /** The problem that an error is. */
-export function problemOf(error: unknown, instance: string): WireProblem {
+function problemOf(error: unknown, instance: string): WireProblem {
   const status = statusOf(error);
   if (status >= 500) return ourFault(error, status, instance);
   const { code, message, name, facts } = error as VarveError;

@@ -1,5 +1,5 @@
 /** What query parameters look like: texts, or lists of texts when one comes several times. */
-import { z } from "zod";
+import * as z from "zod";
 import { nameSchema } from "./wire.ts";
 
 /** A whole number of decimal digits. */

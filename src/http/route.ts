@@ -3,7 +3,7 @@
  * describes them, both from these records alone.
  */
 import type { Context } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import type { ApiScope, Engine } from "../engine/api.ts";
 import { validateNow } from "../kernel/validate.ts";
 import type { Gate } from "./auth.ts";

@@ -5,7 +5,8 @@
  * client costs no memory. A reader ends with its client, with the engine, and with the key that let it in.
  */
 import type { RunEvent } from "../kernel/events.ts";
-import type { Clock } from "../kernel/ports.ts";
+import { toFailure } from "../kernel/failure.ts";
+import type { Ports } from "../kernel/ports.ts";
 
 /** Something is sent so often at least, so that a proxy does not take the answer for dead; keys are looked at again. */
 export const KEEP_ALIVE_MS = 15_000;
@@ -19,7 +20,7 @@ export interface EventStreamOptions {
   /** Whether the answer ends with this event. */
   readonly isLast: (event: RunEvent) => boolean;
   readonly isStillAllowed: () => Promise<boolean>;
-  readonly clock: Clock;
+  readonly ports: Pick<Ports, "clock" | "logger">;
 }
 
 /** The body of an answer. */
@@ -50,11 +51,20 @@ class Reader {
 
   constructor(options: EventStreamOptions) {
     this.#options = options;
-    this.#allowedAt = options.clock.monotonic();
+    this.#allowedAt = options.ports.clock.monotonic();
   }
 
-  /** What is sent next; null: the answer ends. */
+  /** What is sent next; null: the answer ends. A fault ends it too: the client connects again and misses nothing. */
   async next(): Promise<string | null> {
+    try {
+      return await this.#piece();
+    } catch (error) {
+      this.#options.ports.logger.log("error", "a stream of events broke off", { error: toFailure(error) });
+      return this.#end();
+    }
+  }
+
+  async #piece(): Promise<string | null> {
     if (this.#events === null) {
       this.#events = this.#options.read(this.#left.signal)[Symbol.asyncIterator]();
       return `retry: ${RETRY_MS}\n\n`;
@@ -85,7 +95,7 @@ class Reader {
   async #within(next: Promise<IteratorResult<RunEvent>>): Promise<IteratorResult<RunEvent> | "quiet"> {
     let cancel = () => {};
     const quiet = new Promise<"quiet">((resolve) => {
-      cancel = this.#options.clock.timer(KEEP_ALIVE_MS, () => resolve("quiet"));
+      cancel = this.#options.ports.clock.timer(KEEP_ALIVE_MS, () => resolve("quiet"));
     });
     try {
       return await Promise.race([next, quiet]);
@@ -95,7 +105,7 @@ class Reader {
   }
 
   async #isAllowed(): Promise<boolean> {
-    const now = this.#options.clock.monotonic();
+    const now = this.#options.ports.clock.monotonic();
     if (now - this.#allowedAt < KEEP_ALIVE_MS) return true;
     this.#allowedAt = now;
     return await this.#options.isStillAllowed();

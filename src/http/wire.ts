@@ -6,7 +6,10 @@
  * says what was where: `decodePayload({ value: output, meta: outputMeta })` gives the value (see `kernel/codec.ts`).
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
-import { z } from "zod";
+import * as z from "zod";
+import type { RunInfo } from "../engine/api.ts";
+import type { RunEvent } from "../kernel/events.ts";
+import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { isStorableText, NAME_LENGTH_MAX } from "../kernel/text.ts";
 
@@ -75,8 +78,11 @@ export const failureSchema = named(
     get cause() {
       return failureSchema.optional();
     },
+    get errors() {
+      return z.array(failureSchema).optional();
+    },
     fields: z.record(z.string(), z.unknown()).optional(),
-  }),
+  } satisfies Record<keyof Failure, unknown>),
 );
 
 export const runSchema = named(
@@ -101,7 +107,7 @@ export const runSchema = named(
     deadlineAt: instantSchema.nullable(),
     worker: z.string().nullable().describe("The worker that has it."),
     events: z.number().int().describe("How many events its history has."),
-  }),
+  } satisfies Record<keyof RunInfo | "outputMeta", unknown>),
 );
 
 export const eventSchema = named(
@@ -119,7 +125,7 @@ export const eventSchema = named(
     attempt: z.number().int().nullable(),
     at: instantSchema,
     data: z.record(z.string(), z.unknown()),
-  }),
+  } satisfies Record<keyof RunEvent, unknown>),
 );
 
 export const startRequestSchema = named(

@@ -95,7 +95,7 @@ export function decodePayload(payload: Payload): unknown {
     let last: PathSegment = "value";
     for (const segment of path) {
       parent = ownCopy(parent, last, copies);
-      if (!Object.hasOwn(parent, segment)) throw corrupt(path, tag);
+      if (!hasPlace(parent, segment)) throw corrupt(path, tag);
       last = segment;
     }
     define(parent, last, revived(tag, parent[last], path));
@@ -109,6 +109,11 @@ function isPlaces(meta: unknown): boolean {
 }
 
 type Container = Record<PathSegment, unknown>;
+
+/** Not an array's `length`, which is its own too. */
+function hasPlace(parent: Container, segment: PathSegment): boolean {
+  return Object.hasOwn(parent, segment) && (typeof segment === "number" || !Array.isArray(parent));
+}
 
 /** What is at `place`, copied unless it is a copy already. What holds no places has none to look for: `{}`. */
 function ownCopy(parent: Container, place: PathSegment, copies: Set<unknown>): Container {

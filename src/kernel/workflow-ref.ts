@@ -6,7 +6,7 @@ import { checkName } from "./text.ts";
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
 /** The version of a workflow that names none. */
-export const DEFAULT_VERSION = "1";
+const DEFAULT_VERSION = "1";
 
 /** A workflow by name and version. `Input` is what a start takes, `Output` what a run comes to. */
 export interface WorkflowRef<Input = unknown, Output = unknown> {

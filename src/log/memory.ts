@@ -171,11 +171,12 @@ class MemoryStore implements LogStore {
     return mail.length >= INBOX_ROWS_MAX ? "full" : "accepted";
   }
 
-  async openWorker(worker: string, leaseMs: number): Promise<void> {
+  async openWorker(worker: string, leaseMs: number): Promise<number> {
     const now = Math.floor(this.#clock.now());
     const known = this.#workers.get(worker);
     if (known !== undefined) known.expiresAt = now + leaseMs;
     else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs });
+    return now;
   }
 
   async heartbeat(worker: string, leaseMs: number): Promise<{ alive: boolean; mail: string[] }> {
@@ -190,9 +191,11 @@ class MemoryStore implements LogStore {
     return row !== undefined && row.expiresAt > Math.floor(this.#clock.now());
   }
 
-  async closeWorker(worker: string): Promise<void> {
+  async closeWorker(worker: string, { forget } = { forget: false }): Promise<void> {
     const row = this.#workers.get(worker);
     if (row !== undefined) row.expiresAt = Math.min(row.expiresAt, Math.floor(this.#clock.now()));
+    const owns = [...this.#runs.values()].some((run) => run.owner === worker);
+    if (forget && !owns) this.#workers.delete(worker);
   }
 
   async listWorkers(): Promise<WorkerRow[]> {
@@ -229,16 +232,17 @@ class MemoryStore implements LogStore {
 
   async workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
     const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
-    const normal = known.filter((run) => run.unclean < UNCLEAN_ALONE_FROM);
-    const due = normal.flatMap((run) => run.availableAt ?? []);
-    const leases = normal.flatMap((run) =>
-      run.owner === null || run.owner === worker ? [] : (this.#workers.get(run.owner)?.expiresAt ?? []),
-    );
-    const instants = [...due, ...leases];
+    const now = Math.floor(this.#clock.now());
+    const isSuspect = (run: RunRow) => run.unclean >= UNCLEAN_ALONE_FROM;
+    const instants = known.flatMap((run) => {
+      const leaseOf = run.owner === worker ? null : run.owner;
+      const at = run.availableAt ?? (leaseOf === null ? null : (this.#workers.get(leaseOf)?.expiresAt ?? null));
+      return at === null || (isSuspect(run) && at <= now) ? [] : [at];
+    });
     return {
       dueAt: instants.length === 0 ? null : Math.min(...instants),
-      suspectDue: known.some((run) => run.unclean >= UNCLEAN_ALONE_FROM && this.#isClaimable(run)),
-      now: Math.floor(this.#clock.now()),
+      suspectDue: known.some((run) => isSuspect(run) && this.#isClaimable(run)),
+      now,
     };
   }
 

@@ -179,7 +179,10 @@ export const POISONED = "RUN_POISONED";
 
 /** When a worker is needed next. */
 export interface WorkAhead {
-  /** The earliest instant at which a run of the asked programs can be claimed; null: none is in sight. */
+  /**
+   * The earliest instant at which a run of the asked programs can be claimed; null: none is in sight. Of runs that must
+   * be claimed alone only those count that are not due yet.
+   */
   readonly dueAt: number | null;
   /** Whether a run is due that must be claimed alone. */
   readonly suspectDue: boolean;
@@ -259,11 +262,14 @@ export interface LogStore {
   changed(): Promise<boolean>;
   append(write: LogWrite): Promise<WriteVerdict>;
 
-  /** Registers a worker with a lease of `leaseMs`. */
-  openWorker(worker: string, leaseMs: number): Promise<void>;
+  /** Registers a worker with a lease of `leaseMs`. Returns the database's clock. */
+  openWorker(worker: string, leaseMs: number): Promise<number>;
   heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
-  /** Ends a worker's lease: what it still owns may be claimed at once. */
-  closeWorker(worker: string): Promise<void>;
+  /**
+   * Ends a worker's lease: what it still owns may be claimed at once. `forget`: nothing that it sent can still come in, so
+   * its row goes too, unless it owns something.
+   */
+  closeWorker(worker: string, options?: { readonly forget: boolean }): Promise<void>;
   listWorkers(): Promise<WorkerRow[]>;
 
   /** Takes due runs, and runs whose owner's lease has ended, for a worker whose own lease has not. */

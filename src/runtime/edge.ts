@@ -75,7 +75,7 @@ function openStore({ db: url, authToken }: Pick<EngineOptions, "db" | "authToken
     );
   }
   const config = authToken === undefined ? { url } : { url, authToken };
-  return storePerCall(() => new Database({ client: createClient(config), kind: "remote", ports }));
+  return storePerCall(() => new Database({ client: createClient(config), kind: "remote", name: url, ports }));
 }
 
 // biome-ignore lint/suspicious/noConsole: an isolate has no other place for its log lines

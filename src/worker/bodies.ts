@@ -11,7 +11,7 @@ import { formatDuration } from "../kernel/duration.ts";
 import { TimeoutError } from "../kernel/errors.ts";
 import type { Clock } from "../kernel/ports.ts";
 import type { CallKind } from "../kernel/state.ts";
-import type { Body, BodyOutcome, LogLine } from "./recorder.ts";
+import type { Body, BodyOutcome, BodySurroundings, LogLine } from "./recorder.ts";
 
 /** Who a body belongs to. */
 export interface BodyOwner {
@@ -36,19 +36,47 @@ export interface BodyHost {
 /** A body that holds the thread for longer than this is reported. */
 const BLOCKED_MS = 1_000;
 
-interface Running {
+/** A body, and what it is given. A class, because a getter in an object literal is made anew for each object. */
+class Running implements BodySurroundings {
   readonly owner: BodyOwner;
   readonly body: Body;
-  controller: AbortController | null;
+  readonly env: unknown;
+  readonly #log: LogLine;
+  #controller: AbortController | null = null;
   /** Null until the body is started. */
-  cancelTimeout: (() => void) | null;
-  started: boolean;
-  told: boolean;
+  cancelTimeout: (() => void) | null = null;
+  started = false;
+  told = false;
+
+  constructor(owner: BodyOwner, body: Body, { env, log }: BodyHost) {
+    this.owner = owner;
+    this.body = body;
+    this.env = env;
+    this.#log = log;
+  }
+
+  get log(): LogLine {
+    const { key: step } = this.owner;
+    const { attempt } = this.body;
+    return (level, message, fields) => this.#log(level, message, { step, attempt, ...fields });
+  }
+
+  /** Made when it is asked for: most bodies never look at it. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.told) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    if (this.started) this.#controller?.abort(reason);
+  }
 }
 
 export class Bodies {
   readonly #host: BodyHost;
   readonly #running = new Set<Running>();
+  #runIsOver = false;
 
   constructor(host: BodyHost) {
     this.#host = host;
@@ -65,7 +93,7 @@ export class Bodies {
 
   /** Announces a body: from now on the run waits for it. The returned function starts it, unless it was abandoned. */
   add(owner: BodyOwner, body: Body): () => void {
-    const running: Running = { owner, body, controller: null, cancelTimeout: null, started: false, told: false };
+    const running = new Running(owner, body, this.#host);
     this.#running.add(running);
     return () => this.#start(running);
   }
@@ -73,22 +101,13 @@ export class Bodies {
   #start(running: Running): void {
     if (running.told) return;
     const { body, owner } = running;
-    const { clock, env, log } = this.#host;
+    const { clock } = this.#host;
     running.started = true;
     if (body.timeoutMs !== null) running.cancelTimeout = clock.timer(body.timeoutMs, () => this.#timeOut(running));
     const startedAt = clock.monotonic();
     let result: unknown;
     try {
-      result = body.run({
-        get signal() {
-          // Most bodies never look at it.
-          running.controller ??= new AbortController();
-          if (running.told) running.controller.abort();
-          return running.controller.signal;
-        },
-        env,
-        log: (level, message, fields) => log(level, message, { step: owner.key, attempt: body.attempt, ...fields }),
-      });
+      result = body.run(running);
     } catch (error) {
       result = Promise.reject(error);
     }
@@ -101,14 +120,18 @@ export class Bodies {
   }
 
   #ended(running: Running, outcome: BodyOutcome): void {
-    if (running.told) this.#host.late(running.owner, running.body.attempt, outcome);
-    else this.#tell(running, outcome);
+    if (!running.told && !this.#runIsOver) {
+      this.#tell(running, outcome);
+      return;
+    }
+    this.#forget(running);
+    this.#host.late(running.owner, running.body.attempt, outcome);
   }
 
   #timeOut(running: Running): void {
     const after = formatDuration(running.body.timeoutMs ?? 0);
     this.#tell(running, { kind: "timeout" });
-    abort(running, new TimeoutError("ATTEMPT_TIMEOUT", `the attempt took longer than its time-out of ${after}`));
+    running.abort(new TimeoutError("ATTEMPT_TIMEOUT", `the attempt took longer than its time-out of ${after}`));
   }
 
   #tell(running: Running, outcome: BodyOutcome): void {
@@ -123,12 +146,17 @@ export class Bodies {
     this.#running.delete(running);
   }
 
+  /** The run's end is queued: nobody waits for bodies any more, but they are aborted only once it is durable. */
+  runIsOver(): void {
+    this.#runIsOver = true;
+  }
+
   /** Stops waiting for all bodies and aborts those that run. Returns what was given up. */
   abandon(reason: unknown): { owner: BodyOwner; attempt: number }[] {
     const abandoned = [...this.#running];
     for (const running of abandoned) {
       this.#forget(running);
-      abort(running, reason);
+      running.abort(reason);
     }
     return abandoned.map(({ owner, body }) => ({ owner, attempt: body.attempt }));
   }
@@ -139,8 +167,4 @@ export class Bodies {
     for (const running of abandoned) this.#forget(running);
     return abandoned.map(({ owner, body }) => ({ owner, attempt: body.attempt }));
   }
-}
-
-function abort(running: Running, reason: unknown): void {
-  if (running.started) running.controller?.abort(reason);
 }

@@ -14,7 +14,7 @@ export interface CallHost {
   callState(call: Call): CallState;
   record<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
-  mayBegin(timeoutMs: number | null): boolean;
+  mayBegin(call: Call, timeoutMs: number | null): boolean;
   runBody(call: Call, body: Body): void;
   /** The call waits for time from now on. */
   waiting(): void;
@@ -40,7 +40,7 @@ export class Call implements LiveCall {
       this.reject = reject;
     });
     // A call that nobody awaits may fail: that is recorded and reported, and must not end the process.
-    this.promise.catch(() => {});
+    this.promise.catch(ignore);
   }
 
   get run(): RunFacts {
@@ -87,7 +87,7 @@ export class Call implements LiveCall {
   }
 
   mayBegin(timeoutMs: number | null): boolean {
-    return this.#host.mayBegin(timeoutMs);
+    return this.#host.mayBegin(this, timeoutMs);
   }
 
   runBody(body: Body): void {
@@ -98,3 +98,5 @@ export class Call implements LiveCall {
     return new Scope(this.key);
   }
 }
+
+function ignore(): void {}

@@ -6,7 +6,8 @@
  *
  * I1 One look at a time. A nudge during a look is another look after it, so nothing that becomes due is missed.
  * I2 An alarm is only ever moved earlier: a look too many is harmless, a look too few is a run that waits for ever.
- * I3 A suspect is claimed by an empty worker, alone; now and then the worker is emptied for one.
+ * I3 A suspect is claimed by an empty worker, alone; now and then the worker is emptied for one. A worker that is empty
+ *    anyhow takes the next at once: after two quick deaths of a process all its runs are suspects.
  */
 
 import { toFailure } from "../kernel/failure.ts";
@@ -66,6 +67,7 @@ export class ClaimLoop {
   #running = false;
   #backlog = false;
   #emptying = false;
+  #suspectWaits = false;
   #suspectAfter = 0;
 
   constructor(store: LogStore, ports: Ports, claimant: Claimant, options: ClaimLoopOptions) {
@@ -91,9 +93,9 @@ export class ClaimLoop {
     return this.#emptying;
   }
 
-  /** The look that is under way; null: none is. */
-  get looking(): Promise<void> | null {
-    return this.#looking;
+  /** Resolves when no look is under way. */
+  async idle(): Promise<void> {
+    while (this.#looking !== null) await this.#looking;
   }
 
   start(): void {
@@ -133,7 +135,8 @@ export class ClaimLoop {
 
   /** The worker has more room than before. */
   roomGrew(): void {
-    if (this.#backlog || this.#emptying) this.nudge();
+    const isEmptyForSuspect = this.#suspectWaits && this.#claimant.activeRuns === 0;
+    if (this.#backlog || this.#emptying || isEmptyForSuspect) this.nudge();
   }
 
   async #look(): Promise<void> {
@@ -159,6 +162,7 @@ export class ClaimLoop {
     while (this.#running && claimant.mayClaim) {
       const ahead = await this.#store.workAhead(claimant.id, programs);
       claimant.sync(ahead.now);
+      this.#suspectWaits = ahead.suspectDue;
       if (ahead.suspectDue && (await this.#takeSuspect())) continue;
       if (ahead.suspectDue) this.#dueAlarm.setEarlier(claimant.now() + SUSPECT_PAUSE_MS);
       const { dueAt } = ahead;

@@ -64,7 +64,7 @@ const ANY_SCOPE = Symbol("any scope");
 export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly run: RunFacts;
   readonly root = new Scope(ROOT_SCOPE);
-  readonly #host: Host;
+  readonly #host: Host<Execution>;
   readonly #program: Program;
   readonly #journal: Journal;
   readonly #replay: Replay;
@@ -93,7 +93,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #begun: boolean;
   #warnedOfLength = false;
 
-  private constructor(host: Host, program: Program, journal: Journal, events: readonly RunEvent[], begun: boolean) {
+  private constructor(
+    host: Host<Execution>,
+    program: Program,
+    journal: Journal,
+    events: readonly RunEvent[],
+    begun: boolean,
+  ) {
     const { id, workflow, version, tags, createdAt } = journal.state;
     this.run = { id, workflow, version, tags, createdAt };
     this.#host = host;
@@ -118,13 +124,19 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   /** A run that is created and claimed in one write. Its code may begin before that write is durable. */
-  static ofStart(host: Host, program: Program, created: RunEvent): Execution {
+  static ofStart(host: Host<Execution>, program: Program, created: RunEvent): Execution {
     const journal = Journal.ofStart(created, host);
     return new Execution(host, program, journal, [], false);
   }
 
   /** A claimed run. `state` and `events`: what the log has of it. */
-  static ofClaim(host: Host, program: Program, claim: Claim, state: RunState, events: readonly RunEvent[]): Execution {
+  static ofClaim(
+    host: Host<Execution>,
+    program: Program,
+    claim: Claim,
+    state: RunState,
+    events: readonly RunEvent[],
+  ): Execution {
     const journal = new Journal(state, { epoch: claim.epoch, announced: false }, host);
     return new Execution(host, program, journal, events, state.startedAt !== null && !claim.wasStuck);
   }
@@ -140,6 +152,11 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   /** The seq up to which the log has everything. */
   get head(): number {
     return this.#journal.durableHead;
+  }
+
+  /** Whether its end is queued, or written. */
+  get isOver(): boolean {
+    return this.#phase === "over";
   }
 
   /** The steps whose bodies run, in words. */
@@ -266,7 +283,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #left(leave: Leave, availableAt: number | null): void {
     this.#leave = null;
     if (leave.kind === "end") {
-      this.#bodies.abandon(new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step"));
+      if (this.#bodies.size > 0) this.#bodies.abandon(runOver());
       this.#host.ended(this);
       return;
     }
@@ -578,9 +595,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return true;
   }
 
-  mayBegin(timeoutMs: number | null): boolean {
+  mayBegin({ key, request }: Call, timeoutMs: number | null): boolean {
     if (this.#stopping) return false;
-    if (this.#host.hasTimeFor(timeoutMs)) return true;
+    if (this.#host.hasTimeFor(timeoutMs, `${callText(request.kind, key)} of run ${this.runId}`)) return true;
     // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
     this.#stopping = true;
     this.#host.ready(this);
@@ -639,6 +656,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
     this.#journal.record(type, null, ROOT_SCOPE, null, data);
     this.#phase = "over";
+    this.#bodies.runIsOver();
     this.#calls.clear();
     this.#fresh.length = 0;
     this.#leaveBy({ kind: "end" });
@@ -651,4 +669,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else this.#end("run.failed", { error: toFailure(fault) });
     return false;
   }
+}
+
+function runOver(): errors.ClosedError {
+  return new errors.ClosedError("RUN_OVER", "the run has ended and does not wait for this step");
 }

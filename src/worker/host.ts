@@ -4,9 +4,12 @@ import type { RunEvent } from "../kernel/events.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { CallKind } from "../kernel/state.ts";
-import type { Execution } from "./execution.ts";
 
-export interface Host {
+/** For tests and checks: is told each call that workflow code makes. */
+export type Asked = (runId: string, key: string, kind: CallKind) => void;
+
+/** @typeParam Execution the run as the worker has it */
+export interface Host<Execution> {
   /** The worker's id. */
   readonly worker: string;
   readonly clock: Clock;
@@ -24,8 +27,8 @@ export interface Host {
   ready(execution: Execution): void;
   /** The run has something to write. */
   dirty(execution: Execution): void;
-  /** Whether an attempt of this length may begin; false: the run should be handed back. */
-  hasTimeFor(timeoutMs: number | null): boolean;
+  /** Whether an attempt of this length may begin; false: the run should be handed back. `where`: which attempt. */
+  hasTimeFor(timeoutMs: number | null, where: string): boolean;
   /** Starts a body, now or when the lease allows it. */
   startBody(start: () => void): void;
   /** Tells of events that have become durable. */
@@ -43,6 +46,5 @@ export interface Host {
   long(runId: string, events: number): void;
   /** Synchronous user code held the thread. */
   blocked(where: string, ms: number): void;
-  /** For tests and checks: each call that the code makes. */
-  readonly asked: ((runId: string, key: string, kind: CallKind) => void) | undefined;
+  readonly asked: Asked | undefined;
 }

@@ -13,6 +13,9 @@ export type Leave =
   | { readonly kind: "stuck"; readonly error: VarveError }
   | { readonly kind: "end" };
 
+/** What a run's row takes from its state. */
+type Ending = Pick<RunState, "startedAt" | "endedAt" | "result">;
+
 /** The row after a write of a run that stays. `begun`: whether its row knows already when it was started. */
 export function stayingRow(state: RunState, hasOutcome: boolean, begun: boolean): RunRowPatch {
   const unclean = hasOutcome ? "reset" : "keep";
@@ -30,7 +33,7 @@ export function stayingRow(state: RunState, hasOutcome: boolean, begun: boolean)
 }
 
 /** The row after the write with which a run leaves. */
-export function leavingRow(state: RunState, leave: Leave, hasOutcome: boolean): RunRowPatch {
+export function leavingRow(state: Ending, leave: Leave, hasOutcome: boolean): RunRowPatch {
   const unclean = hasOutcome ? "reset" : "undo";
   const row = { kind: "move", unclean, release: true, ...times(state), result: null, stuck: null } as const;
   switch (leave.kind) {
@@ -50,7 +53,7 @@ export function leavingRow(state: RunState, leave: Leave, hasOutcome: boolean): 
   }
 }
 
-function times(state: RunState): { startedAt: number | null; endedAt: number | null } {
+function times(state: Ending): { startedAt: number | null; endedAt: number | null } {
   return { startedAt: state.startedAt, endedAt: state.endedAt };
 }
 

@@ -26,14 +26,14 @@ import {
 import type { Bus } from "../observe/bus.ts";
 import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
-import type { Host } from "./host.ts";
+import type { Asked, Host } from "./host.ts";
 import { HotRuns } from "./hot-runs.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
-import { StuckRun } from "./stuck-run.ts";
 import type { Turns } from "./turns.ts";
+import { UnbegunRun } from "./unbegun-run.ts";
 import type { Writer } from "./writer.ts";
 
 export interface WorkerOptions {
@@ -70,7 +70,7 @@ export interface WorkerParts {
   readonly programs: ReadonlyMap<string, Program>;
   readonly limits: Limits;
   readonly env: unknown;
-  readonly asked: Host["asked"];
+  readonly asked: Asked | undefined;
 }
 
 /** The key of a program in `WorkerParts.programs`. */
@@ -90,7 +90,7 @@ const BUDGET_HAND_BACK_MS = 1_000;
 /** How long `stop` waits for bodies by default, and then for the last writes. */
 const STOP_MS = 10_000;
 
-export class Worker implements Host, Claimant {
+export class Worker implements Host<Execution>, Claimant {
   readonly #parts: WorkerParts;
   readonly #options: Required<WorkerOptions>;
   readonly #programs: readonly ProgramId[];
@@ -99,8 +99,8 @@ export class Worker implements Host, Claimant {
   readonly #owned = new Map<string, Execution>();
   readonly #hot: HotRuns;
   readonly #loop: ClaimLoop;
-  /** The monotonic instant at which its budget is over; null: it has none. */
-  readonly #budgetEndsAt: number | null;
+  /** How long it may work, and the monotonic instant at which that is over; null: without bound. */
+  readonly #budget: { readonly ms: number; readonly endsAt: number } | null;
   /** Bodies that wait for the lease to be renewed. */
   #blocked: (() => void)[] = [];
   #id: string;
@@ -123,7 +123,7 @@ export class Worker implements Host, Claimant {
     this.#logClock = new LogClock(ports.clock);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
-    this.#budgetEndsAt = budget === null ? null : ports.clock.monotonic() + budget.ms;
+    this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
   }
 
   #incarnation(): string {
@@ -136,6 +136,11 @@ export class Worker implements Host, Claimant {
 
   get activeRuns(): number {
     return this.#owned.size;
+  }
+
+  /** Whether it owns the run, and the run's end is not queued. */
+  isAt(runId: string): boolean {
+    return this.#owned.get(runId)?.isOver === false;
   }
 
   /** Registers it and begins to take runs. */
@@ -155,8 +160,7 @@ export class Worker implements Host, Claimant {
     const { store, ports } = this.#parts;
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
-    await store.openWorker(this.#id, leaseMs);
-    if (!store.localClock) this.sync(await store.now());
+    this.sync(await store.openWorker(this.#id, leaseMs));
     if (store.exclusive) return;
     const lease = { worker: this.#id, leaseMs, sentAt };
     this.#lease = new Lease(store, ports, lease, {
@@ -183,7 +187,7 @@ export class Worker implements Host, Claimant {
   }
 
   get #isOutOfTime(): boolean {
-    return this.#budgetEndsAt !== null && this.clock.monotonic() >= this.#budgetEndsAt;
+    return this.#budget !== null && this.clock.monotonic() >= this.#budget.endsAt;
   }
 
   get room(): number {
@@ -212,8 +216,16 @@ export class Worker implements Host, Claimant {
     const copies = this.#copiesOf(claims);
     const cold = claims.filter(({ runId }) => !copies.has(runId));
     const mailed = claims.filter(({ hasMail }) => hasMail).map(({ runId }) => runId);
-    const histories = cold.length === 0 ? null : await store.load(cold);
-    const mail = mailed.length === 0 ? [] : await store.readInbox(mailed);
+    let histories: Awaited<ReturnType<LogStore["load"]>>;
+    let mail: readonly InboxRow[];
+    try {
+      histories = cold.length === 0 ? new Map() : await store.load(cold);
+      mail = mailed.length === 0 ? [] : await store.readInbox(mailed);
+    } catch (error) {
+      for (const copy of copies.values()) copy.drop(evicted());
+      if (worker === this.#id) for (const claim of claims) this.#giveBack(claim);
+      throw error;
+    }
     // The lease may have been lost meanwhile: then these claims are a dead worker's.
     if (worker !== this.#id) return;
     for (const claim of claims) {
@@ -221,7 +233,7 @@ export class Worker implements Host, Claimant {
       const copy = copies.get(claim.runId);
       try {
         if (copy !== undefined) this.#own(copy, claim).resume(claim, own);
-        else this.#replay(claim, histories?.get(claim.runId) ?? [], own);
+        else this.#replay(claim, histories.get(claim.runId) ?? [], own);
       } catch (error) {
         this.#owned.delete(claim.runId);
         this.#parkUnreadable(claim, error);
@@ -234,7 +246,7 @@ export class Worker implements Host, Claimant {
     for (const claim of claims) {
       const copy = this.#hot.take(claim.runId);
       if (copy?.isCopyOf(claim)) copies.set(claim.runId, copy);
-      else copy?.drop(new errors.ClosedError("RUN_EVICTED", "the run went on elsewhere"));
+      else copy?.drop(evicted());
     }
     return copies;
   }
@@ -256,7 +268,14 @@ export class Worker implements Host, Claimant {
 
   #parkUnreadable(claim: Claim, error: unknown): void {
     const cause = unreadable(claim.runId, error);
-    this.#parts.writer.mark(new StuckRun(claim, cause, () => this.#reportStuck(claim.runId, cause)));
+    const leave = { kind: "stuck", error: cause } as const;
+    this.#parts.writer.mark(new UnbegunRun(claim, leave, () => this.#reportStuck(claim.runId, cause)));
+  }
+
+  /** A claim that the store did not let it begin with: kept, it would be nobody's for as long as this worker lives. */
+  #giveBack(claim: Claim): void {
+    const leave = { kind: "hand-back", availableAt: Math.floor(this.now()) + STORE_RETRY_MS } as const;
+    this.#parts.writer.mark(new UnbegunRun(claim, leave, () => this.#loop.dueAt(leave.availableAt)));
   }
 
   // ---- Starts and mail from this process ----
@@ -373,7 +392,7 @@ export class Worker implements Host, Claimant {
     this.#lease?.end();
     await writer.settled(STOP_MS);
     try {
-      await store.closeWorker(this.#id);
+      await store.closeWorker(this.#id, { forget: writer.isIdle });
     } catch (error) {
       this.logger.log("warn", "the worker could not end its lease; it ends by itself", {
         worker: this.#id,
@@ -413,9 +432,9 @@ export class Worker implements Host, Claimant {
     await this.#register();
     this.#goToWork();
     while (!this.#isOutOfTime) {
-      await this.#loop.looking;
-      if (this.#owned.size === 0 && this.#loop.looking === null) break;
-      const leftMs = this.#budgetEndsAt === null ? STOP_MS : this.#budgetEndsAt - this.clock.monotonic();
+      await this.#loop.idle();
+      if (this.#owned.size === 0) break;
+      const leftMs = this.#budget === null ? STOP_MS : this.#budget.endsAt - this.clock.monotonic();
       await this.#isEmptyWithin(Math.max(0, leftMs));
       // Something may have become due while runs were under way.
       this.#loop.nudge();
@@ -456,10 +475,10 @@ export class Worker implements Host, Claimant {
   }
 
   get handBackMs(): number {
-    return this.#budgetEndsAt === null || this.#stopped !== null ? 0 : BUDGET_HAND_BACK_MS;
+    return this.#budget === null || this.#stopped !== null ? 0 : BUDGET_HAND_BACK_MS;
   }
 
-  get asked(): Host["asked"] {
+  get asked(): Asked | undefined {
     return this.#parts.asked;
   }
 
@@ -475,8 +494,16 @@ export class Worker implements Host, Claimant {
     this.#parts.writer.mark(execution);
   }
 
-  hasTimeFor(timeoutMs: number | null): boolean {
-    return this.#budgetEndsAt === null || this.clock.monotonic() + (timeoutMs ?? 0) < this.#budgetEndsAt;
+  hasTimeFor(timeoutMs: number | null, where: string): boolean {
+    if (this.#budget === null || this.clock.monotonic() + (timeoutMs ?? 0) < this.#budget.endsAt) return true;
+    if (timeoutMs !== null && timeoutMs >= this.#budget.ms) this.#tellOfBudget(timeoutMs, this.#budget.ms, where);
+    return false;
+  }
+
+  /** A run that waits for more time than it is ever given would wait in silence. */
+  #tellOfBudget(timeoutMs: number, budgetMs: number, where: string): void {
+    const message = `the time-out of a step is ${timeoutMs} ms, and a tick of ${budgetMs} ms never begins it: tick with a larger budget, or shorten the time-out`;
+    this.logger.log("warn", message, { where, timeoutMs, budgetMs });
   }
 
   startBody(start: () => void): void {
@@ -556,6 +583,10 @@ export class Worker implements Host, Claimant {
 /** Whether there is something to claim now. */
 function isDue({ dueAt, suspectDue, now }: WorkAhead): boolean {
   return suspectDue || (dueAt !== null && dueAt <= now);
+}
+
+function evicted(): errors.ClosedError {
+  return new errors.ClosedError("RUN_EVICTED", "the run went on elsewhere");
 }
 
 function leaseLost(worker: string): errors.LeaseLostError {

@@ -61,10 +61,15 @@ interface QueuedMessage {
   readonly reject: (error: unknown) => void;
 }
 
+interface Part {
+  readonly source: Source;
+  readonly append: RunAppend;
+}
+
 /** What one write carries, and who waits for it. */
 interface Group {
   readonly starts: readonly QueuedStart[];
-  readonly parts: readonly { readonly source: Source; readonly append: RunAppend }[];
+  readonly parts: readonly Part[];
   readonly messages: readonly QueuedMessage[];
 }
 
@@ -141,7 +146,8 @@ export class Writer {
     if (group === null) return;
     this.#writing = this.#write(group).finally(() => {
       this.#writing = null;
-      if (this.#oldestAt !== null) this.#ports.drain(() => this.flush());
+      // Not at once: what the turns of this write's outcomes record belongs into the same write.
+      if (this.#oldestAt !== null) this.#host.schedule();
     });
   }
 
@@ -175,7 +181,8 @@ export class Writer {
   #take(): Group | null {
     const starts = this.#starts.splice(0, GROUP_PARTS_MAX);
     const messages = this.#messages.splice(0, GROUP_PARTS_MAX);
-    const parts = starts.flatMap(({ source }) => this.#part(source));
+    const parts: Part[] = [];
+    for (const { source } of starts) addPart(parts, source);
     const unborn = new Set(this.#starts.map(({ source }) => source));
     let length = 0;
     for (const source of this.#dirty) {
@@ -183,19 +190,11 @@ export class Writer {
       // Its run does not exist before its start is written.
       if (unborn.has(source)) continue;
       this.#dirty.delete(source);
-      for (const part of this.#part(source)) {
-        parts.push(part);
-        length += dataLength(part.append);
-      }
+      length += addPart(parts, source);
     }
     const isAll = this.#dirty.size + this.#starts.length + this.#messages.length === 0;
     if (isAll) this.#oldestAt = null;
     return parts.length + starts.length + messages.length === 0 ? null : { starts, parts, messages };
-  }
-
-  #part(source: Source): { source: Source; append: RunAppend }[] {
-    const append = source.take();
-    return append === null ? [] : [{ source, append }];
   }
 
   async #write(group: Group): Promise<void> {
@@ -273,7 +272,11 @@ export class Writer {
   }
 }
 
-function dataLength(append: RunAppend): number {
+/** Adds what a source has to write. Returns the length of its data. */
+function addPart(parts: Part[], source: Source): number {
+  const append = source.take();
+  if (append === null) return 0;
+  parts.push({ source, append });
   return append.events.reduce((sum, event) => sum + (event.data?.length ?? 0), 0);
 }
 

@@ -48,6 +48,38 @@ describe("an engine", () => {
     expect((await run.status()).status).toBe("pending");
   });
 
+  it("gives the result of a run of its own worker without reading it, and what was recorded, not what was returned", async () => {
+    const lab = openLab();
+    const returned = { list: [1], at: new Date(0) };
+    const code = async (ctx: Ctx) => {
+      await ctx.step("work", () => null);
+      return returned;
+    };
+    const engine = await lab.engine({ workflows: [flow(code)] });
+    const reads: string[] = [];
+    const getRun = lab.store.getRun.bind(lab.store);
+    lab.store.getRun = async (runId) => {
+      reads.push(runId);
+      return await getRun(runId);
+    };
+    const run = await engine.start("flow");
+    const [first, second] = await Promise.all([run.result(), run.result()]);
+    expect(first).toEqual(returned);
+    expect(new Set([first, second, returned]).size).toBe(3);
+    expect(reads).toEqual([]);
+    expect(await run.result()).toEqual(returned);
+    expect(reads).toEqual([run.id]);
+  });
+
+  it("gives its result to who asks while the end is being told", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [flow(async () => 1)] });
+    const results: Promise<unknown>[] = [];
+    engine.on("run.completed", ({ runId }) => results.push(engine.run(runId).result()));
+    await (await engine.start("flow")).result();
+    expect(await Promise.all(results)).toEqual([1]);
+  });
+
   it("answers nothing any more once it is closed, and can be closed twice", async () => {
     const lab = openLab();
     const engine = await lab.engine({ workflows: [flow(async () => 1)] });

@@ -104,36 +104,31 @@ describe("the log as server-sent events", () => {
     expect(await end).toBeNull();
   });
 
-  test("reads the log no more once its client has left, at an event or while it waits for one", async () => {
-    const { counted, reads } = await openCounted();
-    await counted.engine.start(echo, 1);
-    const waiting = listen(await counted.get("/api/v1/events"));
-    await waiting.next();
-    const atEvent = listen(await counted.get("/api/v1/events"));
-    await atEvent.next();
-    const pending = waiting.next();
-    await waiting.leave();
-    await atEvent.leave();
-    expect(await pending).toBeNull();
-    const before = reads();
-    await counted.engine.start(echo, 2);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(reads()).toBe(before);
-    await counted.close();
+  test("lets go of the log once its client has left, at an event or while it waits for one", async () => {
+    for (const waits of [true, false]) {
+      const letGo = readerEnds(site.engine);
+      await site.engine.start(sleepy, null);
+      const listening = listen(await site.get(`/api/v1/events?after=${await site.engine.lastPosition()}`));
+      await site.engine.start(sleepy, null);
+      await listening.next();
+      const next = waits ? listening.next() : null;
+      await listening.leave();
+      await letGo;
+      if (next !== null) expect(await next).toBeNull();
+    }
+  });
+
+  test("ends when the log cannot be read, which is logged, so that the client connects again", async () => {
+    const fail = () => Promise.reject(new Error("disk gone"));
+    const broken = await openSite({ worker: false, over: (store) => Object.assign(store, { readLog: fail }) });
+    expect(await listen(await broken.get("/api/v1/events")).rest()).toEqual([]);
+    expect(broken.lines.at(-1)).toMatchObject({ level: "error", fields: { error: { message: "disk gone" } } });
+    await broken.close();
   });
 
   test("an answer that is never read reads nothing itself", async () => {
-    const { counted, reads } = await openCounted();
-    expect((await counted.ask("/api/v1/events", { method: "HEAD" })).status).toBe(200);
-    expect((await counted.get("/api/v1/events")).status).toBe(200);
-    expect(reads()).toBe(0);
-    await counted.close();
-  });
-
-  /** A site that counts how often the log is read. */
-  async function openCounted() {
     let reads = 0;
-    const counted = await openSite({
+    const lazy = await openSite({
       worker: false,
       over: (store) => {
         const readLog = store.readLog.bind(store);
@@ -145,9 +140,27 @@ describe("the log as server-sent events", () => {
         });
       },
     });
-    return { counted, reads: () => reads };
-  }
+    expect((await lazy.ask("/api/v1/events", { method: "HEAD" })).status).toBe(200);
+    expect((await lazy.get("/api/v1/events")).status).toBe(200);
+    expect(reads).toBe(0);
+    await lazy.close();
+  });
 });
+
+/** Resolves when the next reader of the log has ended. */
+async function readerEnds(engine: Engine): Promise<void> {
+  const tail = engine.tail.bind(engine);
+  await new Promise<void>((resolve) => {
+    engine.tail = async function* (options) {
+      try {
+        yield* tail(options);
+      } finally {
+        resolve();
+      }
+    };
+  });
+  engine.tail = tail;
+}
 
 describe("one run as server-sent events", () => {
   test("holds its own events only, and ends with the run", async () => {

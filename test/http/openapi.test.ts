@@ -3,7 +3,7 @@ import { z } from "zod";
 import { github } from "../../src/triggers/github.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import { githubHeaders } from "../triggers/request.ts";
-import { echo, failing, openSite, sleepy, strict, type TestSite } from "./site.ts";
+import { echo, failing, gathered, openSite, sleepy, strict, type TestSite } from "./site.ts";
 
 interface Operation {
   readonly operationId: string;
@@ -26,7 +26,7 @@ let site: TestSite;
 let document: Document;
 beforeAll(async () => {
   const hook = webhook({ name: "github", scheme: github({ secrets: ["s"] }), workflow: echo });
-  site = await openSite({ hooks: [hook], workflows: [echo, strict, sleepy, failing] });
+  site = await openSite({ hooks: [hook], workflows: [echo, strict, sleepy, failing, gathered] });
   document = (await (await site.app.request("/openapi.json")).json()) as Document;
 });
 afterAll(async () => await site.close());
@@ -116,7 +116,7 @@ describe("the OpenAPI document", () => {
     await check("post", "/api/v1/runs", await site.post("/api/v1/runs", { workflow: "strict", input: 1 }));
     await check("post", "/api/v1/runs", await site.post("/api/v1/runs", "{"));
     const id = "/api/v1/runs/{id}";
-    for (const workflow of ["echo", "failing"]) {
+    for (const workflow of ["echo", "failing", "gathered"]) {
       const started = (await (await site.post("/api/v1/runs", { workflow })).json()) as { id: string };
       await check("get", `${id}/result`, await site.get(`/api/v1/runs/${started.id}/result`));
       await check("get", `${id}/history`, await site.get(`/api/v1/runs/${started.id}/history`));

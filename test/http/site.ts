@@ -33,6 +33,12 @@ export const failing = workflow({ name: "failing" }, async (ctx, _input: unknown
   await ctx.step("break", () => Promise.reject(new Error("it broke")), { retry: { attempts: 1 } });
 });
 
+/** Fails with all that could have helped. */
+export const gathered = workflow({ name: "gathered" }, async (ctx, _input: unknown) => {
+  const fail = (name: string) => ctx.step(name, () => Promise.reject(new Error(name)), { retry: { attempts: 1 } });
+  return await Promise.any([fail("a"), fail("b")]);
+});
+
 export interface TestSite {
   readonly engine: Engine;
   readonly store: LogStore;

@@ -466,6 +466,8 @@ describe("decoding", () => {
     ["a place without a path", { value: {}, meta: [[null, "date"]] } as unknown as Payload],
     ["a path of objects", { value: {}, meta: [[[{}], "date"]] } as unknown as Payload],
     ["a path to nowhere", { value: {}, meta: [[["a"], "date"]] }],
+    ["an array's length", { value: [1], meta: [[["length"], "undefined"]] }],
+    ["an array's length cut off", { value: [1], meta: [[["length"], "-0"]] }],
     ["a path through null", { value: null, meta: [[["a", "b"], "date"]] }],
     ["a path through a text", { value: { a: "text" }, meta: [[["a", 0], "date"]] }],
     ["an unknown tag", { value: 1, meta: [[[], "temporal" as "date"]] }],

@@ -386,6 +386,21 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
       expect(claims.map((claim) => claim.runId)).toEqual([id]);
     });
+
+    it("a worker that closes is forgotten on demand, unless it still owns something", async () => {
+      await claimed("owner");
+      await store.openWorker("idle", LEASE_MS);
+      await store.closeWorker("owner", { forget: true });
+      await store.closeWorker("idle", { forget: true });
+      expect((await store.listWorkers()).map(({ id }) => id)).toEqual(["owner"]);
+    });
+
+    it("a worker is told the time when it registers", async () => {
+      const before = await store.now();
+      const told = await store.openWorker("w1", LEASE_MS);
+      expect(told).toBeGreaterThanOrEqual(before);
+      expect(told).toBeLessThanOrEqual(await store.now());
+    });
   });
 
   describe("suspects", () => {
@@ -410,6 +425,20 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false })).claims).toEqual([]);
       const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: true });
       expect(claims).toMatchObject([{ runId: id, uncleanBefore: UNCLEAN_ALONE_FROM }]);
+    });
+
+    it("a suspect that is not due yet, or has a live owner, is ahead; one that is due is not an instant", async () => {
+      const id = await crash(UNCLEAN_ALONE_FROM);
+      expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: null, suspectDue: true });
+      await store.openWorker("w1", LEASE_MS);
+      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
+      const [lease] = (await store.listWorkers()).filter((worker) => worker.id === "w1");
+      expect(await store.workAhead("w2", [PROGRAM])).toMatchObject({ dueAt: lease?.expiresAt, suspectDue: false });
+      expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: null, suspectDue: false });
+      const availableAt = Math.floor(await store.now()) + 3_600_000;
+      const row = move({ status: "waiting", availableAt, release: true, unclean: "undo" });
+      await write({ runs: [append(id, claims[0]?.epoch ?? 0, 2, { events: [], row })] });
+      expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: availableAt, suspectDue: false });
     });
 
     it("a claim alone takes suspects only, one at a time", async () => {

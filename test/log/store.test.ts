@@ -1,27 +1,20 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createClient } from "@libsql/client";
-import { describe } from "vitest";
-import { BUSY_TIMEOUT_MS, Database, type DatabaseKind } from "../../src/log/libsql/database.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Database, type DatabaseKind } from "../../src/log/libsql/database.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import { memoryStore } from "../../src/log/memory.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import { type FaultKind, type FaultProxy, startFaultProxy } from "../support/fault-proxy.mjs";
 import { manualClock, realPorts } from "../support/ports.ts";
 import { logContract, type OpenedLog } from "./contract.ts";
+import { openFile } from "./open.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
-async function openFile(kind: DatabaseKind): Promise<OpenedLog> {
-  const folder = mkdtempSync(join(tmpdir(), "varve-log-"));
+async function openedFile(kind: DatabaseKind): Promise<OpenedLog> {
   const clock = manualClock();
-  const client = createClient({ url: `file:${join(folder, "log.db")}`, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
-  const db = new Database({ client, kind, ports: { ...realPorts(), clock } });
-  await migrate(db);
-  const store = libsqlStore(db);
-  const close = async () => {
-    await store.close();
-    rmSync(folder, { recursive: true });
-  };
-  return { store: { ...store, close }, pass: async (ms) => clock.advance(ms) };
+  const { store } = await openFile(kind, { ports: { ...realPorts(), clock } });
+  return { store, pass: async (ms) => clock.advance(ms) };
 }
 
 describe("the in-memory log", () => {
@@ -32,9 +25,79 @@ describe("the in-memory log", () => {
 });
 
 describe("the log in an owned file", () => {
-  logContract(() => openFile("owned-file"));
+  logContract(() => openedFile("owned-file"));
 });
 
 describe("the log in a shared file", () => {
-  logContract(() => openFile("shared-file"));
+  logContract(() => openedFile("shared-file"));
 });
+
+describe("the log on a libSQL server", () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await startServerProcess();
+    return () => server.stop();
+  });
+
+  logContract(() => openedServer(server, server.url));
+});
+
+/** What happens to the writes of a test, in turn. */
+const FAULTS: readonly FaultKind[] = ["drop-reply", "drop-request", "duplicate"];
+
+describe("the log on a libSQL server behind a network that breaks every write once", () => {
+  let server: ServerProcess;
+  let proxy: FaultProxy;
+  beforeAll(async () => {
+    server = await startServerProcess();
+    proxy = await startFaultProxy({ target: server.url });
+  });
+  afterAll(async () => {
+    await proxy.close();
+    await server.stop();
+  });
+
+  logContract(async () => {
+    const opened = await openedServer(server, proxy.url);
+    return { ...opened, store: broken(opened.store, proxy) };
+  });
+
+  it("has met every kind of fault, and none is left to come", () => {
+    const { applied, pending } = proxy;
+    for (const kind of FAULTS) expect(applied[kind]).toBeGreaterThan(10);
+    expect(pending).toBe(0);
+  });
+});
+
+async function openedServer(server: ServerProcess, url: string): Promise<OpenedLog> {
+  const db = new Database({ client: createClient({ url }), kind: "remote", name: url, ports: realPorts() });
+  await migrate(db);
+  await server.wipe();
+  const store = libsqlStore(db);
+  return { store, pass: (ms) => passed(store, ms) };
+}
+
+/** The server's clock cannot be moved, only asked. */
+async function passed(store: LogStore, ms: number): Promise<void> {
+  const until = (await store.now()) + ms;
+  while ((await store.now()) < until) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** The log as the writer uses it: what got no answer is sent again. */
+function broken(store: LogStore, proxy: FaultProxy): LogStore {
+  let writes = 0;
+  return {
+    ...store,
+    append: async (write) => {
+      const kind = FAULTS[writes++ % FAULTS.length] as "drop-reply" | "drop-request" | "duplicate";
+      void proxy.plan({ kind, match: (body) => body.includes("BEGIN") });
+      for (;;) {
+        try {
+          return await store.append(write);
+        } catch (error) {
+          if ((error as { code?: string }).code !== "STORE_UNAVAILABLE") throw error;
+        }
+      }
+    },
+  };
+}

@@ -14,6 +14,11 @@ export interface BodyStart {
   readonly pid: number;
   /** By the machine's clock, milliseconds since the epoch: the clock of a log in a file. */
   readonly at: number;
+  /**
+   * The log's last position when it began, read past the engine: then it is judged by what the log held, and by no
+   * clock.
+   */
+  readonly position?: number;
 }
 
 /** A body that must not have begun. */
@@ -33,42 +38,72 @@ export function readEvidence(path: string): BodyStart[] {
   return lines.slice(0, -1).map((line) => JSON.parse(line) as BodyStart);
 }
 
-/** The bodies that began although the log held their step's completion, or without being recorded first. */
+/** What the log says that matters here. */
+interface LogIndex {
+  /** Where each attempt was recorded first. */
+  readonly recorded: ReadonlyMap<string, RunEvent>;
+  /** Where each step was completed first. */
+  readonly completed: ReadonlyMap<string, RunEvent>;
+  /** The worker that wrote under a run's epoch. */
+  readonly workers: ReadonlyMap<string, string>;
+}
+
+/**
+ * The bodies that began although the log held their step's completion, twice in one attempt, or without being recorded
+ * first by their own process.
+ *
+ * @param events the whole log, in order
+ */
 export function repeatedBodies(starts: readonly BodyStart[], events: readonly RunEvent[]): Repeat[] {
-  const recorded = new Map<string, RunEvent>();
-  const completed = new Map<string, RunEvent>();
-  for (const event of events) {
-    if (event.type === "attempt.started") recorded.set(attemptId(event.runId, event.key, event.attempt), event);
-    const step = `${event.runId} ${event.key}`;
-    if (event.type === "step.completed" && !completed.has(step)) completed.set(step, event);
-  }
+  const log = indexOf(events);
   const begun = new Map<string, BodyStart>();
   return starts.flatMap((start) => {
     const id = attemptId(start.runId, start.key, start.attempt);
-    const record = recorded.get(id);
-    const completion = completed.get(`${start.runId} ${start.key}`);
-    const earlier = begun.get(id);
+    const reason = reasonOf(start, log, begun.get(id));
     begun.set(id, start);
-    const reason = reasonOf(start, { record, completion, earlier });
     return reason === null ? [] : [{ start, reason }];
   });
 }
 
-interface Known {
-  readonly record: RunEvent | undefined;
-  readonly completion: RunEvent | undefined;
-  readonly earlier: BodyStart | undefined;
+function indexOf(events: readonly RunEvent[]): LogIndex {
+  const recorded = new Map<string, RunEvent>();
+  const completed = new Map<string, RunEvent>();
+  const workers = new Map<string, string>();
+  const keepFirst = <T>(map: Map<string, T>, key: string, value: T) => {
+    if (!map.has(key)) map.set(key, value);
+  };
+  for (const event of events) {
+    const { type, runId, key, attempt, epoch } = event;
+    if (type === "attempt.started") keepFirst(recorded, attemptId(runId, key, attempt), event);
+    if (type === "step.completed") keepFirst(completed, `${runId} ${key}`, event);
+    if (type === "run.created" || type === "run.claimed")
+      keepFirst(workers, `${runId} ${epoch}`, event.data.worker ?? "");
+  }
+  return { recorded, completed, workers };
 }
 
-function reasonOf(start: BodyStart, { record, completion, earlier }: Known): string | null {
+function reasonOf(start: BodyStart, log: LogIndex, earlier: BodyStart | undefined): string | null {
+  const { runId, key, attempt, pid, at, position } = start;
+  const record = log.recorded.get(attemptId(runId, key, attempt));
+  const completion = log.completed.get(`${runId} ${key}`);
   if (record === undefined) return "the log does not have this attempt";
   if (earlier !== undefined) return `the same attempt began in process ${earlier.pid} already`;
+  const writer = pidOf(log.workers.get(`${runId} ${record.epoch}`) ?? "");
+  if (writer !== null && writer !== pid) return `its attempt was recorded by process ${writer}`;
+  if (position !== undefined && record.position > position) return "the log did not have this attempt when it began";
   if (completion === undefined) return null;
   if (completion.position < record.position) return "the log had the step's completion before this attempt";
   // An event's instant is that of its being queued, which is before it is durable.
-  return completion.at < start.at ? "the step's completion was recorded before this body began" : null;
+  const isEarlier = position === undefined ? completion.at < at : completion.position <= position;
+  return isEarlier ? "the step's completion was recorded before this body began" : null;
 }
 
 function attemptId(runId: string, key: string | null, attempt: number | null): string {
   return `${runId} ${key} #${attempt}`;
+}
+
+/** The process in a worker's id `host:pid/w_...`; null: its label names none. */
+function pidOf(worker: string): number | null {
+  const pid = /:(\d+)\/[^/]*$/.exec(worker)?.[1];
+  return pid === undefined ? null : Number(pid);
 }

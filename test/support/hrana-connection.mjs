@@ -47,7 +47,7 @@ export class ConnectionPool {
   }
 }
 
-export class Connection {
+class Connection {
   #db;
   #prepared = new Map();
   #isClean = true;

@@ -438,4 +438,29 @@ describe("what the code awaits", () => {
       expect(late).toMatchObject({ type: "attempt.late", key: "forgotten", data: { value: { value: "late" } } });
     });
   });
+
+  it("is recorded as late also when it ends while the run's end is being written", async () => {
+    const lab = openLab();
+    let end: (value: string) => void = () => {};
+    const append = lab.store.append.bind(lab.store);
+    lab.store.append = async (write) => {
+      if (write.runs.some(({ events }) => events.some(({ type }) => type === "run.completed"))) end("late");
+      await lab.settle();
+      return await append(write);
+    };
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => {
+          void ctx.step("forgotten", () => new Promise((resolve) => (end = resolve)));
+          return ctx.step("awaited", () => 1);
+        }),
+      ],
+    });
+    const run = await engine.start("flow", null);
+    expect(await run.result()).toBe(1);
+    await vi.waitFor(async () => {
+      const late = (await lab.history(run.id)).at(-1);
+      expect(late).toMatchObject({ type: "attempt.late", key: "forgotten", data: { value: { value: "late" } } });
+    });
+  });
 });

@@ -494,6 +494,26 @@ describe("a run that ends its worker", () => {
     for (const { id } of neighbours) expect((await lab.store.getRun(id))?.status).toBe("completed");
   });
 
+  it("has its turn alone as soon as the one before it has left: nobody waits while the worker is idle", async () => {
+    const lab = openLab();
+    const code = flow(async (ctx) => {
+      await ctx.step("work", () => 1);
+      return "fine";
+    });
+    const outside = await lab.engine({ workflows: [code], worker: false });
+    const runs = await Promise.all(Array.from({ length: 20 }, () => outside.start("flow")));
+    // Two workers die before any of their runs has recorded an outcome.
+    for (let life = 0; life < 2; life++) {
+      await lab.engine({ workflows: [code], dies: { append: 1, moment: "before" } });
+      await lab.settle();
+      lab.clock.advance(LEASE_MS + 1_000);
+    }
+    for (const { id } of runs) expect((await lab.store.getRun(id))!.unclean).toBe(2);
+    await lab.engine({ workflows: [code] });
+    for (let i = 0; i < 20; i++) await lab.settle();
+    for (const { id } of runs) expect((await lab.store.getRun(id))!.status).toBe("completed");
+  });
+
   it("is no suspect any more once it has recorded an outcome", async () => {
     const lab = openLab();
     const code = flow(async (ctx) => {

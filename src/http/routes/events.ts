@@ -1,5 +1,5 @@
 /** The log as it grows, of one run or as a whole. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Engine } from "../../engine/api.ts";
 import { ValidationError } from "../../kernel/errors.ts";
 import { isTerminal } from "../../kernel/events.ts";
@@ -88,7 +88,7 @@ function streamed(
   { engine, isStillAllowed }: Call<unknown, unknown, unknown>,
   what: Pick<EventStreamOptions, "read" | "isLast">,
 ): Response {
-  const body = eventStream({ ...what, isStillAllowed, clock: engine.ports.clock });
+  const body = eventStream({ ...what, isStillAllowed, ports: engine.ports });
   // `x-accel-buffering`: nginx would hold the events back.
   return new Response(body, { headers: { "content-type": "text/event-stream", "x-accel-buffering": "no" } });
 }

@@ -16,7 +16,7 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   addRows(batch, write.runs);
   addVerdicts(batch, write);
   const results = await db.write(batch.statements);
-  return verdict(results, batch);
+  return verdict(results, batch, write);
 }
 
 /** Collects statements, leaving out those that would have nothing to do, and remembers where the answers are. */
@@ -115,7 +115,8 @@ function addVerdicts(batch: Batch, write: LogWrite): void {
     "ids",
     write.runs.map((run) => run.runId),
   );
-  batch.ask("starts", sql.READ_STARTS, "starts", write.starts.map(startRow));
+  // Without an idempotency key no other run can be in its place.
+  batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(isKeyed).map(startRow));
   batch.ask(
     "messages",
     sql.READ_MESSAGES,
@@ -124,23 +125,28 @@ function addVerdicts(batch: Batch, write: LogWrite): void {
   );
 }
 
-function verdict(results: readonly ResultSet[], batch: Batch): WriteVerdict {
+function isKeyed(start: RunStart): boolean {
+  return start.idempotencyKey !== null;
+}
+
+function verdict(results: readonly ResultSet[], batch: Batch, write: LogWrite): WriteVerdict {
   const rowsOf = (answer: "heads" | "starts" | "messages") => {
     const index = batch.answers.get(answer);
     return index === undefined ? [] : (results[index]?.rows ?? []);
   };
-  const starts = new Map<string, string>();
+  const starts = new Map(write.starts.map(({ runId }) => [runId, runId]));
   for (const row of rowsOf("starts")) {
     assert(row.actual !== null, "a start left neither its run nor another under its key");
     starts.set(row.asked as string, row.actual as string);
   }
   return {
-    runs: new Map(rowsOf("heads").map((row) => [row.id as string, headOf(row)])),
+    runs: new Map(rowsOf("heads").flatMap(headsOf)),
     starts,
     messages: new Map(rowsOf("messages").map((row) => [row.token as string, row.verdict as MessageVerdict])),
   };
 }
 
-function headOf(row: Row): RunHead {
-  return { epoch: row.epoch as number, head: row.head as number, availableAt: row.available_at as number | null };
+function headsOf(row: Row): [string, RunHead][] {
+  const heads = JSON.parse(row.heads as string) as [string, number, number, number | null][];
+  return heads.map(([id, epoch, head, availableAt]) => [id, { epoch, head, availableAt }]);
 }

@@ -1,6 +1,5 @@
 /** Workers, their leases, and what they take: each call is one statement, or one batch of them. */
 import type { Row } from "@libsql/client";
-import { and, sql as drizzleSql, eq, lt, notExists } from "drizzle-orm";
 import type { Claim, ClaimRequest, ClaimVerdict, Heartbeat, ProgramId, WorkAhead, WorkerRow } from "../port.ts";
 import type { Bound, Database } from "./database.ts";
 import * as schema from "./schema.ts";
@@ -15,6 +14,14 @@ ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`;
 
 const END_LEASE = "UPDATE workers SET expires_at = min(expires_at, NOW) WHERE id = :worker";
 
+/** An isolate's worker lives for one tick: if its row stayed, every look at the queue would pass a day's worth of them. */
+const DELETE_WORKER =
+  "DELETE FROM workers WHERE id = :worker AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner = :worker)";
+
+/** Those that nobody closed. */
+const DELETE_DEAD_WORKERS = `
+DELETE FROM workers WHERE expires_at < NOW - ${DEAD_WORKER_KEPT_MS} AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner = workers.id)`;
+
 /** For a file whose lock proves that no earlier worker lives (DESIGN.md section 3, "File ownership"). */
 const END_ALL_LEASES = "UPDATE workers SET expires_at = min(expires_at, NOW)";
 
@@ -25,20 +32,18 @@ export async function now(db: Database): Promise<number> {
   return Math.floor(Number((row as Row).now));
 }
 
-export async function openWorker(db: Database, worker: string, leaseMs: number): Promise<void> {
-  await db.one(INSERT_WORKER, { worker, leaseMs });
-  const oldest = (await now(db)) - DEAD_WORKER_KEPT_MS;
-  const owned = db.query
-    .select({ one: drizzleSql`1` })
-    .from(schema.runs)
-    .where(eq(schema.runs.owner, schema.workers.id));
-  await db.attempt(async () => {
-    await db.query.delete(schema.workers).where(and(lt(schema.workers.expiresAt, oldest), notExists(owned)));
-  });
+export async function openWorker(db: Database, worker: string, leaseMs: number): Promise<number> {
+  const results = await db.write([
+    { sql: INSERT_WORKER, args: { worker, leaseMs } },
+    { sql: DELETE_DEAD_WORKERS, args: {} },
+    { sql: READ_NOW, args: {} },
+  ]);
+  return Math.floor(Number(results.at(-1)?.rows[0]?.now));
 }
 
-export async function closeWorker(db: Database, worker: string): Promise<void> {
-  await db.one(END_LEASE, { worker });
+export async function closeWorker(db: Database, worker: string, { forget } = { forget: false }): Promise<void> {
+  const end: Bound = { sql: END_LEASE, args: { worker } };
+  await db.write(forget ? [end, { sql: DELETE_WORKER, args: { worker } }] : [end]);
 }
 
 export async function endAllLeases(db: Database): Promise<void> {
@@ -86,8 +91,8 @@ function claimOf(row: Row): Claim {
 
 export async function workAhead(db: Database, worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
   const [row] = await db.one(sql.READ_WORK_AHEAD, { worker, programs: programList(programs) });
-  const { due_at, lease_ends_at, suspect_due, now } = row as Row;
-  const instants = [due_at, lease_ends_at].filter((at) => at !== null).map(Number);
+  const { due_at, lease_ends_at, suspect_at, suspect_due, now } = row as Row;
+  const instants = [due_at, lease_ends_at, suspect_at].filter((at) => at !== null).map(Number);
   return {
     dueAt: instants.length === 0 ? null : Math.min(...instants),
     suspectDue: Number(suspect_due) === 1,

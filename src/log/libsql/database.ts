@@ -13,6 +13,7 @@ import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
 import { LibSQLDatabase } from "drizzle-orm/libsql/driver-core";
 import { LibSQLSession } from "drizzle-orm/libsql/session";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import { StoreError } from "../../kernel/errors.ts";
 import type { Ports } from "../../kernel/ports.ts";
 import { isBusy, storeError } from "./errors.ts";
 
@@ -30,6 +31,8 @@ export type DatabaseKind =
 export interface DatabaseOptions {
   readonly client: Client;
   readonly kind: DatabaseKind;
+  /** Its path or address, for errors. */
+  readonly name: string;
   readonly ports: Ports;
   /** How long a call to a server may take, milliseconds. @default 10_000 */
   readonly callMsMax?: number;
@@ -60,6 +63,7 @@ export interface Bound {
 
 export class Database {
   readonly kind: DatabaseKind;
+  readonly name: string;
   readonly #client: Client;
   readonly #ports: Ports;
   readonly #callMsMax: number;
@@ -72,6 +76,7 @@ export class Database {
 
   constructor(options: DatabaseOptions) {
     this.kind = options.kind;
+    this.name = options.name;
     this.#client = options.client;
     this.#ports = options.ports;
     this.#callMsMax = options.callMsMax ?? CALL_MS_MAX;
@@ -82,9 +87,13 @@ export class Database {
     this.query = new LibSQLDatabase("async", dialect, session, undefined);
   }
 
+  get isRemote(): boolean {
+    return this.kind === "remote";
+  }
+
   /** Whether the clock that judges leases is the server's. */
   get hasServerClock(): boolean {
-    return this.kind === "remote";
+    return this.isRemote;
   }
 
   /** `sql` of `statements.ts` with `NOW` filled in. */
@@ -114,7 +123,7 @@ export class Database {
 
   /** Whether another connection may have written since the last call. A file can tell; of a server it is assumed. */
   async changed(): Promise<boolean> {
-    if (this.kind === "remote") return true;
+    if (this.isRemote) return true;
     const [row] = await this.one("PRAGMA data_version");
     const version = Number(row?.data_version);
     const changed = version !== this.#dataVersion;
@@ -129,27 +138,74 @@ export class Database {
     let waitMs: number = BUSY_WAIT_MS.first;
     for (;;) {
       try {
-        this.#ready ??= this.#configure();
-        await this.#ready;
+        await this.#configured();
         return await this.#withDeadline(call());
       } catch (error) {
-        if (!isBusy(error) || this.#closed) throw storeError(error, this.kind);
+        if (!isBusy(error) || this.#closed) throw storeError(error, this);
         await this.#replaceConnection();
-        if (clock.monotonic() >= giveUpAt) throw storeError(error, this.kind);
+        if (clock.monotonic() >= giveUpAt) throw storeError(error, this);
         await new Promise<void>((resolve) => clock.timer(waitMs * (0.5 + this.#ports.random.float()), resolve));
         waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.max);
       }
     }
   }
 
+  /** A statement before the database is set up for its use, which may be refused to this process. */
+  async beforeUse(sql: string): Promise<Row[]> {
+    try {
+      return (await this.#client.execute(sql)).rows;
+    } catch (error) {
+      throw storeError(error, this);
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.kind === "owned-file" && this.#ready !== null) await this.#leaveOneFile();
     this.#client.close();
   }
 
+  /**
+   * Ends the write-ahead log. Otherwise nobody could share the file while this process lives: in WAL a connection always
+   * holds a lock, and the driver lets go of a closed one when it is garbage collected. If a reader has the file open, the
+   * log stays for the next opener.
+   */
+  async #leaveOneFile(): Promise<void> {
+    try {
+      await this.#client.execute("PRAGMA journal_mode = DELETE");
+    } catch (error) {
+      if (!isBusy(error)) throw storeError(error, this);
+    }
+  }
+
+  /** Sets the connection up, once. A failure is that of this call only: the next one tries again. */
+  async #configured(): Promise<void> {
+    this.#ready ??= this.#configure();
+    const ready = this.#ready;
+    try {
+      await ready;
+    } catch (error) {
+      if (this.#ready === ready) this.#ready = null;
+      throw error;
+    }
+  }
+
   async #configure(): Promise<void> {
-    for (const pragma of this.#pragmas()) await this.#client.execute(pragma);
+    for (const pragma of this.#pragmas()) {
+      const { rows } = await this.#client.execute(pragma);
+      const mode = rows[0]?.journal_mode;
+      if (mode !== undefined && !pragma.endsWith(String(mode).toUpperCase())) throw this.#wrongJournal(pragma, mode);
+    }
+  }
+
+  /** SQLite does not fail where it cannot change the journal, such as without shared memory: it stays as it was. */
+  #wrongJournal(pragma: string, mode: unknown): StoreError {
+    return new StoreError(
+      "STORE_JOURNAL",
+      `expected the database ${this.name} to do "${pragma}", but its journal mode is ${JSON.stringify(mode)}: the file system cannot hold it, or somebody else keeps the file open in that mode`,
+      { retry: false, database: this.name, mode },
+    );
   }
 
   #pragmas(): string[] {
@@ -172,11 +228,11 @@ export class Database {
   async #replaceConnection(): Promise<void> {
     this.#ready = null;
     this.#dataVersion = null;
-    if (this.kind !== "remote") await this.#client.reconnect();
+    if (!this.isRemote) await this.#client.reconnect();
   }
 
   async #withDeadline<T>(call: Promise<T>): Promise<T> {
-    if (this.kind !== "remote") return await call;
+    if (!this.isRemote) return await call;
     let cancel = () => {};
     const deadline = new Promise<never>((_, reject) => {
       cancel = this.#ports.clock.timer(this.#callMsMax, () =>

@@ -1,6 +1,5 @@
 /** What the client's errors mean for the engine. */
 import { StoreError } from "../../kernel/errors.ts";
-import type { DatabaseKind } from "./database.ts";
 
 /** What the caller can do about each kind of failure. `retry`: the same call may succeed later. */
 const MEANINGS = {
@@ -31,29 +30,43 @@ export function isBusy(error: unknown): boolean {
   );
 }
 
+/** Which database it was. */
+export interface Located {
+  readonly isRemote: boolean;
+  /** Its path or address. */
+  readonly name: string;
+}
+
 /** The typed error for what the client threw. */
-export function storeError(error: unknown, kind: DatabaseKind): Error {
+export function storeError(error: unknown, { isRemote, name }: Located): Error {
   if (error instanceof StoreError) return error;
-  const code = classify(error, kind);
+  const code = classify(error, isRemote);
   const { retry, advice } = MEANINGS[code];
-  const found = String(innermost(error).message ?? error);
+  const database = withoutSecrets(name).replace(/[?#].*$/, "");
+  const found = withoutSecrets(String(innermost(error).message ?? error));
   return new StoreError(
     code,
-    `expected the database to take the call, but found: ${found}; ${advice}`,
-    { retry },
+    `expected the database ${database} to take the call, but found: ${found}; ${advice}`,
+    { retry, database },
     { cause: error },
   );
 }
 
-function classify(error: unknown, kind: DatabaseKind): StoreErrorCode {
+/** An address may hold a password or a token, and the text of an error an address. */
+function withoutSecrets(text: string): string {
+  return text.replace(/:\/\/[^/\s]*@/g, "://").replace(/(authToken=)[^&\s]*/g, "$1…");
+}
+
+function classify(error: unknown, isRemote: boolean): StoreErrorCode {
   const { code: rawCode, message } = innermost(error);
   const code = String(rawCode ?? "");
   if (isBusy(error)) return "STORE_BUSY";
   if (/^SQLITE_FULL/.test(code) || /database or disk is full/.test(String(message))) return "STORE_FULL";
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return "STORE_CORRUPT";
+  // The client reads no integer above 2^53, and the engine writes none.
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code) || error instanceof RangeError) return "STORE_CORRUPT";
   if (/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/.test(code)) return "STORE_IO";
   if (/^SQLITE_/.test(code)) return "STORE_REJECTED";
-  return kind === "remote" ? "STORE_UNAVAILABLE" : "STORE_IO";
+  return isRemote ? "STORE_UNAVAILABLE" : "STORE_IO";
 }
 
 /** Drizzle and the batch call wrap the client's error; the one with a code that says something is inside. */

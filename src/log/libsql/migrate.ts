@@ -28,7 +28,7 @@ const TABLE_EXISTS = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name 
  * Brings the database to this code's schema. Returns the names of the migrations that it applied.
  *
  * @throws StoreError `MIGRATION_CHANGED` when an applied migration is another text now; `MIGRATION_UNKNOWN` when a
- * later Varve has been here.
+ * later Varve has been here; `MIGRATION_MISSING` when one was left out.
  */
 export async function migrate(db: Database, migrations: readonly Migration[] = MIGRATIONS): Promise<string[]> {
   if ((await pending(db, migrations)).length === 0) return [];
@@ -60,9 +60,19 @@ interface Applied {
   readonly appliedAt: number;
 }
 
-/** What has been applied, after checking that it is a prefix of what this code knows. */
+/** What has been applied, after checking that it is a beginning of what this code knows. */
 async function check(db: Database, migrations: readonly Migration[]): Promise<Map<string, Applied>> {
   const applied = await readApplied(db);
+  const missing = migrations.findIndex(({ name }) => !applied.has(name));
+  const after = missing < 0 ? undefined : migrations.slice(missing).find(({ name }) => applied.has(name));
+  if (after !== undefined) {
+    const name = (migrations[missing] as Migration).name;
+    throw new StoreError(
+      "MIGRATION_MISSING",
+      `expected the database to have the migration ${name}, because it has ${after.name}, but it has not: each follows those before it, so restore the database, or give the new migration a later name`,
+      { name, after: after.name },
+    );
+  }
   const known = new Map(migrations.map((migration) => [migration.name, migration]));
   for (const [name, { hash }] of applied) {
     const migration = known.get(name);

@@ -5,8 +5,9 @@ import type { Ports } from "../../kernel/ports.ts";
 import type { LogStore } from "../port.ts";
 import { endAllLeases } from "./claim.ts";
 import { BUSY_TIMEOUT_MS, Database, type DatabaseKind } from "./database.ts";
+import { storeError } from "./errors.ts";
 import { migrate } from "./migrate.ts";
-import { takeOwnership } from "./ownership.ts";
+import { type FileUse, takeOwnership } from "./ownership.ts";
 import { libsqlStore } from "./store.ts";
 
 export interface OpenOptions {
@@ -14,18 +15,21 @@ export interface OpenOptions {
   readonly url: string;
   readonly authToken?: string;
   /** `owned`: this process alone writes the file. `shared`: several processes do. @default "owned" */
-  readonly file?: "owned" | "shared";
+  readonly file?: FileUse;
 }
 
 /** The client of one runtime. */
 export type CreateClient = (config: Config) => Client;
 
-/** Opens the log at `url`. */
+/**
+ * Opens the log at `url`.
+ *
+ * @throws DatabaseOwnedError `DATABASE_OWNED`; StoreError, naming the database; DefinitionError `DATABASE_URL_INVALID`
+ */
 export async function openLog(createClient: CreateClient, options: OpenOptions, ports: Ports): Promise<LogStore> {
   const path = filePath(options.url);
   if (path === null) return libsqlStore(await migrated(remote(createClient, options, ports)));
-  if (options.file === "shared") return libsqlStore(await migrated(local(createClient, path, "shared-file", ports)));
-  return await openOwned(createClient, path, ports);
+  return await openFile(createClient, path, options.file ?? "owned", ports);
 }
 
 /** Opens somebody else's file for reading. */
@@ -38,41 +42,64 @@ export function openForeign(
   return path === null ? remote(createClient, options, ports) : local(createClient, path, "foreign-file", ports);
 }
 
-async function openOwned(createClient: CreateClient, path: string, ports: Ports): Promise<LogStore> {
-  const lock = createClient({ url: `file:${path}-owner`, concurrency: 1, timeout: 0 });
-  const ownership = await takeOwnership(lock, path);
+async function openFile(createClient: CreateClient, path: string, use: FileUse, ports: Ports): Promise<LogStore> {
+  const db = local(createClient, path, use === "owned" ? "owned-file" : "shared-file", ports);
+  const ownership = await closingOnFailure(db, async () => {
+    const realPath = await realPathOf(db);
+    const lock = fileClient(createClient, `${realPath}-owner`, 0);
+    return await takeOwnership(lock, realPath, use);
+  });
   try {
-    const db = await migrated(local(createClient, path, "owned-file", ports));
-    await endAllLeases(db);
-    const store = libsqlStore(db);
-    return {
-      ...store,
-      close: async () => {
-        await store.close();
-        await ownership.release();
-      },
-    };
+    await migrated(db);
+    if (use === "owned") await endAllLeases(db);
   } catch (error) {
+    await db.close();
     await ownership.release();
     throw error;
   }
+  const store = libsqlStore(db);
+  return {
+    ...store,
+    close: async () => {
+      await store.close();
+      await ownership.release();
+    },
+  };
+}
+
+/** One lock for one file, by whatever path it was opened: SQLite follows symbolic links and knows where it ended. */
+async function realPathOf(db: Database): Promise<string> {
+  const [main] = await db.beforeUse("PRAGMA database_list");
+  return main?.file as string;
 }
 
 function local(createClient: CreateClient, path: string, kind: DatabaseKind, ports: Ports): Database {
-  const client = createClient({ url: `file:${path}`, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
-  return new Database({ client, kind, ports });
+  return new Database({ client: fileClient(createClient, path, BUSY_TIMEOUT_MS), kind, name: path, ports });
+}
+
+/** A file's client opens it at once, so it fails where a server's would not. */
+function fileClient(createClient: CreateClient, path: string, timeout: number): Client {
+  try {
+    return createClient({ url: `file:${path}`, concurrency: 1, timeout });
+  } catch (error) {
+    throw storeError(error, { isRemote: false, name: path });
+  }
 }
 
 function remote(createClient: CreateClient, options: OpenOptions, ports: Ports): Database {
   const { url, authToken } = options;
   const client = createClient(authToken === undefined ? { url } : { url, authToken });
-  return new Database({ client, kind: "remote", ports });
+  return new Database({ client, kind: "remote", name: url, ports });
 }
 
 async function migrated(db: Database): Promise<Database> {
+  await closingOnFailure(db, () => migrate(db));
+  return db;
+}
+
+async function closingOnFailure<T>(db: Database, work: () => Promise<T>): Promise<T> {
   try {
-    await migrate(db);
-    return db;
+    return await work();
   } catch (error) {
     await db.close();
     throw error;
@@ -90,10 +117,15 @@ export function filePath(url: string): string | null {
   const match = /^([a-z][a-z0-9+.-]*:)(.*)$/is.exec(url);
   const [, scheme = "", rest = ""] = match ?? [];
   if (SERVER_SCHEMES.includes(scheme.toLowerCase())) return null;
-  if (scheme.toLowerCase() === "file:" && rest !== "" && !/[?#]/.test(rest)) return rest.replace(/^\/\/(?=\/)/, "");
+  if (scheme.toLowerCase() === "file:" && isPath(rest)) return rest.replace(/^\/\/(?=\/)/, "");
   throw new DefinitionError(
     "DATABASE_URL_INVALID",
     `expected the database as "file:path" or as the address of a libSQL server ("libsql://...", "https://..."), but found ${JSON.stringify(url)}`,
     { url },
   );
+}
+
+/** SQLite's name for a database in memory is none: what was logged there would be gone with the process. */
+function isPath(rest: string): boolean {
+  return rest !== "" && rest !== ":memory:" && !/[?#]/.test(rest);
 }

@@ -1,61 +1,70 @@
 /**
- * Who owns a database file: whoever holds the exclusive lock on a file beside it, `<db>-owner`, itself a SQLite file.
- * The operating system gives the lock back when its holder dies, however it dies, so holding it proves that no earlier
- * worker of the database lives (DESIGN.md section 3, "File ownership").
+ * Who may write a database file: either one owner, or any number of processes that share it (DESIGN.md section 3, "File
+ * ownership"). It is decided by locks on a file beside it, `<db>-owner`, itself an empty SQLite file: the owner holds its
+ * exclusive lock, sharers hold shared ones. So the two ways never mix: the owner runs in WAL, where a second writing
+ * process can meet the WAL-reset bug of this SQLite, and sharers run on a rollback journal.
+ *
+ * The operating system gives a lock back when its holder dies, however it dies. So holding the exclusive one proves that
+ * no earlier worker of the database lives.
+ *
+ * I1 The locks are those of open transactions that write nothing: no journal file is left by a killed process.
+ * I2 A refused attempt leaves no lock behind. A failed COMMIT would (with `locking_mode = EXCLUSIVE` it leaves a pending
+ *    lock until the driver's connection is garbage collected); a failed `BEGIN EXCLUSIVE` does not.
  */
-import type { Client } from "@libsql/client";
+import type { Client, Transaction } from "@libsql/client";
 import { DatabaseOwnedError } from "../../kernel/errors.ts";
 import { isBusy } from "./errors.ts";
+
+/** How a process means to use a file. `owned`: it alone writes. `shared`: several processes do. */
+export type FileUse = "owned" | "shared";
 
 /** The lock, held. */
 export interface Ownership {
   release(): Promise<void>;
 }
 
-/** With this locking mode the lock of the first write is kept until the connection gives it back. */
-const KEEP_LOCKS = "PRAGMA locking_mode = EXCLUSIVE";
+/** Run within a transaction that has not begun to read, because the client knows no exclusive ones. */
+const BEGIN_EXCLUSIVE = "ROLLBACK; BEGIN EXCLUSIVE";
 
-/** A journal file would be left beside the database by a killed process. */
-const NO_JOURNAL_FILE = "PRAGMA journal_mode = MEMORY";
-
-const TAKE_LOCK = [
-  "CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY) STRICT",
-  "REPLACE INTO owner (id) VALUES (1)",
-];
-
-/** The mode takes effect, and the lock goes, with the next statement that reads. */
-const GIVE_BACK = ["PRAGMA locking_mode = NORMAL", "SELECT id FROM owner"];
+/** A transaction takes its shared lock when it reads. */
+const READ_ANYTHING = "SELECT count(*) FROM sqlite_schema";
 
 /**
  * Takes the lock.
  *
- * @param client a client of the file `<path>-owner`, with one connection
+ * @param client a client of the file `<path>-owner`, with one connection and no time-out; closed with the lock
  * @throws DatabaseOwnedError `DATABASE_OWNED`
  */
-export async function takeOwnership(client: Client, path: string): Promise<Ownership> {
+export async function takeOwnership(client: Client, path: string, use: FileUse): Promise<Ownership> {
+  let lock: Transaction | null = null;
   try {
-    await client.execute(KEEP_LOCKS);
-    await client.execute(NO_JOURNAL_FILE);
-    await client.batch(TAKE_LOCK, "write");
+    lock = await client.transaction("deferred");
+    if (use === "owned") await lock.executeMultiple(BEGIN_EXCLUSIVE);
+    else await lock.execute(READ_ANYTHING);
   } catch (error) {
+    lock?.close();
     client.close();
-    if (isBusy(error)) throw owned(path, error);
-    throw error;
+    throw isBusy(error) ? owned(path, use, error) : error;
   }
+  const held = lock;
   return {
     release: async () => {
       // Closing is not enough: the driver lets go of its files when it is garbage collected.
-      for (const statement of GIVE_BACK) await client.execute(statement);
+      await held.rollback();
       client.close();
     },
   };
 }
 
-function owned(path: string, cause: unknown): DatabaseOwnedError {
+function owned(path: string, use: FileUse, cause: unknown): DatabaseOwnedError {
+  const found =
+    use === "owned"
+      ? "expected to own the database file, but another process owns it or shares it"
+      : "expected to share the database file, but another process owns it";
   return new DatabaseOwnedError(
     "DATABASE_OWNED",
-    `expected to own the database file ${path}, but another process does; stop it, speak to it over HTTP, or open the file with file: "shared" in both`,
-    { path },
+    `${found}: ${path}; stop it, speak to it over HTTP, or open the file with file: "shared" in both`,
+    { path, use },
     { cause },
   );
 }

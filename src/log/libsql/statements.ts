@@ -59,10 +59,10 @@ WHERE r.status NOT IN ('completed', 'failed', 'cancelled')
 ORDER BY j.key
 ON CONFLICT (token) DO NOTHING`;
 
-/** Makes parked runs with mail claimable, by primary key. `:messages` as above. */
+/** Makes parked runs with mail claimable, by primary key: the `+` keeps `runs_status` out. `:messages` as above. */
 export const WAKE_FOR_MESSAGES: HotStatement = `
 UPDATE runs SET status = 'pending', available_at = min(coalesce(available_at, NOW), NOW)
-WHERE id IN (SELECT j.value ->> 0 FROM json_each(:messages) j) AND status IN ('waiting', 'pending', 'stuck') AND owner IS NULL
+WHERE id IN (SELECT j.value ->> 0 FROM json_each(:messages) j) AND +status IN ('waiting', 'pending', 'stuck') AND owner IS NULL
   AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id)`;
 
 /** What became of each message. `:messages` as above. */
@@ -75,14 +75,19 @@ SELECT j.value ->> 1 AS token, CASE
   ELSE 'accepted' END AS verdict
 FROM json_each(:messages) j LEFT JOIN runs r ON r.id = j.value ->> 0`;
 
-/** Deletes consumed messages under the fence. `:drains`: `[[runId, epoch, firstSeq, [inboxId, ...]], ...]` */
+/**
+ * Deletes consumed messages under the fence, by `inbox_run`. With statistics of a few rows SQLite would rather read the
+ * whole inbox than look an id up, and a primary key cannot be insisted on; without the `+` it would try every id of the
+ * write with every run of it. `:drains`: `[[runId, epoch, firstSeq, [inboxId, ...]], ...]`
+ */
 export const DELETE_DRAINED: HotStatement = `
-DELETE FROM inbox WHERE id IN (
+DELETE FROM inbox INDEXED BY inbox_run
+WHERE run_id IN (SELECT j.value ->> 0 FROM json_each(:drains) j) AND +id IN (
   SELECT d.value FROM json_each(:drains) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') d)`;
 
-/** Discards the mail of runs that end with this write, under the fence. `:ends`: `[[runId, epoch, firstSeq], ...]` */
+/** Discards the mail of runs that end with this write, under the fence, by `inbox_run`. `:ends`: `[[runId, epoch, firstSeq], ...]` */
 export const DELETE_MAIL_OF_ENDED: HotStatement = `
-DELETE FROM inbox WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${FENCE})`;
+DELETE FROM inbox INDEXED BY inbox_run WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${FENCE})`;
 
 /**
  * Moves the head of runs that stay as they are otherwise, under the fence. Apart from {@link MOVE_RUNS} because an
@@ -115,9 +120,13 @@ ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean,
   available_at = excluded.available_at, owner = excluded.owner, result = excluded.result, started_at = excluded.started_at,
   ended_at = excluded.ended_at, stuck = excluded.stuck`;
 
-/** The verdict: each run's row, as far as it matters, by primary key. `:ids`: `[runId, ...]` */
+/**
+ * The verdict: each run's row as far as it matters, by primary key. One row of JSON, because a row is dear to bring over:
+ * `[[id, epoch, head, availableAt], ...]`. `:ids`: `[runId, ...]`
+ */
 export const READ_HEADS: HotStatement = `
-SELECT r.id, r.epoch, r.head, r.available_at FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
+SELECT json_group_array(json_array(r.id, r.epoch, r.head, r.available_at)) AS heads
+FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
 
 const KNOWN_PROGRAM = `EXISTS (
   SELECT 1 FROM json_each(:programs) p WHERE p.value ->> 0 = r.workflow AND p.value ->> 1 = r.version)`;
@@ -166,7 +175,10 @@ UPDATE runs SET status = 'stuck', owner = NULL, epoch = epoch + 1, available_at 
 WHERE id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} AND r.unclean >= ${UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX})
 RETURNING id`;
 
-/** When the next run of each program is due (by `runs_due`), and whether a suspect is (by `runs_suspect`). */
+/**
+ * When the next run of each program is due (by `runs_due`), and whether a suspect is, or when one will be (by
+ * `runs_suspect`). A suspect that is due is not among the instants: not every worker can take it.
+ */
 export const READ_WORK_AHEAD: HotStatement = `
 SELECT NOW AS now,
   (SELECT min((
@@ -176,6 +188,8 @@ SELECT NOW AS now,
     FROM json_each(:programs) p) AS due_at,
   (SELECT min(w.expires_at) FROM workers w
     WHERE EXISTS (SELECT 1 FROM runs r WHERE r.owner = w.id AND r.unclean < ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}) AND w.id <> :worker) AS lease_ends_at,
+  (SELECT min(coalesce(r.available_at, w.expires_at)) FROM runs r LEFT JOIN workers w ON w.id = r.owner AND w.id <> :worker
+    WHERE r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM} AND coalesce(r.available_at, w.expires_at) > NOW) AS suspect_at,
   EXISTS (SELECT 1 FROM runs r WHERE ${CLAIMABLE_SUSPECT}) AS suspect_due`;
 
 /** Renews a lease that has not ended. No row: it has. */

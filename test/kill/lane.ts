@@ -1,0 +1,202 @@
+/**
+ * A kill lane: worker processes on one log, killed again and again while runs are under way, until all runs have ended.
+ *
+ * A kill is aimed: its victim is told in which phase to stay, and at which time that it comes there. The counts come from
+ * a seed, which is printed.
+ */
+import { seededRandom } from "../support/ports.ts";
+import type { Go, Phase, Setup } from "./child-main.ts";
+import { Life } from "./life.ts";
+import type { Place } from "./place.ts";
+
+/** Where a kill is aimed; `anywhere`: at an instant that has nothing to do with what the process does. */
+export type Aim = Phase | "anywhere";
+
+export interface LaneOptions {
+  readonly place: Place;
+  readonly bundle: string;
+  readonly setup: Omit<Setup, "path" | "evidence" | "fenced">;
+  readonly runs: number;
+  /** How many runs each process starts. */
+  readonly startsEach: number;
+  /** How many processes work at a time. */
+  readonly processes: number;
+  /** How many kills must land in each phase, with {@link UNDER_WAY_MIN} runs under way. */
+  readonly kills: Readonly<Record<Aim, number>>;
+  readonly seed: number;
+}
+
+export interface LaneResult {
+  /** Kills that count, and the least number of runs that were under way at one. */
+  readonly landed: Readonly<Record<Aim, number>>;
+  readonly underWayMin: number;
+  /** Kills that do not count: too few runs were under way. */
+  readonly uncounted: number;
+  /** Starts that were acknowledged: the run's id by its number. */
+  readonly acknowledged: ReadonlyMap<number, string>;
+  /** How the processes ended that nobody killed. */
+  readonly exits: readonly (number | string)[];
+  readonly stderr: string;
+}
+
+/** A kill counts only with so many runs between their first and their last event. */
+export const UNDER_WAY_MIN = 20;
+
+/** How often a process comes to a phase before it is killed there, at least and at most. */
+const TIMES: Readonly<Record<Phase, readonly [number, number]>> = {
+  body: [30, 55],
+  flush: [5, 12],
+  commit: [5, 12],
+  replay: [3, 60],
+};
+
+const AIMS: readonly Aim[] = ["body", "flush", "commit", "replay", "anywhere"];
+
+/** When a kill comes that is aimed nowhere, after its victim has opened the log, milliseconds. */
+const ANYWHERE_MS = [20, 300] as const;
+
+const LOOK_MS = 50;
+
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #random: ReturnType<typeof seededRandom>;
+  readonly #aims: Aim[];
+  readonly #landed: Record<Aim, number> = { body: 0, flush: 0, commit: 0, replay: 0, anywhere: 0 };
+  readonly #acknowledged = new Map<number, string>();
+  readonly #lives: Life[] = [];
+  #underWayMin = Number.POSITIVE_INFINITY;
+  #uncounted = 0;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#random = seededRandom(options.seed);
+    this.#aims = this.#plan(options.kills);
+  }
+
+  /**
+   * The aims in an order that is drawn, the last first. Between two kills in replay there is another: a run whose
+   * process dies twice before it has recorded anything is a suspect, and runs alone.
+   */
+  #plan(kills: LaneOptions["kills"]): Aim[] {
+    const others = this.#shuffled(
+      AIMS.filter((aim) => aim !== "replay").flatMap((aim) => Array<Aim>(kills[aim]).fill(aim)),
+    );
+    const inReplay = this.#shuffled(others.map((_, i) => i)).slice(0, kills.replay);
+    return others.flatMap((aim, i): Aim[] => (inReplay.includes(i) ? ["replay", aim] : [aim]));
+  }
+
+  async run(): Promise<LaneResult> {
+    const slots = Array.from({ length: this.#options.processes }, () => this.#slot());
+    const last = await Promise.all(slots);
+    await this.#allEnded();
+    const exits = await Promise.all(last.map((life) => life.stop()));
+    return {
+      landed: this.#landed,
+      underWayMin: this.#underWayMin,
+      uncounted: this.#uncounted,
+      acknowledged: this.#acknowledged,
+      exits,
+      stderr: this.#lives.map((life) => life.stderr).join(""),
+    };
+  }
+
+  /** For a test that fails: no process is left. */
+  async killAll(): Promise<void> {
+    await Promise.all(this.#lives.map((life) => life.kill()));
+  }
+
+  /** One process after the other, each killed, until no kill is left to be made. Returns one that is not killed. */
+  async #slot(): Promise<Life> {
+    let next = this.#boot();
+    for (;;) {
+      const life = next;
+      const aim = this.#aims.pop();
+      if (aim === undefined) {
+        life.go(this.#order(null));
+        return life;
+      }
+      // The next one boots meanwhile, and opens nothing before it is told to go.
+      next = this.#boot();
+      life.go(this.#order(aim));
+      await this.#arrival(life, aim);
+      await life.kill();
+      await this.#count(aim);
+    }
+  }
+
+  #boot(): Life {
+    const { bundle, setup, place } = this.#options;
+    const { path, evidence } = place;
+    const life = new Life(bundle, { ...setup, path, evidence, fenced: true }, (n, runId) => {
+      const known = this.#acknowledged.get(n);
+      if (known !== undefined && known !== runId) throw new Error(`start ${n} made run ${known} and run ${runId}`);
+      this.#acknowledged.set(n, runId);
+    });
+    this.#lives.push(life);
+    return life;
+  }
+
+  #order(aim: Aim | null): Go {
+    const { runs, startsEach } = this.#options;
+    const missing = Array.from({ length: runs }, (_, n) => n).filter((n) => !this.#acknowledged.has(n));
+    const starts = aim === null ? missing : missing.slice(0, startsEach);
+    const stay = aim === null || aim === "anywhere" ? null : { phase: aim, time: this.#between(...TIMES[aim]) };
+    return { starts, stay, release: null };
+  }
+
+  /** Resolves when `life` is to be killed. */
+  async #arrival(life: Life, aim: Aim): Promise<void> {
+    if (aim === "anywhere") {
+      await life.opened;
+      await new Promise((resolve) => setTimeout(resolve, this.#between(...ANYWHERE_MS)));
+      return;
+    }
+    let isHere = false;
+    let isGone = false;
+    const end = life.gone.then(() => {
+      isGone = true;
+    });
+    const here = life.here.then(() => {
+      isHere = true;
+    });
+    while (!isHere) {
+      await Promise.race([here, end, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
+      if (isGone) throw new Error(`a process ended by itself:\n${life.stderr}`);
+      // Nothing moves any more: it will not come there, and the kill will not count.
+      if (!isHere && (await this.#isIdle())) return;
+    }
+  }
+
+  /** Whether all runs that there are have ended. */
+  async #isIdle(): Promise<boolean> {
+    return this.#acknowledged.size > 0 && (await this.#options.place.underWay()) === 0;
+  }
+
+  async #count(aim: Aim): Promise<void> {
+    const underWay = await this.#options.place.underWay();
+    if (underWay < UNDER_WAY_MIN) {
+      this.#uncounted++;
+      return;
+    }
+    this.#landed[aim]++;
+    this.#underWayMin = Math.min(this.#underWayMin, underWay);
+  }
+
+  async #allEnded(): Promise<void> {
+    while (this.#acknowledged.size < this.#options.runs || !(await this.#isIdle())) {
+      if ((await this.#options.place.stuck()) > 0) throw new Error("a run is stuck");
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  #between(min: number, max: number): number {
+    return min + Math.floor(this.#random.float() * (max - min + 1));
+  }
+
+  #shuffled<T>(items: readonly T[]): T[] {
+    return items
+      .map((item) => ({ item, order: this.#random.float() }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ item }) => item);
+  }
+}

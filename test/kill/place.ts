@@ -1,0 +1,108 @@
+/** One database of a kill lane: its file, the evidence beside it, and the reads that judge them. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
+import { type VerifyReport, verify } from "../../src/history/verify.ts";
+import { parseEvent, type RunEvent } from "../../src/kernel/events.ts";
+import type { Database } from "../../src/log/libsql/database.ts";
+import { openForeign } from "../../src/log/libsql/open.ts";
+import { libsqlStore } from "../../src/log/libsql/store.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import { bundleForNode, ROOT } from "../runtimes/bundle.ts";
+import { type BodyStart, type Repeat, readEvidence, repeatedBodies } from "../support/evidence.ts";
+import { realPorts } from "../support/ports.ts";
+
+const ENDED = "('completed', 'failed', 'cancelled')";
+
+const EVENTS_PAGE = 1_000;
+
+export class Place {
+  readonly folder: string;
+  readonly path: string;
+  readonly evidence: string;
+  readonly store: LogStore;
+  readonly #db: Database;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.path = join(folder, "log.db");
+    this.evidence = join(folder, "evidence.jsonl");
+    writeFileSync(this.evidence, "");
+    this.#db = openForeign(createClient, { url: `file:${this.path}` }, realPorts());
+    this.store = libsqlStore(this.#db);
+  }
+
+  /** A folder within the package, so that a bundle in it finds the packages that it imports. */
+  static open(): Place {
+    const cache = join(ROOT, "node_modules/.cache");
+    mkdirSync(cache, { recursive: true });
+    return new Place(mkdtempSync(join(cache, "varve-kill-")));
+  }
+
+  /** Bundles the module at `path` of this package for Node. */
+  async bundle(path: string): Promise<string> {
+    const file = join(this.folder, "child.mjs");
+    writeFileSync(file, (await bundleForNode(path)).code);
+    return file;
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  async #count(sql: string): Promise<number> {
+    const [row] = await this.#db.one(sql);
+    return Number(row?.n);
+  }
+
+  /** How many runs are between their first and their last event. */
+  underWay(): Promise<number> {
+    return this.#count(`SELECT count(*) AS n FROM runs WHERE status NOT IN ${ENDED}`);
+  }
+
+  /** How many runs wait for somebody, because they are stuck. */
+  stuck(): Promise<number> {
+    return this.#count("SELECT count(*) AS n FROM runs WHERE status = 'stuck'");
+  }
+
+  /** Run ids by idempotency key, with their results. */
+  async runs(): Promise<Map<string, { readonly id: string; readonly status: string; readonly output: unknown }>> {
+    const rows = await this.#db.one("SELECT id, idempotency_key AS key, status, result FROM runs");
+    return new Map(
+      rows.map(({ id, key, status, result }) => [
+        key as string,
+        { id: id as string, status: status as string, output: JSON.parse(result as string)?.value },
+      ]),
+    );
+  }
+
+  async integrity(): Promise<unknown> {
+    const rows = await this.#db.one("PRAGMA integrity_check");
+    return rows.map((row) => row.integrity_check);
+  }
+
+  /** The whole log. */
+  async events(): Promise<RunEvent[]> {
+    const events: RunEvent[] = [];
+    for (;;) {
+      const afterPosition = events.at(-1)?.position ?? 0;
+      const rows = await this.store.readLog({ afterPosition, limit: EVENTS_PAGE });
+      events.push(...rows.map(parseEvent));
+      if (rows.length < EVENTS_PAGE) return events;
+    }
+  }
+
+  /** The bodies that began. */
+  bodies(): BodyStart[] {
+    return readEvidence(this.evidence);
+  }
+
+  async repeats(): Promise<Repeat[]> {
+    return repeatedBodies(this.bodies(), await this.events());
+  }
+
+  verify(): Promise<VerifyReport> {
+    return verify(this.store, { drain: (fn) => void setImmediate(fn) });
+  }
+}
