@@ -68,7 +68,7 @@ async function lookForStuck(engine: Reader, runId: string, over: AbortController
 }
 
 /** Resolves after `ms`, or when the signal is aborted. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(end, ms);
     function end(): void {

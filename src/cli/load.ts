@@ -33,7 +33,7 @@ export interface Loader {
   readonly files: () => string[];
 }
 
-export const MODULE_EXTENSIONS: readonly string[] = [".ts", ".mts", ".js", ".mjs"];
+const MODULE_EXTENSIONS: readonly string[] = [".ts", ".mts", ".js", ".mjs"];
 
 /** Where modules are looked for when none are named. */
 export const DEFAULT_WORKFLOWS = "workflows";

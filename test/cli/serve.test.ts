@@ -130,7 +130,7 @@ describe("a server that ends", () => {
     await server.printed("held compose");
     server.kill("SIGTERM");
     // It still serves nobody else, and waits for the body.
-    await expect.poll(() => existsSync(join(here.path, "varve.db-owner.json"))).toBe(false);
+    await expect.poll(() => existsSync(join(here.path, "varve.db-owner.json")), { timeout: 10_000 }).toBe(false);
     server.kill("SIGTERM");
     expect((await server.ended).code).toBe(143);
   });
