@@ -16,7 +16,7 @@ export const EXIT = {
   conflict: 6,
   /** The database or the server could not do it, or let nobody in. */
   storage: 7,
-  /** A bug of Varve's. */
+  /** Something threw where nothing should: a bug of Varve's, or of a module that does what it does not wait for. */
   internal: 70,
   /** Ctrl-C. */
   interrupted: 130,

@@ -197,4 +197,17 @@ describe("a run whose process ends in the middle", () => {
     expect(stderr).toContain("the same command goes on with it");
     expect(json(await here.varve(["runs", "list", "--json"]))).toMatchObject({ runs: [{ status: "waiting" }] });
   });
+
+  it("by what a module throws outside of every step exits with 70, and goes on with the same command", async () => {
+    const here = withWorkflows();
+    here.write(
+      "workflows/stray.ts",
+      `if (process.env.STRAY) setTimeout(() => Promise.reject(new Error("stray")), 300);`,
+    );
+    const args = ["run", "greet", "--input", '{"name":"Ada","ms":2000}', "--id", "k", "--json"];
+    const ended = await here.varve(args, { env: { STRAY: "1" } });
+    expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code: 70, stdout: "" });
+    expect(jsonError(ended)).toMatchObject({ code: "INTERNAL", message: "stray" });
+    expect(json(await here.varve(args))).toMatchObject({ status: "completed" });
+  });
 });
