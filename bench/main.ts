@@ -2,11 +2,12 @@
  * `npm run bench -- [--json] [--quick]`: how fast the engine is, beside what the database can do at most on the same
  * machine in the same minute. Every commit is durable, also with `--quick`. Writes nothing but its result.
  */
+import { rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Figures } from "./figures.ts";
+import type { ChainShape, Figures } from "./figures.ts";
 import { medians, ratiosOf, table } from "./report.ts";
 import { runRound } from "./round.ts";
 import { SIZES, type SizeName } from "./sizes.ts";
@@ -25,9 +26,13 @@ const size: SizeName = options.tiny ? "tiny" : options.quick ? "quick" : "full";
 // Beside the package, not in the system's folder for temporary files: that is memory on many machines.
 const folder = fileURLToPath(new URL(`../data-${process.pid}`, import.meta.url));
 
-const rounds: (Figures & { chain: { eventsPerCommit: number } })[] = [];
-for (let round = 0; round < SIZES[size].rounds; round++) {
-  rounds.push(await runRound(join(folder, String(round)), size));
+const rounds: (Figures & { readonly chain: ChainShape })[] = [];
+try {
+  for (let round = 0; round < SIZES[size].rounds; round++) {
+    rounds.push(await runRound(join(folder, String(round)), size));
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }
 
 const figures = medians(rounds);

@@ -26,7 +26,7 @@ export type SizeName = "full" | "quick" | "tiny";
 export const SIZES: Readonly<Record<SizeName, Sizes>> = {
   full: {
     rounds: 3,
-    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 4, passes: 3 },
+    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 10, passes: 5 },
     singleRows: 500,
     latency: { runs: 200, warmUps: 200 },
     fanOut: { steps: 1_000, runs: 20, warmUps: 5 },
@@ -36,7 +36,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
   },
   quick: {
     rounds: 1,
-    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 2, passes: 1 },
+    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 6, passes: 3 },
     singleRows: 200,
     latency: { runs: 100, warmUps: 100 },
     fanOut: { steps: 1_000, runs: 5, warmUps: 2 },

@@ -43,7 +43,7 @@ const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 export function createLoader(): Loader {
   const jiti = createJiti(import.meta.url, {
     alias: ownModules(),
-    nativeModules: [join(PACKAGE, "dist")],
+    nativeModules: [join(PACKAGE, "dist"), join(PACKAGE, "src")],
     interopDefault: false,
   });
   return {
@@ -65,9 +65,14 @@ function ownModules(): Record<string, string> {
   };
   const entries = Object.entries(exports).map(([subpath, target]) => [
     join(name, subpath),
-    join(PACKAGE, typeof target === "string" ? target : (target.default ?? "")),
+    join(PACKAGE, ownFile(typeof target === "string" ? target : (target.default ?? ""))),
   ]);
   return Object.fromEntries(entries);
+}
+
+/** Deno runs the sources, which are then the package that runs: it needs no build, and must not load a second copy. */
+function ownFile(target: string): string {
+  return import.meta.url.endsWith(".ts") ? target.replace(/^\.\/dist\/(.*)\.js$/, "./src/$1.ts") : target;
 }
 
 /** The file itself, or the modules of a directory in order of their names. */

@@ -61,13 +61,13 @@ export const runStatusSchema = named(
   z.enum(RUN_STATUSES as readonly [RunStatus, ...RunStatus[]]),
 );
 
-export const payloadMetaSchema = named(
+const payloadMetaSchema = named(
   "PayloadMeta",
   'What a value holds that JSON cannot say: a list of [path, kind], such as [["order", "at"], "date"].',
   z.array(z.tuple([z.array(z.union([z.string(), z.number().int().min(0)])), z.string()])),
 );
 
-export const failureSchema = named(
+const failureSchema = named(
   "Failure",
   "An error as the log holds it.",
   z.object({
@@ -110,7 +110,7 @@ export const runSchema = named(
   } satisfies Record<keyof RunInfo | "outputMeta", unknown>),
 );
 
-export const eventSchema = named(
+const eventSchema = named(
   "RunEvent",
   "A fact in the history of a run, as it is in the log. docs/FORMAT.md says what each type holds.",
   z.object({

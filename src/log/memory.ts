@@ -333,13 +333,13 @@ function newRow(start: RunStart): Mutable<RunRow> {
     ...columns,
     id: runId,
     epoch: start.owner === null ? 0 : 1,
-    status: "pending",
+    status: start.owner === null ? "pending" : "running",
     availableAt: null,
     head: 0,
     unclean: start.owner === null ? 0 : 1,
     result: null,
     stuck: null,
-    startedAt: null,
+    startedAt: start.owner === null ? null : start.createdAt,
     endedAt: null,
   };
 }

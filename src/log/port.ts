@@ -64,7 +64,7 @@ export interface RunStart {
   readonly tags: Tags;
   readonly createdAt: number;
   readonly deadlineAt: number | null;
-  /** The worker that claims it in the same write (its epoch is then 1), or null (epoch 0). */
+  /** The worker that claims it in the same write (it is then running, under epoch 1), or null (pending, epoch 0). */
   readonly owner: string | null;
   /** The webhook delivery that starts it, stored beside it. */
   readonly delivery: DeliveryRow | null;

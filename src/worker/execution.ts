@@ -126,7 +126,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   /** A run that is created and claimed in one write. Its code may begin before that write is durable. */
   static ofStart(host: Host<Execution>, program: Program, created: RunEvent): Execution {
     const journal = Journal.ofStart(created, host);
-    return new Execution(host, program, journal, [], false);
+    return new Execution(host, program, journal, [], true);
   }
 
   /** A claimed run. `state` and `events`: what the log has of it. */

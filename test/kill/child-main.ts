@@ -18,7 +18,7 @@ import type { LogStore, LogWrite } from "../../src/log/port.ts";
 import { processSurroundings } from "../../src/runtime/process.ts";
 import { systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { note } from "../support/evidence.ts";
-import { withoutFence } from "../support/without-fence.ts";
+import { blindToLeases, withoutFence } from "../support/without-fence.ts";
 import { type BodyInfo, type WorkEnv, work } from "./workload.ts";
 
 /** A phase in which a process can be killed. */
@@ -41,16 +41,18 @@ export interface Setup {
   readonly evidence: string;
   readonly leaseMs: number;
   readonly concurrency: number;
-  /** False: the log takes what anybody writes (see `without-fence.ts`). */
-  readonly fenced: boolean;
+  /** Its worker never doubts its lease (see `without-fence.ts`). */
+  readonly isBlind: boolean;
+  /** False: the log takes what anybody writes. */
+  readonly isFenced: boolean;
 }
 
 /** What it is told when it is to begin. */
 export interface Go {
   /** Numbers of the runs that it starts. */
   readonly starts: readonly number[];
-  /** Where it is to stay, and at which time that it comes there; null: nowhere. */
-  readonly stay: { readonly phase: Phase; readonly time: number } | null;
+  /** Where it is to stay, and at which time that it comes there; null: nowhere. Only writes of so many runs count. */
+  readonly stay: { readonly phase: Phase; readonly time: number; readonly runsMin: number } | null;
   /** It stays no longer than until this file exists; null: for ever. */
   readonly release: string | null;
 }
@@ -115,7 +117,8 @@ function watched(store: LogStore): LogStore {
       return loaded;
     },
     append: async (write) => {
-      const completes = write.runs.some(({ events }) => events.some(({ type }) => type === "step.completed"));
+      const completing = write.runs.filter(({ events }) => events.some(({ type }) => type === "step.completed"));
+      const completes = completing.length >= (go.stay?.runsMin ?? 1);
       const isHeld = completes && isThere("flush");
       if (isHeld) holdThread(write);
       const verdict = await store.append(write);
@@ -152,7 +155,8 @@ const begun = async ({ key, attempt, run }: BodyInfo) => {
 async function open(): Promise<Engine> {
   const { db: url, file, leaseMs, concurrency } = setup;
   const log = await openLog(createClient, { url, file }, ports);
-  const store = watched(setup.fenced ? log : withoutFence(log, leaseMs));
+  const leased = setup.isBlind ? blindToLeases(log, leaseMs) : log;
+  const store = watched(setup.isFenced ? leased : withoutFence(leased));
   const env: WorkEnv = { begun };
   const engine = await createEngineOf({ store, ports, workflows: [work], env, asked });
   await engine.work({ leaseMs, concurrency, label: processSurroundings.label, pollMsMax: 100 });

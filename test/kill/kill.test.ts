@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { Lane, type LaneOptions, type LaneResult } from "./lane.ts";
 import { Place } from "./place.ts";
+import { startServer } from "./server.ts";
 import { outputOf } from "./workload.ts";
 
 const SEED = Number(process.env.KILL_SEED ?? 20_261_121);
@@ -34,18 +32,6 @@ async function survives(
     await server?.stop();
     await place.close();
   }
-}
-
-async function startServer(path: string): Promise<{ url: string; stop: () => Promise<void> }> {
-  const child = spawn(process.execPath, ["test/support/hrana-main.mjs", "--db", path], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await once(child, "close");
-  };
-  return { url: line.replace("listening ", ""), stop };
 }
 
 async function report(where: Where, place: Place, result: LaneResult, seconds: number): Promise<void> {
@@ -83,4 +69,15 @@ describe("runs survive SIGKILL of their process, and no recorded step runs again
     expect(Object.values(landed).reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual(40);
     for (const phase of ["body", "flush", "replay"] as const) expect(landed[phase]).toBeGreaterThanOrEqual(10);
   });
+
+  it.each(["a shared file", "a libSQL server"] as const)(
+    "on %s, where leases decide",
+    { timeout: 180_000 },
+    async (where) => {
+      const kills = { body: 3, flush: 3, commit: 1, replay: 2, anywhere: 1 };
+      const options = { runs: 80, startsEach: 40, processes: 2, kills };
+      const { landed } = await survives(where, options, { leaseMs: 1_000, concurrency: 16 });
+      expect(landed).toEqual(kills);
+    },
+  );
 });

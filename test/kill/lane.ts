@@ -15,7 +15,7 @@ export type Aim = Phase | "anywhere";
 export interface LaneOptions {
   readonly place: Place;
   readonly bundle: string;
-  readonly setup: Omit<Setup, "path" | "evidence" | "fenced">;
+  readonly setup: Omit<Setup, "path" | "evidence" | "isBlind" | "isFenced">;
   readonly runs: number;
   /** How many runs each process starts. */
   readonly startsEach: number;
@@ -127,7 +127,7 @@ export class Lane {
   #boot(): Life {
     const { bundle, setup, place } = this.#options;
     const { path, evidence } = place;
-    const life = new Life(bundle, { ...setup, path, evidence, fenced: true }, (n, runId) => {
+    const life = new Life(bundle, { ...setup, path, evidence, isBlind: false, isFenced: true }, (n, runId) => {
       const known = this.#acknowledged.get(n);
       if (known !== undefined && known !== runId) throw new Error(`start ${n} made run ${known} and run ${runId}`);
       this.#acknowledged.set(n, runId);
@@ -140,7 +140,8 @@ export class Lane {
     const { runs, startsEach } = this.#options;
     const missing = Array.from({ length: runs }, (_, n) => n).filter((n) => !this.#acknowledged.has(n));
     const starts = aim === null ? missing : missing.slice(0, startsEach);
-    const stay = aim === null || aim === "anywhere" ? null : { phase: aim, time: this.#between(...TIMES[aim]) };
+    const stay =
+      aim === null || aim === "anywhere" ? null : { phase: aim, time: this.#between(...TIMES[aim]), runsMin: 1 };
     return { starts, stay, release: null };
   }
 

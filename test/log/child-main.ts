@@ -6,6 +6,7 @@ import { MIGRATIONS, type Migration } from "../../src/log/libsql/migrations.ts";
 import { openLog } from "../../src/log/libsql/open.ts";
 import type { FileUse } from "../../src/log/libsql/ownership.ts";
 import { realPorts } from "../support/ports.ts";
+import { newRun } from "./writes.ts";
 
 export type Task =
   /** Opens the log and keeps it open until it is killed. */
@@ -84,30 +85,6 @@ const SLOW: Migration = {
     "CREATE TABLE slow_after (n INTEGER) STRICT",
   ],
 };
-
-function newRun(runId: string) {
-  const row = { kind: "move", unclean: "keep", status: "pending", availableAt: 0, release: false } as const;
-  const none = { result: null, startedAt: null, endedAt: null, stuck: null };
-  const data = JSON.stringify({ workflow: "ship", version: "1", input: { value: runId } });
-  const event = { type: "run.created", v: 1, key: null, scope: null, attempt: null, at: 1, data };
-  return {
-    starts: [
-      {
-        runId,
-        workflow: "ship",
-        version: "1",
-        idempotencyKey: null,
-        tags: {},
-        createdAt: 1,
-        deadlineAt: null,
-        owner: null,
-        delivery: null,
-      },
-    ],
-    runs: [{ runId, epoch: 0, firstSeq: 1, events: [event], drained: [], row: { ...row, ...none } }],
-    messages: [],
-  };
-}
 
 main(JSON.parse(process.argv[2] as string) as Task).catch((error: Error & { code?: unknown }) => {
   tell({ told: "refused", name: error.name, code: error.code, message: error.message });

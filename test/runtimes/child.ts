@@ -1,8 +1,11 @@
 /** A child process that tells, line by line, what it does. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { ROOT } from "./bundle.ts";
 
 export interface Child<Line> {
   /** Every line so far. */
@@ -27,14 +30,19 @@ export interface ChildOptions {
   readonly tellsOn?: 1 | 3;
 }
 
-/** Starts `command`, whose lines are JSON. */
+/**
+ * Starts `command`, a path from the package's root, whose lines are JSON.
+ *
+ * @throws when the runtime is not there: then its tests fail, none is passed over
+ */
 export function startChild<Line>(
   command: string,
   args: readonly string[],
   { tellsOn = 1 }: ChildOptions = {},
 ): Child<Line> {
+  if (!existsSync(resolve(ROOT, command))) throw new Error(`${command} is missing, and nothing is skipped: run npm ci`);
   const child = spawn(command, args, {
-    cwd: new URL("../../", import.meta.url),
+    cwd: ROOT,
     env: { ...process.env, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe", ...(tellsOn === 3 ? (["pipe"] as const) : [])],
   });

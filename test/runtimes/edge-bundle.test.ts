@@ -14,8 +14,11 @@ const CORE_PACKAGES = [
   "promise-limit",
 ];
 
+/** What the HTTP layer adds. */
+const HTTP_PACKAGES = ["hono", "zod"];
+
 /** The most bytes of a bundle, gzipped: about a tenth more than it had when this was written. */
-const GZIP_BYTES_MAX = { edge: 82_000 };
+const GZIP_BYTES_MAX = { edge: 82_000, edgeAndHttp: 134_000 };
 
 const EDGE = `
 export * from "./src/index.ts";
@@ -47,6 +50,15 @@ describe("the bundle for isolates", () => {
     expect(bundle.imports).toEqual([]);
     expect(foreignWords(bundle)).toEqual([]);
     expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.edge);
+  });
+
+  it("of varve/http beside them adds Hono and zod, and no server of Node's", async () => {
+    const bundle = await bundleForIsolate(`${EDGE}export * from "./src/http/index.ts";`);
+    print("varve/edge and varve/http", bundle);
+    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, ...HTTP_PACKAGES].sort());
+    expect(bundle.imports).toEqual([]);
+    expect(foreignWords(bundle)).toEqual([]);
+    expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.edgeAndHttp);
   });
 
   it("is the same bytes each time", async () => {

@@ -1,7 +1,7 @@
 /** workerd as a child process: one Worker made of a bundle, in one or more isolates, each on a port of its own. */
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundleForIsolate, ROOT } from "./bundle.ts";
+import { bundleForIsolate } from "./bundle.ts";
 import { type Child, startChild } from "./child.ts";
 
 const BINARY = "node_modules/workerd/bin/workerd";
@@ -63,7 +63,6 @@ export async function bundleForWorkerd(path: string): Promise<string> {
  * @param isolates the bindings of each isolate, by its name
  */
 export async function startWorkerd(folder: string, isolates: Readonly<Record<string, Bindings>>): Promise<Workerd> {
-  if (!existsSync(join(ROOT, BINARY))) throw new Error(`workerd is missing: expected ${BINARY}; run npm ci`);
   writeFileSync(join(folder, "outside.js"), OUTSIDE);
   const path = join(folder, "workerd.capnp");
   writeFileSync(path, configuration(isolates));

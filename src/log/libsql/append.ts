@@ -95,6 +95,7 @@ function addDeletes(batch: Batch, runs: readonly RunAppend[]): void {
 function addRows(batch: Batch, runs: readonly RunAppend[]): void {
   const advances: unknown[] = [];
   const moves: unknown[] = [];
+  const parks: unknown[] = [];
   for (const { runId, epoch, firstSeq, events, row } of runs) {
     const head = [runId, epoch, firstSeq, firstSeq + events.length - 1, row.unclean];
     if (row.kind === "advance") {
@@ -102,10 +103,12 @@ function addRows(batch: Batch, runs: readonly RunAppend[]): void {
       continue;
     }
     const { status, availableAt, release, result, startedAt, endedAt, stuck } = row;
-    moves.push([...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck]);
+    const move = [...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck];
+    (status === "waiting" ? parks : moves).push(move);
   }
   batch.add(sql.ADVANCE_RUNS, "advances", advances);
   batch.add(sql.MOVE_RUNS, "moves", moves);
+  batch.add(sql.PARK_RUNS, "moves", parks);
 }
 
 function addVerdicts(batch: Batch, write: LogWrite): void {

@@ -3,11 +3,16 @@
  *
  * Owns: the client, its settings and its healing. Called by the rest of this folder only.
  *
- * I1 Only single statements and `batch(..., "write")`: an interactive transaction gives its connection away.
+ * I1 Only single statements and `batch(..., "write")`: an interactive transaction gives its connection away. The one
+ *    exception is I5.
  * I2 After SQLITE_BUSY the pooled connection is poisoned: it is replaced before the next call
- *    (tursodatabase/libsql-client-ts#352), and the PRAGMAs, which belong to a connection, are set again.
+ *    (tursodatabase/libsql-client-ts#352), and the PRAGMAs, which belong to a connection, are set again. Calls that had
+ *    the old one in hand have done nothing, and are made again.
  * I3 Waiting is asynchronous. `busy_timeout` waits on the thread, so it is short.
  * I4 A call to a server has a deadline of our own; when it passes the outcome is unknown.
+ * I5 A write to a shared file takes the exclusive lock first. With a rollback journal it is otherwise the COMMIT that
+ *    meets a reader, and a COMMIT that failed keeps its lock until the driver's statement is garbage collected, also after
+ *    a reconnect: every process would wait for that.
  */
 import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
 import { LibSQLDatabase } from "drizzle-orm/libsql/driver-core";
@@ -15,7 +20,7 @@ import { LibSQLSession } from "drizzle-orm/libsql/session";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { StoreError } from "../../kernel/errors.ts";
 import type { Ports } from "../../kernel/ports.ts";
-import { isBusy, storeError } from "./errors.ts";
+import { isBusy, isReplaced, storeError } from "./errors.ts";
 
 /** Where the database is, and who else writes to it. */
 export type DatabaseKind =
@@ -45,6 +50,11 @@ export const BUSY_TIMEOUT_MS = 50;
 
 const CALL_MS_MAX = 10_000;
 const BUSY_MS_MAX = 5_000;
+/** Within a transaction that has not begun to read, because the client knows no exclusive ones. */
+const BEGIN_EXCLUSIVE = "ROLLBACK; BEGIN EXCLUSIVE";
+
+const READS = /^\s*(SELECT|PRAGMA)\b/;
+
 const BUSY_WAIT_MS = { first: 5, max: 100 } as const;
 
 /** The WAL is cut back to this size at a checkpoint: one open reader can let it grow. */
@@ -71,6 +81,7 @@ export class Database {
   /** For reads and schema, never for the hot path. */
   readonly query: LibSQLDatabase<Record<string, unknown>>;
   #ready: Promise<void> | null = null;
+  #lastTurn: Promise<void> = Promise.resolve();
   #closed = false;
   #dataVersion: number | null = null;
 
@@ -105,6 +116,7 @@ export class Database {
 
   /** One statement. Safe to repeat, or it does not belong here. */
   async one(sql: string, args: Args = {}): Promise<Row[]> {
+    if (this.kind === "shared-file" && !READS.test(sql)) return (await this.write([{ sql, args }]))[0]?.rows ?? [];
     const result = await this.attempt(() => this.#client.execute(this.bind(sql, args)));
     return result.rows;
   }
@@ -112,7 +124,21 @@ export class Database {
   /** Statements in one write transaction: all or nothing. */
   async write(statements: readonly Bound[]): Promise<ResultSet[]> {
     const bound = statements.map(({ sql, args }) => this.bind(sql, args));
+    if (this.kind === "shared-file") return await this.attempt(() => this.#writeExclusively(bound));
     return await this.attempt(() => this.#client.batch(bound, "write"));
+  }
+
+  /** I5. */
+  async #writeExclusively(statements: InStatement[]): Promise<ResultSet[]> {
+    const transaction = await this.#client.transaction("deferred");
+    try {
+      await transaction.executeMultiple(BEGIN_EXCLUSIVE);
+      const results = await transaction.batch(statements);
+      await transaction.commit();
+      return results;
+    } finally {
+      transaction.close();
+    }
   }
 
   /** Statements in one read transaction: one state of the database. */
@@ -138,15 +164,33 @@ export class Database {
     let waitMs: number = BUSY_WAIT_MS.first;
     for (;;) {
       try {
-        await this.#configured();
-        return await this.#withDeadline(call());
+        return await this.#inTurn(async () => {
+          await this.#configured();
+          return await this.#withDeadline(call());
+        });
       } catch (error) {
-        if (!isBusy(error) || this.#closed) throw storeError(error, this);
-        await this.#replaceConnection();
+        if (this.#closed || !(isBusy(error) || isReplaced(error))) throw storeError(error, this);
+        if (isBusy(error)) await this.#replaceConnection();
         if (clock.monotonic() >= giveUpAt) throw storeError(error, this);
         await new Promise<void>((resolve) => clock.timer(waitMs * (0.5 + this.#ports.random.float()), resolve));
         waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.max);
       }
+    }
+  }
+
+  /** A write to a shared file is several calls of its one connection: nothing may come between them. */
+  async #inTurn<T>(call: () => Promise<T>): Promise<T> {
+    if (this.kind !== "shared-file") return await call();
+    const before = this.#lastTurn;
+    let end = () => {};
+    this.#lastTurn = new Promise((resolve) => {
+      end = resolve;
+    });
+    await before;
+    try {
+      return await call();
+    } finally {
+      end();
     }
   }
 

@@ -30,6 +30,11 @@ export function isBusy(error: unknown): boolean {
   );
 }
 
+/** Whether another call replaced the connection before this one began on it. It has done nothing. */
+export function isReplaced(error: unknown): boolean {
+  return innermost(error).code === "CLIENT_CLOSED";
+}
+
 /** Which database it was. */
 export interface Located {
   readonly isRemote: boolean;
@@ -63,7 +68,7 @@ function classify(error: unknown, isRemote: boolean): StoreErrorCode {
   if (isBusy(error)) return "STORE_BUSY";
   if (/^SQLITE_FULL/.test(code) || /database or disk is full/.test(String(message))) return "STORE_FULL";
   // The client reads no integer above 2^53, and the engine writes none.
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code) || error instanceof RangeError) return "STORE_CORRUPT";
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code) || innermost(error) instanceof RangeError) return "STORE_CORRUPT";
   if (/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/.test(code)) return "STORE_IO";
   if (/^SQLITE_/.test(code)) return "STORE_REJECTED";
   return isRemote ? "STORE_UNAVAILABLE" : "STORE_IO";
@@ -77,7 +82,7 @@ function innermost(error: unknown): ClientError {
 }
 
 function hasSqliteCode(error: ClientError): boolean {
-  return typeof error.code === "string" && error.code.startsWith("SQLITE_");
+  return typeof error.code === "string" && /^(SQLITE_|CLIENT_CLOSED)/.test(error.code);
 }
 
 function isObject(value: unknown): value is ClientError {
