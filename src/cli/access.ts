@@ -8,12 +8,10 @@ import type { Client } from "../client/client.ts";
 import type { Engine } from "../engine/api.ts";
 import { DatabaseOwnedError, isVarveError, type VarveError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/ports.ts";
+import type { Reader } from "../runtime/read-only.ts";
 import type { Loaded } from "./load.ts";
 import { liveOwner } from "./owner-record.ts";
 import type { Target } from "./verb.ts";
-
-/** What can be asked of a log wherever it is. */
-export type Reader = Pick<Engine, "run" | "list" | "history" | "tail" | "lastPosition">;
 
 /** A log that is open. */
 export interface Access<Interface> {

@@ -119,9 +119,9 @@ function disk({ path, database }: LogToExamine): Finding[] {
 }
 
 /** Workers whose lease is that of a process which owns its file live as long as the lock is held. */
-function liveWorkers({ log, isOwned, path }: LogToExamine): number {
+function liveWorkers({ log, isOwned, path, database }: LogToExamine): number {
   const live = log.workers.filter(({ expiresAt }) => expiresAt > log.now).length;
-  return path === null || isOwned ? live : 0;
+  return path === null || isOwned || database.journalMode !== "wal" ? live : 0;
 }
 
 function journal({ database, isOwned, log }: LogToExamine): Finding[] {

@@ -27,7 +27,11 @@ export function errorText(error: unknown, colors: Colors): string {
     `${colors.red("error:")} ${plainLines(message)} ${colors.dim(`[${code}]`)}`;
   if (!isVarveError(error)) {
     const { message, stack } = toFailure(error);
-    return [head(message, "INTERNAL"), colors.dim(plainLines(stack ?? "")), "This is a bug of Varve's."].join("\n");
+    return [
+      head(message, "INTERNAL"),
+      colors.dim(plainLines(stack ?? "")),
+      "Nothing should throw this here: the trace says whether it is of a workflow module, or a bug of Varve's.",
+    ].join("\n");
   }
   const { frame } = error.facts;
   return [head(error.message, error.code), ...(typeof frame === "string" ? [plainLines(frame)] : [])].join("\n");

@@ -1,4 +1,5 @@
 /** What the process's exit code says. Stable: scripts rely on it. */
+import { isVarveError } from "../kernel/errors.ts";
 
 export const EXIT = {
   ok: 0,
@@ -15,7 +16,7 @@ export const EXIT = {
   conflict: 6,
   /** The database or the server could not do it, or let nobody in. */
   storage: 7,
-  /** A bug of Varve's. */
+  /** Something threw where nothing should: a bug of Varve's, or of a module that does what it does not wait for. */
   internal: 70,
   /** Ctrl-C. */
   interrupted: 130,
@@ -39,6 +40,10 @@ const BY_NAME: Readonly<Record<string, number>> = {
   ClosedError: EXIT.storage,
 };
 
+/** What a server lets nobody in with, whatever class it has. */
+const ENTRY_CODES = new Set(["UNAUTHENTICATED", "SCOPE_MISSING", "PEER_REFUSED", "HOST_REFUSED", "ORIGIN_REFUSED"]);
+
 export function exitCodeOf(error: unknown): number {
+  if (isVarveError(error) && ENTRY_CODES.has(error.code)) return EXIT.storage;
   return (error instanceof Error ? BY_NAME[error.name] : undefined) ?? EXIT.internal;
 }

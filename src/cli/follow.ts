@@ -3,7 +3,7 @@
 import type { RunInfo } from "../engine/api.ts";
 import { isTerminal, type RunEvent } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import type { Reader } from "./access.ts";
+import type { Reader } from "../runtime/read-only.ts";
 
 export interface FollowOptions {
   /** Given each event, in order, from the first. */

@@ -131,7 +131,8 @@ type Place =
 function placeOf(text: string, file: string): Place {
   for (const [, path = "", line, column] of text.matchAll(/(?:file:\/\/)?(\/[^\s():]+):(\d+):(\d+)/g)) {
     if (path.includes("/node_modules/") || path.startsWith(join(PACKAGE, "dist"))) continue;
-    return { file: path, line: Number(line), column: Number(column) };
+    // The parser counts columns from 0, the engine from 1.
+    return { file: path, line: Number(line), column: Number(column) + (text.startsWith("ParseError:") ? 1 : 0) };
   }
   return { file, line: null };
 }

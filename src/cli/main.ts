@@ -3,12 +3,18 @@
 import process from "node:process";
 import { type Command, CommanderError } from "commander";
 import { EXIT } from "./exit-codes.ts";
-import { endOnBrokenPipe, flushed } from "./output.ts";
+import { endOnBrokenPipe, flushed, Output } from "./output.ts";
 import { createProgram } from "./program.ts";
+import { printError } from "./verb.ts";
 
 const isJson = process.argv.includes("--json");
 
 endOnBrokenPipe();
+// What is thrown where nobody can catch it: a workflow module may start what it does not wait for.
+process.on("uncaughtException", (error) => {
+  printError(new Output({ json: isJson, color: !process.argv.includes("--no-color") }), error);
+  process.exit(EXIT.internal);
+});
 const program = createProgram();
 for (const command of withInner(program)) {
   command.exitOverride().showHelpAfterError("(--help says more)");

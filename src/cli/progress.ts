@@ -73,7 +73,7 @@ export class Progress {
     const now = Date.now();
     const named = open.slice(0, NAMED_MAX).map((call) => openText(call, now));
     const more = open.length > NAMED_MAX ? `, and ${open.length - NAMED_MAX} more` : "";
-    const width = process.stderr.columns ?? 80;
+    const width = process.stderr.columns || 80;
     const text = `… ${named.join(", ")}${more}`.slice(0, Math.max(1, width - 1));
     process.stderr.write(this.#output.noteColors.dim(text));
     this.#hasLiveLine = true;

@@ -1,12 +1,14 @@
 /** `varve run` */
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import type { Client } from "../client/client.ts";
 import type { Engine, StartedRun, StartOptions } from "../engine/api.ts";
 import { encodeRun } from "../http/encode-run.ts";
-import { DefinitionError } from "../kernel/errors.ts";
+import { DefinitionError, isVarveError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import { findServer, openEngine, type Reader } from "./access.ts";
+import type { Reader } from "../runtime/read-only.ts";
+import { type Access, findServer, openEngine } from "./access.ts";
 import { durationArgument, inputFieldArgument, listArgument, tagArgument } from "./arguments.ts";
 import { failureText } from "./error-text.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -70,12 +72,28 @@ async function run(call: Call<Options>, name: string): Promise<number> {
   const fromFile = isFile ? await createLoader().load([name]) : null;
   const workflow = fromFile === null ? name : onlyWorkflow(name, fromFile);
   const server = await findServer(target);
-  if (server !== null) {
-    const started = await server.engine.start(workflow, input, startOptions(options));
-    return await (options.wait ? wait(call, server.engine, started, server.via) : detached(call, started));
-  }
+  if (server !== null) return await runThere(call, workflow, input, server);
   const paths = options.workflows.length === 0 ? [DEFAULT_WORKFLOWS] : options.workflows;
-  return await runHere(call, workflow, input, fromFile ?? (await createLoader().load(paths)));
+  const loaded = fromFile ?? (await createLoader().load(paths));
+  try {
+    return await runHere(call, workflow, input, loaded);
+  } catch (error) {
+    // A server may have come up while the modules were loaded.
+    const owner = isVarveError(error, "DATABASE_OWNED") ? await findServer(target) : null;
+    if (owner === null) throw error;
+    return await runThere(call, workflow, input, owner);
+  }
+}
+
+/** Asks a server. */
+async function runThere(
+  call: Call<Options>,
+  workflow: string,
+  input: unknown,
+  { engine, via }: Access<Client>,
+): Promise<number> {
+  const started = await engine.start(workflow, input, startOptions(call.options));
+  return await (call.options.wait ? wait(call, engine, started, via) : detached(call, started));
 }
 
 /** Opens the database here, and works on it until the run ends. */

@@ -78,12 +78,18 @@ export function action<Options, Args extends readonly unknown[]>(
   };
 }
 
+/** The interval of a timer that does nothing but keep the process alive: those of the engine do not. */
+const KEEP_ALIVE_MS = 2 ** 30;
+
 async function outcome(output: Output, act: () => Promise<number>): Promise<number> {
+  const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   try {
     return await act();
   } catch (error) {
     printError(output, error);
     return exitCodeOf(error);
+  } finally {
+    clearInterval(keepAlive);
   }
 }
 

@@ -1,0 +1,325 @@
+/** The client against the app itself: what the engine's interface promises holds over HTTP. */
+import { type Engine, isVarveError, RunFailedError, TerminalError, workflow } from "varve";
+import { createClient } from "varve/client";
+import { createApp } from "varve/http";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
+import { type Client, createClientOf } from "../../src/client/client.ts";
+import { FAILURES_MAX } from "../../src/client/patience.ts";
+import type { Fetch } from "../../src/client/request.ts";
+import { createEngineOf } from "../../src/engine/engine.ts";
+import type { RunEvent } from "../../src/kernel/events.ts";
+import type { Clock } from "../../src/kernel/ports.ts";
+import { memoryStore } from "../../src/log/memory.ts";
+import { realPorts } from "../support/ports.ts";
+
+const rich = workflow(
+  { name: "rich", input: z.object({ at: z.date(), tags: z.set(z.string()) }) },
+  async (ctx, input) => {
+    const seen = await ctx.step("look", () => new Map([["year", input.at.getUTCFullYear()]]));
+    return { seen, size: BigInt(input.tags.size), nothing: undefined };
+  },
+);
+const refuse = workflow({ name: "refuse" }, async (ctx) =>
+  ctx.step("look", () => {
+    throw new TerminalError("no such order", { code: "NO_ORDER" });
+  }),
+);
+const sleep = workflow({ name: "sleep" }, async (ctx, ms: number) => {
+  await ctx.sleep("long", ms);
+  return "slept";
+});
+
+const INPUT = { at: new Date(0), tags: new Set(["a", "b"]) };
+
+/** Time stands still but for timers, which are over at once: what would wait does not. */
+const HASTY: Pick<Clock, "monotonic" | "timer"> = {
+  monotonic: () => performance.now(),
+  timer: (ms, fn) => {
+    if (ms > 10_000) return () => {};
+    const immediate = setImmediate(fn);
+    return () => clearImmediate(immediate);
+  },
+};
+
+let engine: Engine;
+let token: string;
+/** What the client sends goes through here. */
+let send: Fetch;
+let sent: { readonly url: string; readonly lastEventId: string | undefined }[];
+
+beforeEach(async () => {
+  const ports = realPorts();
+  engine = await createEngineOf({
+    store: memoryStore(ports.clock),
+    ports,
+    workflows: [rich, refuse, sleep],
+  });
+  onTestFinished(() => engine.close({ deadline: 0 }));
+  await engine.work();
+  token = (await engine.keys.create({ name: "test", scopes: ["runs:read", "runs:write"] })).token;
+  const app = createApp(engine);
+  sent = [];
+  send = async (url, init) => {
+    sent.push({ url, lastEventId: init.headers["last-event-id"] });
+    return await app.fetch(new Request(url, init as RequestInit));
+  };
+});
+
+function client(options: { readonly fetch?: Fetch; readonly key?: string } = {}): Client {
+  return createClientOf({ url: "http://varve.test/", key: token, fetch: send, clock: HASTY, ...options });
+}
+
+async function take(events: AsyncIterable<RunEvent>, count: number): Promise<RunEvent[]> {
+  const taken: RunEvent[] = [];
+  for await (const event of events) {
+    taken.push(event);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
+async function thrown(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
+  return await promise.then(
+    () => expect.fail("it resolved"),
+    (error: Error) => error,
+  );
+}
+
+describe("a run over HTTP", () => {
+  it("takes and gives values that JSON cannot say", async () => {
+    const run = await client().start(rich, INPUT, { idempotencyKey: "k", tags: { team: "a" } });
+    expect(run.created).toBe(true);
+    expect(await run.result()).toEqual({ seen: new Map([["year", 1970]]), size: 2n, nothing: undefined });
+    const again = await client().start(rich, INPUT, { idempotencyKey: "k" });
+    expect({ id: again.id, created: again.created }).toEqual({ id: run.id, created: false });
+  });
+
+  it("stands as the engine says it does", async () => {
+    const { id } = await client().start("rich", INPUT, { tags: { team: "a" } });
+    await engine.run(id).result();
+    expect(await client().run(id).status()).toEqual(await engine.run(id).status());
+    const failed = await client().start(refuse, undefined);
+    await thrown(failed.result());
+    const [here, there] = [await engine.run(failed.id).status(), await failed.status()];
+    expect(there).toEqual(here);
+    expect(there.error).toMatchObject({ name: "StepFailedError", code: "STEP_FAILED" });
+  });
+
+  it("has its whole history, also over several pages", async () => {
+    const { id } = await client().start(rich, INPUT);
+    await engine.run(id).result();
+    const whole = await engine.history(id);
+    expect(await client().history(id)).toEqual(whole);
+    expect(await client().run(id).history({ afterSeq: 1, limit: 2 })).toEqual(whole.slice(1, 3));
+  });
+
+  it("that fails rejects with its error as the cause", async () => {
+    const run = await client().start(refuse, undefined);
+    const error = await thrown(run.result());
+    expect(error).toBeInstanceOf(RunFailedError);
+    expect(error).toMatchObject({ code: "RUN_FAILED", cause: { code: "STEP_FAILED", cause: { code: "NO_ORDER" } } });
+  });
+
+  it("is cancelled, and says why", async () => {
+    const run = await client().start(sleep, 60_000);
+    await run.cancel({ reason: "not needed" });
+    expect(await thrown(run.result())).toMatchObject({ code: "RUN_CANCELLED", facts: { reason: "not needed" } });
+    expect(await run.status()).toMatchObject({ status: "cancelled", cancelReason: "not needed" });
+  });
+
+  it("is waited for no longer than asked", async () => {
+    const run = await client().start(sleep, 60_000);
+    expect(await thrown(run.result({ timeout: 20 }))).toMatchObject({ name: "TimeoutError", code: "RESULT_TIMEOUT" });
+    const stop = new AbortController();
+    const waiting = thrown(run.result({ signal: stop.signal }));
+    stop.abort(new Error("enough"));
+    expect((await waiting).message).toBe("enough");
+  });
+
+  it("is waited for across requests that the server cannot answer", async () => {
+    const run = await client().start(sleep, 200);
+    let failures = 3;
+    const fetch: Fetch = async (url, init) => {
+      if (failures-- > 0) throw new TypeError("fetch failed");
+      return await send(url, init);
+    };
+    expect(await client({ fetch }).run(sleep, run.id).result()).toBe("slept");
+  });
+});
+
+describe("lists over HTTP", () => {
+  it("filter and go on from a cursor as the engine's do", async () => {
+    for (const team of ["a", "b", "a"]) await (await client().start(rich, INPUT, { tags: { team } })).result();
+    const failed = await client().start(refuse, undefined, { idempotencyKey: "bad key/&?" });
+    await thrown(failed.result());
+    expect((await client().list({ tags: { team: "a" } })).runs).toHaveLength(2);
+    expect((await client().list({ status: ["failed", "stuck"] })).runs.map(({ id }) => id)).toEqual([failed.id]);
+    expect((await client().list({ idempotencyKey: "bad key/&?" })).runs).toHaveLength(1);
+    expect((await client().list({ createdBefore: new Date(0) })).runs).toEqual([]);
+    const first = await client().list({ limit: 3 });
+    const rest = await client().list({ limit: 3, cursor: String(first.cursor) });
+    expect([...first.runs, ...rest.runs]).toEqual((await engine.list()).runs);
+    expect(rest.cursor).toBe(null);
+  });
+
+  it("tell the workflows", async () => {
+    expect(await client().workflows()).toEqual(engine.workflows());
+  });
+});
+
+describe("the log over HTTP", () => {
+  it("is told as it grows, from a position on", async () => {
+    await (await client().start(rich, INPUT)).result();
+    const after = await client().lastPosition();
+    expect(after).toBe(await engine.lastPosition());
+    const told = take(client().tail({ after }), 2);
+    const { id } = await client().start(rich, INPUT);
+    expect((await told).map(({ runId, type }) => [runId, type])).toEqual([
+      [id, "run.created"],
+      [id, "attempt.started"],
+    ]);
+  });
+
+  it("of one run ends with the run", async () => {
+    const { id } = await client().start(sleep, 30);
+    const events: RunEvent[] = [];
+    for await (const event of client().tail({ runId: id })) events.push(event);
+    expect(events).toEqual(await engine.history(id));
+  });
+
+  it("misses nothing and repeats nothing when every connection breaks after one event", async () => {
+    const { id } = await client().start(rich, INPUT);
+    await engine.run(id).result();
+    const fetch: Fetch = async (url, init) => cutAfterFirst(await send(url, init));
+    const events: RunEvent[] = [];
+    for await (const event of client({ fetch }).tail({ runId: id })) events.push(event);
+    expect(events).toEqual(await engine.history(id));
+    const asked = sent.filter(({ lastEventId }) => lastEventId !== undefined).map(({ lastEventId }) => lastEventId);
+    expect(asked).toEqual(["0", ...events.map(({ position }) => String(position))]);
+  });
+
+  it("ends when its signal is aborted", async () => {
+    const stop = new AbortController();
+    const ended = (async () => {
+      for await (const _ of client().tail({ signal: stop.signal })) stop.abort();
+    })();
+    await client().start(sleep, 60_000);
+    await expect(ended).resolves.toBeUndefined();
+  });
+
+  it("is given up when the server stays away", async () => {
+    let attempts = 0;
+    const fetch: Fetch = async () => {
+      attempts++;
+      throw new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") });
+    };
+    const error = await thrown(take(client({ fetch }).tail(), 1));
+    expect(error).toMatchObject({ code: "SERVER_UNREACHABLE", message: expect.stringContaining("ECONNREFUSED") });
+    expect(attempts).toBe(FAILURES_MAX);
+  });
+
+  it("is asked for once when it is refused", async () => {
+    const error = await thrown(take(client({ key: "varve_no" }).tail(), 1));
+    expect(error).toMatchObject({ code: "UNAUTHENTICATED" });
+    expect(sent).toHaveLength(1);
+  });
+});
+
+describe("a refusal", () => {
+  it.each([
+    {
+      title: "no such run",
+      ask: (it: Client) => it.run("run_none").status(),
+      name: "NotFoundError",
+      code: "RUN_NOT_FOUND",
+    },
+    {
+      title: "no such workflow",
+      ask: (it: Client) => it.start("none"),
+      name: "NotFoundError",
+      code: "WORKFLOW_UNKNOWN",
+    },
+    {
+      title: "a wrong input",
+      ask: (it: Client) => it.start("rich", { at: 1 }),
+      name: "ValidationError",
+      code: "INPUT_INVALID",
+    },
+    {
+      title: "a wrong limit",
+      ask: (it: Client) => it.list({ limit: 0 }),
+      name: "ValidationError",
+      code: "REQUEST_INVALID",
+    },
+  ])("is an error of its class and code: $title", async ({ ask, name, code }) => {
+    const error = await thrown(ask(client()));
+    expect(error).toMatchObject({ name, code });
+    expect(isVarveError(error)).toBe(true);
+  });
+
+  it("of another input under a used key is a ConflictError with its facts", async () => {
+    const run = await client().start(sleep, 60_000, { idempotencyKey: "k" });
+    const error = await thrown(client().start(sleep, 5, { idempotencyKey: "k" }));
+    expect(error).toMatchObject({ name: "ConflictError", code: "IDEMPOTENCY_CONFLICT", facts: { runId: run.id } });
+  });
+
+  it.each([
+    { title: "a page of HTML", answer: () => new Response("<html>", { status: 502 }), code: "SERVER_ANSWER_UNKNOWN" },
+    {
+      title: "JSON of another kind",
+      answer: () => Response.json({ error: "x" }, { status: 400 }),
+      code: "SERVER_ANSWER_UNKNOWN",
+    },
+    { title: "JSON that is null", answer: () => Response.json(null, { status: 404 }), code: "SERVER_ANSWER_UNKNOWN" },
+    { title: "no JSON with 200", answer: () => new Response("ok"), code: "SERVER_ANSWER_UNKNOWN" },
+  ])("that is no problem document is a StoreError: $title", async ({ answer, code }) => {
+    const fetch: Fetch = async () => answer();
+    expect(await thrown(client({ fetch }).run("r").status())).toMatchObject({ name: "StoreError", code });
+  });
+
+  it("of a server that closes down is a StoreError that may pass", async () => {
+    const problem = { code: "ENGINE_CLOSED", detail: "ask again", status: 503 };
+    const fetch: Fetch = async () => Response.json(problem, { status: 503 });
+    const error = await thrown(client({ fetch }).lastPosition());
+    expect(error).toMatchObject({ name: "StoreError", code: "ENGINE_CLOSED", facts: { retry: true } });
+  });
+
+  it.each(["", "varve.test", "ftp://varve.test", "http://varve.test?x=1", "http://varve.test#x"])(
+    "of an address that is none comes at once: %j",
+    (url) => {
+      expect(() => createClient({ url })).toThrow(expect.objectContaining({ code: "URL_INVALID" }));
+    },
+  );
+});
+
+it("the app may be mounted under a path", async () => {
+  const urls: string[] = [];
+  const fetch: Fetch = async (url) => {
+    urls.push(url);
+    return Response.json({ lastPosition: 7 });
+  };
+  const mounted = createClientOf({ url: "https://example.org/varve//", fetch, clock: HASTY });
+  expect(await mounted.lastPosition()).toBe(7);
+  expect(urls).toEqual(["https://example.org/varve/api/v1/log"]);
+});
+
+/** An answer whose connection breaks after its first event. */
+function cutAfterFirst(response: Response): Response {
+  if (response.body === null) return response;
+  const reader = response.body.getReader();
+  let isCut = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      if (isCut) {
+        await reader.cancel();
+        return controller.error(new TypeError("terminated"));
+      }
+      const { done, value } = await reader.read();
+      if (done) return controller.close();
+      isCut = new TextDecoder().decode(value).includes("data:");
+      controller.enqueue(value);
+    },
+  });
+  return new Response(body, { status: response.status, headers: response.headers });
+}
