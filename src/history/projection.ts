@@ -4,7 +4,7 @@
  */
 import { type EventRow, isOutcome, isTerminal, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
-import { ROOT_SCOPE } from "../kernel/keys.ts";
+import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import { isTerminalStatus, type RunResult, type RunState, wakeAt } from "../kernel/state.ts";
 import type { RunRow } from "../log/port.ts";
 
@@ -63,7 +63,7 @@ export class Projection {
   /** The index that lets a reader leave out completed scopes: an event's scope is that of its key. */
   #checkScope(event: RunEvent): void {
     const isIndexed = this.state?.scoped === true || event.type === "scope.started";
-    const expected = isIndexed ? scopeOf(event.key) : null;
+    const expected = isIndexed ? (event.key === null ? ROOT_SCOPE : scopeOfKey(event.key)) : null;
     if (event.scope !== expected) {
       this.#differs("scope", `${show(expected)} at seq ${event.seq} (${event.type})`, show(event.scope));
     }
@@ -150,12 +150,6 @@ export class Projection {
   #difference(what: string, expected: string, found: string): Difference {
     return { runId: this.runId, what, expected: shorten(expected), found: shorten(found) };
   }
-}
-
-/** Names within a key are free of `/` (see `kernel/keys.ts`). */
-function scopeOf(key: string | null): string {
-  const end = key?.lastIndexOf("/") ?? -1;
-  return key === null || end < 0 ? ROOT_SCOPE : key.slice(0, end);
 }
 
 /** A result as `docs/FORMAT.md` says that the row holds it. */

@@ -24,6 +24,12 @@ function encodeSegment(name: string): string {
   return name.replace(ALL_SPECIAL, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** The scope in which the call with this key was made. */
+export function scopeOfKey(key: string): string {
+  const end = key.lastIndexOf("/");
+  return end < 0 ? ROOT_SCOPE : key.slice(0, end);
+}
+
 /** Whether `scope` is `other` or lies within it. */
 export function isWithin(scope: string, other: string): boolean {
   return other === ROOT_SCOPE || scope === other || scope.startsWith(`${other}/`);

@@ -2,6 +2,7 @@
 import type { Payload } from "./codec.ts";
 import type { EventData, Tags } from "./events.ts";
 import type { Failure } from "./failure.ts";
+import { ROOT_SCOPE, scopeOfKey } from "./keys.ts";
 
 /** What a key stands for. */
 export type CallKind = "step" | "timer" | "scope";
@@ -85,12 +86,23 @@ export interface RunState {
   readonly calls: Map<string, CallState>;
 }
 
-/** The next instant at which the run has something to do by itself; null if only a message can wake it. */
+/**
+ * The next instant at which the run has something to do by itself; null if only a message can wake it. What a concluded
+ * scope left open does nothing.
+ */
 export function wakeAt(state: RunState): number | null {
   let earliest = state.deadlineAt;
   for (const call of state.calls.values()) {
-    if (call.status !== "open" || call.dueAt === null) continue;
+    if (call.status !== "open" || call.dueAt === null || isClosed(state, call.key)) continue;
     if (earliest === null || call.dueAt < earliest) earliest = call.dueAt;
   }
   return earliest;
+}
+
+/** Whether a scope around the call has concluded. */
+function isClosed(state: RunState, key: string): boolean {
+  for (let scope = scopeOfKey(key); scope !== ROOT_SCOPE; scope = scopeOfKey(scope)) {
+    if (state.calls.get(scope)?.status !== "open") return true;
+  }
+  return false;
 }

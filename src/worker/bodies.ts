@@ -9,6 +9,7 @@
 
 import { formatDuration } from "../kernel/duration.ts";
 import { TimeoutError } from "../kernel/errors.ts";
+import { isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { Clock } from "../kernel/ports.ts";
 import type { CallKind } from "../kernel/state.ts";
 import type { Body, BodyOutcome, BodySurroundings, LogLine } from "./recorder.ts";
@@ -151,9 +152,9 @@ export class Bodies {
     this.#runIsOver = true;
   }
 
-  /** Stops waiting for all bodies and aborts those that run. Returns what was given up. */
-  abandon(reason: unknown): { owner: BodyOwner; attempt: number }[] {
-    const abandoned = [...this.#running];
+  /** Stops waiting for all bodies within `scope` and aborts those that run. Returns what was given up. */
+  abandon(reason: unknown, scope: string = ROOT_SCOPE): { owner: BodyOwner; attempt: number }[] {
+    const abandoned = [...this.#running].filter(({ owner }) => isWithin(owner.scope, scope));
     for (const running of abandoned) {
       this.#forget(running);
       running.abort(reason);

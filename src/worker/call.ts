@@ -26,6 +26,8 @@ export class Call implements LiveCall {
   readonly promise: Promise<unknown>;
   resolve!: (value: unknown) => void;
   reject!: (error: unknown) => void;
+  /** Its scope has concluded: nobody waits for it, and nothing more is recorded of it but what comes late. */
+  isClosed = false;
   /** The instant it waits for; null if for something else. */
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;

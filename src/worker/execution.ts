@@ -10,14 +10,15 @@
  * I3 A call settles by an outcome, never in the turn that made it.
  * I4 When nothing but time or mail can move the run, it parks: its claim is released, and what stays in memory is a copy
  *    that is good only while epoch and head are its own (rule R8).
- * I5 A run that has left appends nothing and tells nothing, whatever still comes in.
+ * I5 A concluded scope is one outcome: what its function left open is closed with it, here as on resume.
+ * I6 A run that has left appends nothing and tells nothing, whatever still comes in.
  */
 import { assert } from "../kernel/assert.ts";
 import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import type { EventData, EventType, RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { callKey, ROOT_SCOPE } from "../kernel/keys.ts";
+import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { CallState, RunState } from "../kernel/state.ts";
 import type { Claim, InboxRow, RunAppend } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
@@ -560,18 +561,38 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
+    const endsScope = type === "scope.completed" || type === "scope.failed";
+    if (endsScope) this.#closeWithin(call.key);
     if (this.#phase === "replay") {
       this.#replay.hold(() => this.conclude(call, type, attempt, data));
       return;
     }
     const outcome = this.#append(call, type, attempt, data);
     if (outcome !== null) this.#fresh.push(outcome);
+    if (endsScope) this.#abandonWithin(call.key);
     this.#host.ready(this);
+  }
+
+  /** Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. */
+  #closeWithin(scope: string): void {
+    for (const [key, call] of this.#calls) {
+      if (!isWithin(call.request.scope.path, scope)) continue;
+      call.isClosed = true;
+      this.#calls.delete(key);
+    }
+  }
+
+  #abandonWithin(scope: string): void {
+    this.#journal.afterDurable(() => {
+      const message = `the scope "${scope}" has ended and does not wait for this step`;
+      this.#bodies.abandon(new errors.ClosedError("SCOPE_OVER", message, { scope }), scope);
+      this.#host.ready(this);
+    });
   }
 
   /** Null: the run has no room for it, is not this worker's to write, or begins nothing new after a cancel. */
   #append<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): RunEvent | null {
-    if (this.#phase !== "live" || this.#leave !== null || this.#isFull()) return null;
+    if (this.#phase !== "live" || this.#leave !== null || call.isClosed || this.#isFull()) return null;
     if (this.#journal.state.cancelRequested && BEGINNINGS.has(type)) return null;
     const event = this.#journal.record(type, call.key, call.request.scope.path, attempt, data);
     this.#host.dirty(this);
@@ -605,7 +626,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   runBody(call: Call, body: Body): void {
-    if (this.#phase !== "live" || this.#fault !== null || this.#journal.state.cancelRequested) return;
+    if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#journal.state.cancelRequested) return;
     const start = this.#bodies.add({ kind: call.request.kind, key: call.key, scope: call.request.scope.path }, body);
     this.#journal.afterDurable(() => {
       if (this.#phase === "live") this.#host.startBody(start);

@@ -1,0 +1,71 @@
+import { workflow } from "varve";
+import { describe, expect, it } from "vitest";
+import { verify } from "../../src/history/verify.ts";
+import { LEASE_MS, openLab } from "../support/lab.ts";
+
+const drain = (fn: () => void) => void setImmediate(fn);
+
+describe("what a scope's function left open when it returned", () => {
+  const late: string[] = [];
+  const code = workflow({ name: "race" }, async (ctx) => {
+    const won = await ctx.scope("choose", async (scope) => {
+      const slow = scope.sleep("slow", "1m").then(async () => {
+        // In a scope that has ended this would fail the run.
+        await scope.step("too-late", () => late.push("ran"));
+      });
+      return await Promise.race([scope.step("quick", () => "quick"), slow]);
+    });
+    await ctx.sleep("after", "5m");
+    return won ?? null;
+  });
+
+  it.each(["a copy in memory", "a new process"])("is closed with it, for %s", async (who) => {
+    const lab = openLab();
+    let engine = await lab.engine({ workflows: [code] });
+    const run = await engine.start("race");
+    await lab.settle();
+    if (who === "a new process") {
+      engine.kill();
+      lab.clock.advance(LEASE_MS + 1_000);
+      engine = await lab.engine({ workflows: [code] });
+      await lab.pass(2_000);
+    }
+    const armed = (await lab.history(run.id)).find(({ key }) => key === "after");
+    expect((await lab.store.getRun(run.id))!.availableAt).toBe(armed?.type === "timer.armed" && armed.data.dueAt);
+    expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
+    await lab.pass(6 * 60_000, 5_000);
+    expect(await engine.run(run.id).result()).toBe("quick");
+    // `history` holds what was written to the invariants, "scope-is-open" among them.
+    expect(await lab.story(run.id)).not.toContain("timer.fired choose/slow");
+    expect(late).toEqual([]);
+    expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
+  });
+
+  it("is aborted, if it is a body, and ends late", async () => {
+    const lab = openLab();
+    let aborted: unknown = null;
+    const slowly = workflow({ name: "slowly" }, async (ctx) => {
+      await ctx.scope("choose", (scope) =>
+        Promise.race([
+          scope.step("quick", () => "quick"),
+          scope.step("slow", async (step) => {
+            await new Promise<void>((resolve) => step.signal.addEventListener("abort", () => resolve()));
+            aborted = step.signal.reason;
+            return "slow";
+          }),
+        ]),
+      );
+      await ctx.sleep("short", "100ms");
+      return "done";
+    });
+    const engine = await lab.engine({ workflows: [slowly] });
+    const run = await engine.start("slowly");
+    await lab.pass(1_000);
+    expect(await run.result()).toBe("done");
+    expect(aborted).toMatchObject({ code: "SCOPE_OVER" });
+    const story = await lab.story(run.id);
+    expect(story).toContain("attempt.late choose/slow #1");
+    expect(story.indexOf("attempt.late choose/slow #1")).toBeGreaterThan(story.indexOf("scope.completed choose"));
+    expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
+  });
+});
