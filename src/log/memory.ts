@@ -191,6 +191,16 @@ class MemoryStore implements LogStore {
     return row !== undefined && row.expiresAt > Math.floor(this.#clock.now());
   }
 
+  async disown(worker: string, known: readonly string[]): Promise<number> {
+    const unknown = [...this.#runs.values()].filter((run) => run.owner === worker && !known.includes(run.id));
+    for (const run of unknown) {
+      Object.assign(run, { status: "pending", owner: null, availableAt: Math.floor(this.#clock.now()) });
+      run.epoch++;
+      run.unclean = Math.max(run.unclean - 1, 0);
+    }
+    return unknown.length;
+  }
+
   async closeWorker(worker: string, { forget } = { forget: false }): Promise<void> {
     const row = this.#workers.get(worker);
     if (row !== undefined) row.expiresAt = Math.min(row.expiresAt, Math.floor(this.#clock.now()));

@@ -274,6 +274,11 @@ export interface LogStore {
 
   /** Takes due runs, and runs whose owner's lease has ended, for a worker whose own lease has not. */
   claim(request: ClaimRequest): Promise<ClaimVerdict>;
+  /**
+   * Lets go of runs that `worker` owns and does not know of: the answer to their claim was lost. They may be claimed at
+   * once, under another epoch, and that claim does not count as unclean. Returns how many.
+   */
+  disown(worker: string, known: readonly string[]): Promise<number>;
   /** Claimed runs' events by run id, in order of seq, without those within completed scopes. */
   load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, readonly EventRow[]>>;
   workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;

@@ -6,13 +6,15 @@
  *
  * I1 One look at a time. A nudge during a look is another look after it, so nothing that becomes due is missed.
  * I2 An alarm is only ever moved earlier: a look too many is harmless, a look too few is a run that waits for ever.
- * I3 A suspect is claimed by an empty worker, alone; now and then the worker is emptied for one. A worker that is empty
+ * I3 A claim whose answer was lost may have been made: before the next one, the worker lets go of what it owns unknowingly.
+ *    Else those runs would wait for its death.
+ * I4 A suspect is claimed by an empty worker, alone; now and then the worker is emptied for one. A worker that is empty
  *    anyhow takes the next at once: after two quick deaths of a process all its runs are suspects.
  */
 
 import { toFailure } from "../kernel/failure.ts";
 import type { Logger, Ports } from "../kernel/ports.ts";
-import type { Claim, LogStore, ProgramId } from "../log/port.ts";
+import type { Claim, ClaimVerdict, LogStore, ProgramId } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 
 /** For whom runs are claimed. */
@@ -23,6 +25,8 @@ export interface Claimant {
   readonly mayClaim: boolean;
   /** Runs that it owns. */
   readonly activeRuns: number;
+  /** Their ids. */
+  readonly ownedRuns: readonly string[];
   /** How many runs it would take. */
   readonly room: number;
   /** Whether it has room for a suspect once it is empty. */
@@ -67,6 +71,7 @@ export class ClaimLoop {
   #running = false;
   #backlog = false;
   #emptying = false;
+  #inDoubt = false;
   #suspectWaits = false;
   #suspectAfter = 0;
 
@@ -96,6 +101,11 @@ export class ClaimLoop {
   /** Resolves when no look is under way. */
   async idle(): Promise<void> {
     while (this.#looking !== null) await this.#looking;
+  }
+
+  /** Whether it does not know what its last claim has taken. */
+  get isInDoubt(): boolean {
+    return this.#inDoubt;
   }
 
   start(): void {
@@ -160,6 +170,7 @@ export class ClaimLoop {
     const { programs } = this.#options;
     const claimant = this.#claimant;
     while (this.#running && claimant.mayClaim) {
+      if (this.#inDoubt) await this.#settleDoubt();
       const ahead = await this.#store.workAhead(claimant.id, programs);
       claimant.sync(ahead.now);
       this.#suspectWaits = ahead.suspectDue;
@@ -174,7 +185,7 @@ export class ClaimLoop {
       const limit = Math.min(this.#emptying ? 0 : claimant.room, CLAIM_MAX);
       this.#backlog = limit === 0;
       if (this.#backlog) return;
-      const { claims, poisoned } = await this.#store.claim({ worker: claimant.id, programs, limit, alone: false });
+      const { claims, poisoned } = await this.#claim(limit, false);
       claimant.poisoned(poisoned);
       // Others were faster: the next poll sees what they left.
       if (claims.length === 0) return;
@@ -183,7 +194,26 @@ export class ClaimLoop {
     }
   }
 
-  /** Invariant I3. True: what is ahead has changed. */
+  async #claim(limit: number, alone: boolean): Promise<ClaimVerdict> {
+    const { programs } = this.#options;
+    try {
+      return await this.#store.claim({ worker: this.#claimant.id, programs, limit, alone });
+    } catch (error) {
+      this.#inDoubt = true;
+      throw error;
+    }
+  }
+
+  /** Invariant I3. */
+  async #settleDoubt(): Promise<void> {
+    const { id, ownedRuns } = this.#claimant;
+    const runs = await this.#store.disown(id, ownedRuns);
+    this.#inDoubt = false;
+    if (runs > 0)
+      this.#logger.log("warn", "the answer to a claim was lost; what it took is let go", { worker: id, runs });
+  }
+
+  /** Invariant I4. True: what is ahead has changed. */
   async #takeSuspect(): Promise<boolean> {
     const claimant = this.#claimant;
     const { clock } = this.#ports;
@@ -192,8 +222,7 @@ export class ClaimLoop {
       this.#emptying ||= clock.monotonic() >= this.#suspectAfter;
       return false;
     }
-    const { programs } = this.#options;
-    const { claims, poisoned } = await this.#store.claim({ worker: claimant.id, programs, limit: 1, alone: true });
+    const { claims, poisoned } = await this.#claim(1, true);
     this.#emptying = false;
     this.#suspectAfter = clock.monotonic() + SUSPECT_PAUSE_MS;
     claimant.poisoned(poisoned);

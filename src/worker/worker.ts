@@ -138,6 +138,10 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#owned.size;
   }
 
+  get ownedRuns(): readonly string[] {
+    return [...this.#owned.keys()];
+  }
+
   /** Whether it owns the run, and the run's end is not queued. */
   isAt(runId: string): boolean {
     return this.#owned.get(runId)?.isOver === false;
@@ -282,7 +286,8 @@ export class Worker implements Host<Execution>, Claimant {
 
   /** Whether a run that is due now can be claimed in the write that creates it. */
   canTake(program: ProgramId): boolean {
-    return this.mayClaim && this.room > 0 && !this.#loop.isEmptying && this.#parts.programs.has(programKey(program));
+    const { isEmptying, isInDoubt } = this.#loop;
+    return this.mayClaim && this.room > 0 && !isEmptying && !isInDoubt && this.#parts.programs.has(programKey(program));
   }
 
   /** Takes a run that is created and claimed in one write. The caller queues the start, and begins. */

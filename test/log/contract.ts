@@ -395,6 +395,18 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect((await store.listWorkers()).map(({ id }) => id)).toEqual(["owner"]);
     });
 
+    it("a worker lets go of runs that it does not know of, and of no others", async () => {
+      const known = await claimed("w1");
+      const { id } = await claimed("w1");
+      await claimed("w2");
+      expect(await store.disown("w1", [known.id])).toBe(1);
+      expect(await store.disown("w1", [known.id])).toBe(0);
+      expect(await store.getRun(known.id)).toMatchObject({ owner: "w1", epoch: 1, unclean: 1 });
+      expect(await store.getRun(id)).toMatchObject({ owner: null, epoch: 2, unclean: 0, status: "pending" });
+      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
+      expect(claims).toMatchObject([{ runId: id, epoch: 3, uncleanBefore: 0 }]);
+    });
+
     it("a worker is told the time when it registers", async () => {
       const before = await store.now();
       const told = await store.openWorker("w1", LEASE_MS);

@@ -176,6 +176,7 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "openWorker",
     "heartbeat",
     "closeWorker",
+    "disown",
     "listWorkers",
     "claim",
     "load",

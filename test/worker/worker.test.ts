@@ -614,4 +614,22 @@ describe("a worker", () => {
     expect(fates.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect((await lab.rows("flow")).map(({ status }) => status)).toEqual(["completed", "completed"]);
   });
+
+  it("lets go of what a claim has taken whose answer was lost, and takes it again", async () => {
+    const lab = openLab();
+    const claim = lab.store.claim.bind(lab.store);
+    let lost = 0;
+    lab.store.claim = async (request) => {
+      const verdict = await claim(request);
+      if (verdict.claims.length === 0 || lost++ > 0) return verdict;
+      throw new StoreError("STORE_UNAVAILABLE", "the answer was lost", { retry: true });
+    };
+    const starter = await lab.engine({ workflows: [flow(async () => 1)], worker: false });
+    const runs = [await starter.start("flow"), await starter.start("flow")];
+    await lab.engine({ workflows: [flow(async (ctx) => ctx.step("one", () => 1))] });
+    await lab.pass(2_000);
+    expect(lost).toBe(2);
+    for (const run of runs) expect(await run.status()).toMatchObject({ status: "completed", output: 1 });
+    expect((await lab.rows("flow")).map(({ unclean }) => unclean)).toEqual([0, 0]);
+  });
 });

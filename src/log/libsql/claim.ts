@@ -89,6 +89,11 @@ function claimOf(row: Row): Claim {
   };
 }
 
+export async function disown(db: Database, worker: string, known: readonly string[]): Promise<number> {
+  const [result] = await db.write([{ sql: sql.DISOWN, args: { worker, known: JSON.stringify(known) } }]);
+  return result?.rowsAffected ?? 0;
+}
+
 export async function workAhead(db: Database, worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
   const [row] = await db.one(sql.READ_WORK_AHEAD, { worker, programs: programList(programs) });
   const { due_at, lease_ends_at, suspect_at, suspect_due, now } = row as Row;

@@ -171,6 +171,11 @@ WHERE ${LIVE_WORKER} AND id IN (
   ) LIMIT :limit)
 ${TAKEN}`;
 
+/** Lets go of what a worker owns and does not know of, by `runs_owner`. `:known`: `[runId, ...]` */
+export const DISOWN: HotStatement = `
+UPDATE runs SET status = 'pending', owner = NULL, epoch = epoch + 1, unclean = max(unclean - 1, 0), available_at = NOW
+WHERE owner = :worker AND id NOT IN (SELECT j.value FROM json_each(:known) j)`;
+
 /** A suspect can be claimed if it is due or its owner's lease has ended. By `runs_suspect`. */
 const CLAIMABLE_SUSPECT = `r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
   AND (r.available_at <= NOW OR EXISTS (SELECT 1 FROM workers w WHERE w.id = r.owner AND w.expires_at <= NOW))`;
