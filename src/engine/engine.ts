@@ -1,5 +1,6 @@
 /** The engine: puts log, worker, bus and handles together. */
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
+import { assert } from "../kernel/assert.ts";
 import type { Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
@@ -166,13 +167,17 @@ class EngineOfParts implements api.Engine, HandleHost {
       const execution = worker.take(program, createdEvent(start, worker.id));
       const written = writer.start(startRow(start, worker.id), execution);
       execution.begin([], false);
-      return await written;
+      const verdict = await written;
+      if (verdict !== null) return verdict;
+      // The worker lost its lease, or stopped, before the write: somebody else will have the run.
     }
     const pending = new PendingStart(start, (created) => {
       this.#bus.publish([created]);
       for (const each of this.#workers) each.dueAt(start.availableAt);
     });
-    return await writer.start(startRow(start, null), pending);
+    const verdict = await writer.start(startRow(start, null), pending);
+    assert(verdict !== null, "a pending start has its first event to write");
+    return verdict;
   }
 
   async #checkSameInput(runId: string, start: PreparedStart): Promise<void> {

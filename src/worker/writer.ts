@@ -7,6 +7,7 @@
  * I2 A write whose outcome is unknown is sent again as it was, until its verdict is known.
  * I3 A write that the database refuses is taken apart, so that only the part at fault suffers.
  * I4 A run's part is judged by the verdict alone: its epoch and its last seq say that it is written.
+ * I5 A start is written with its first events or not at all: a row without them would be a run that nobody can run.
  */
 import { assert, InvariantError } from "../kernel/assert.ts";
 import { StoreError } from "../kernel/errors.ts";
@@ -51,7 +52,7 @@ export interface StartVerdict {
 interface QueuedStart {
   readonly start: RunStart;
   readonly source: Source;
-  readonly resolve: (verdict: StartVerdict) => void;
+  readonly resolve: (verdict: StartVerdict | null) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -108,8 +109,11 @@ export class Writer {
     this.#queued();
   }
 
-  /** Queues a run to be created; its first events come from `source`. Settles when it is durable. */
-  start(start: RunStart, source: Source): Promise<StartVerdict> {
+  /**
+   * Queues a run to be created; its first events come from `source`. Settles when it is durable. Null: its source had let
+   * go of it first, and nothing was written.
+   */
+  start(start: RunStart, source: Source): Promise<StartVerdict | null> {
     return new Promise((resolve, reject) => {
       this.#starts.push({ start, source, resolve, reject });
       this.#queued();
@@ -179,10 +183,16 @@ export class Writer {
   }
 
   #take(): Group | null {
-    const starts = this.#starts.splice(0, GROUP_PARTS_MAX);
+    const due = this.#starts.splice(0, GROUP_PARTS_MAX);
     const messages = this.#messages.splice(0, GROUP_PARTS_MAX);
     const parts: Part[] = [];
-    for (const { source } of starts) addPart(parts, source);
+    const starts = due.filter((start) => {
+      const before = parts.length;
+      addPart(parts, start.source);
+      // Invariant I5.
+      if (parts.length === before) start.resolve(null);
+      return parts.length > before;
+    });
     const unborn = new Set(this.#starts.map(({ source }) => source));
     let length = 0;
     for (const source of this.#dirty) {

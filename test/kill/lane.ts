@@ -96,8 +96,12 @@ export class Lane {
       uncounted: this.#uncounted,
       acknowledged: this.#acknowledged,
       exits,
-      stderr: this.#lives.map((life) => life.stderr).join(""),
+      stderr: this.#stderr(),
     };
+  }
+
+  #stderr(): string {
+    return this.#lives.map((life) => life.stderr).join("");
   }
 
   /** For a test that fails: no process is left. */
@@ -185,7 +189,8 @@ export class Lane {
 
   async #allEnded(): Promise<void> {
     while (this.#acknowledged.size < this.#options.runs || !(await this.#isIdle())) {
-      if ((await this.#options.place.stuck()) > 0) throw new Error("a run is stuck");
+      const stuck = await this.#options.place.stuck();
+      if (stuck.length > 0) throw new Error(`runs are stuck:\n${stuck.join("\n")}\n${this.#stderr()}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }

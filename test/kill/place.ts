@@ -61,9 +61,16 @@ export class Place {
     return this.#count(`SELECT count(*) AS n FROM runs WHERE status NOT IN ${ENDED}`);
   }
 
-  /** How many runs wait for somebody, because they are stuck. */
-  stuck(): Promise<number> {
-    return this.#count("SELECT count(*) AS n FROM runs WHERE status = 'stuck'");
+  /** Runs that wait for somebody, and why, with their last events. */
+  async stuck(): Promise<string[]> {
+    const rows = await this.#db.one(`
+      SELECT id, unclean, epoch, stuck, (
+        SELECT group_concat(epoch || ' ' || type || ' ' || coalesce(key, '') || ' ' || at, char(10)) FROM (
+          SELECT * FROM events e WHERE e.run_id = runs.id ORDER BY seq DESC LIMIT 12)) AS last
+      FROM runs WHERE status = 'stuck'`);
+    return rows.map(
+      ({ id, unclean, epoch, stuck, last }) => `${id} unclean ${unclean} epoch ${epoch}: ${stuck}\n${last}`,
+    );
   }
 
   /** Run ids by idempotency key, with their results. */
