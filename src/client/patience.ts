@@ -4,7 +4,7 @@ import type { Clock } from "../kernel/ports.ts";
 import { isPassing } from "./request.ts";
 
 /** The most failures in a row. With the waits between them: about half a minute. */
-const FAILURES_MAX = 10;
+export const FAILURES_MAX = 10;
 
 const WAIT_MS = { first: 200, max: 5_000 } as const;
 
