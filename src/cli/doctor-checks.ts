@@ -138,7 +138,10 @@ function journal({ database, isOwned, log }: LogToExamine): Finding[] {
   }
   const durable = "commits are synchronous=FULL";
   return [
-    ok("journal", journalMode === "wal" ? `WAL, ${durable}` : `${journalMode}, as for a shared file; ${durable}`),
+    ok(
+      "journal",
+      journalMode === "wal" ? `WAL, ${durable}` : `${journalMode}, as at rest, or for a shared file; ${durable}`,
+    ),
   ];
 }
 

@@ -49,13 +49,15 @@ describe("db status", () => {
     const status = () => here.varve(["db", "status", "--json"]);
     expect(json(await status())).toMatchObject({
       db: "file:varve.db",
-      journalMode: "wal",
       isCurrent: true,
       owner: { isHeld: false, server: null },
       log: { runs: { completed: 1, failed: 0 }, inbox: 0, deliveries: 0 },
     });
     const { url, process: server } = await here.serve();
-    expect(json(await status())).toMatchObject({ owner: { isHeld: true, server: { url, pid: server.pid } } });
+    expect(json(await status())).toMatchObject({
+      journalMode: "wal",
+      owner: { isHeld: true, server: { url, pid: server.pid } },
+    });
     const { code, stdout } = await here.varve(["db", "status"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`owned       by ${url}`);
@@ -128,6 +130,7 @@ describe("doctor", () => {
     const columns = "id, workflow, version, status, epoch, head, unclean, tags, created_at";
     await tamper(
       here,
+      "PRAGMA journal_mode = WAL",
       `UPDATE runs SET status = 'stuck', result = NULL, stuck = '${stuck}'`,
       `INSERT INTO runs (${columns}) VALUES ('run_x', 'greet', '1', 'pending', 3, 0, 3, '{}', 0)`,
       "INSERT INTO workers (id, started_at, expires_at) VALUES ('w1', 0, 9999999999999), ('w2', 0, 9999999999999)",
