@@ -93,12 +93,6 @@ CREATE TABLE api_keys (
   revoked_at INTEGER
 ) STRICT;
 --> statement
--- Facts about the database as a whole, such as the address at which its owner listens.
-CREATE TABLE meta (
-  name TEXT PRIMARY KEY NOT NULL,
-  value TEXT NOT NULL
-) STRICT;
---> statement
 -- The public views: see docs/FORMAT.md.
 CREATE VIEW v_runs AS
 SELECT

@@ -17,7 +17,7 @@ const isPublished = own.includes("--published");
 const entryPoints = own.filter((word) => word !== "--published");
 const [first] = entryPoints;
 // Within the package, so that what it depends on is found as a user's code finds it.
-const outdir = `${root}.tmp/${dirname(first).replaceAll("/", "-")}`;
+const outdir = `${root}.tmp/${dirname(first)}/bundle`;
 
 await build({
   absWorkingDir: root,

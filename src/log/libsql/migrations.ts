@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "bfa352e20fd8fd4029bd7361eb3612ef983e6980c69cf4f9c7ff7e9b2208fab8",
+    hash: "bf622ce9815575b334939e8595e46c1faef8f7029bd1406ecd603b86f9ea3702",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -28,7 +28,6 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL\n) STRICT",
       "CREATE TABLE deliveries (\n  hook TEXT NOT NULL,\n  delivery_id TEXT NOT NULL,\n  run_id TEXT NOT NULL,\n  received_at INTEGER NOT NULL,\n  headers TEXT NOT NULL,\n  body BLOB NOT NULL,\n  PRIMARY KEY (hook, delivery_id)\n) STRICT",
       "CREATE TABLE api_keys (\n  id TEXT PRIMARY KEY NOT NULL,\n  name TEXT NOT NULL,\n  hash TEXT NOT NULL UNIQUE,\n  scopes TEXT NOT NULL,\n  created_at INTEGER NOT NULL,\n  revoked_at INTEGER\n) STRICT",
-      "CREATE TABLE meta (\n  name TEXT PRIMARY KEY NOT NULL,\n  value TEXT NOT NULL\n) STRICT",
       "CREATE VIEW v_runs AS\nSELECT\n  id, workflow, version, status, idempotency_key, tags,\n  CASE WHEN status = 'completed' THEN result -> '$.value' END AS output,\n  CASE WHEN status = 'failed' THEN result ->> '$.message' END AS error,\n  created_at, started_at, ended_at, available_at, deadline_at,\n  owner AS worker, epoch, head AS event_count\nFROM runs",
       "CREATE VIEW v_attempts AS\nSELECT\n  s.run_id, s.key, s.attempt, s.epoch, s.at AS started_at,\n  e.at AS ended_at,\n  CASE e.type\n    WHEN 'step.completed' THEN 'completed'\n    WHEN 'step.failed' THEN 'failed'\n    WHEN 'attempt.failed' THEN 'failed'\n    WHEN 'attempt.interrupted' THEN 'interrupted'\n    ELSE 'open'\n  END AS status,\n  e.data ->> '$.error.message' AS error,\n  (SELECT c.data ->> '$.worker' FROM events c\n   WHERE c.run_id = s.run_id AND c.epoch = s.epoch AND c.type IN ('run.created', 'run.claimed')\n   ORDER BY c.seq LIMIT 1) AS worker\nFROM events s\nLEFT JOIN events e ON e.run_id = s.run_id AND e.key = s.key AND e.attempt = s.attempt AND e.seq > s.seq\n  AND e.type IN ('step.completed', 'step.failed', 'attempt.failed', 'attempt.interrupted')\nWHERE s.type = 'attempt.started'",
       "CREATE VIEW v_steps AS\nSELECT\n  s.run_id, s.key,\n  max(s.attempt) AS attempts,\n  min(s.at) AS started_at,\n  max(e.at) AS ended_at,\n  coalesce(max(CASE e.type WHEN 'step.completed' THEN 'completed' WHEN 'step.failed' THEN 'failed' END), 'open') AS status,\n  max(CASE WHEN e.type = 'step.completed' THEN e.data -> '$.value' END) AS output,\n  max(e.data ->> '$.error.message') AS error\nFROM events s\nLEFT JOIN events e ON e.run_id = s.run_id AND e.key = s.key AND e.type IN ('step.completed', 'step.failed')\nWHERE s.type = 'attempt.started'\nGROUP BY s.run_id, s.key",

@@ -76,8 +76,3 @@ export const apiKeys = sqliteTable("api_keys", {
   createdAt: integer("created_at").notNull(),
   revokedAt: integer("revoked_at"),
 });
-
-export const meta = sqliteTable("meta", {
-  name: text("name").primaryKey(),
-  value: text("value").notNull(),
-});
