@@ -82,5 +82,5 @@ export { webhook } from "./triggers/hook.ts";
 export type { RefusalReason, Secrets, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
 export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";
+export type { WorkerOptions } from "./worker/options.ts";
 export type { LogLine, RunFacts } from "./worker/recorder.ts";
-export type { WorkerOptions } from "./worker/worker.ts";

@@ -6,7 +6,7 @@ import type { RunStatus } from "../kernel/state.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
 import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
-import type { WorkerOptions } from "../worker/worker.ts";
+import type { WorkerOptions } from "../worker/options.ts";
 
 export interface StartOptions {
   /** A start with a used key makes no run but returns the one that has it. The key belongs to the workflow. */

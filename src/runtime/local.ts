@@ -8,7 +8,7 @@ import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
-import type { WorkerOptions } from "../worker/worker.ts";
+import type { WorkerOptions } from "../worker/options.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in a process. */

@@ -10,73 +10,24 @@
  * I3 After `stop` nothing is claimed; what is owned ends, parks or is handed back.
  */
 import * as errors from "../kernel/errors.ts";
-import { isOutcome, type RunEvent } from "../kernel/events.ts";
+import { type EventRow, isOutcome, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
-import type { Clock, Logger, Ports, Random } from "../kernel/ports.ts";
-import {
-  type Claim,
-  type InboxRow,
-  type LogStore,
-  type ProgramId,
-  UNCLEAN_ALONE_FROM,
-  type WorkAhead,
-} from "../log/port.ts";
-import type { Bus } from "../observe/bus.ts";
+import type { Clock, Logger, Random } from "../kernel/ports.ts";
+import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
 import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
 import type { Asked, Host } from "./host.ts";
 import { HotRuns } from "./hot-runs.ts";
+import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
+import { Notices } from "./notices.ts";
+import { programKey, WORKER_DEFAULTS, type WorkerOptions, type WorkerParts } from "./options.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
-import type { Turns } from "./turns.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
-import type { Writer } from "./writer.ts";
-
-export interface WorkerOptions {
-  /** The most runs that it owns at a time. A run that waits is not owned. @default 100 */
-  readonly concurrency?: number;
-  /** How long its lease lasts without a heartbeat, milliseconds. @default 15_000 */
-  readonly leaseMs?: number;
-  /** The most parked runs of which a copy stays in memory. @default 1_000 */
-  readonly hotRunsMax?: number;
-  /** A wait shorter than this keeps the run in memory, and its claim, milliseconds. @default 250 */
-  readonly parkAfterMs?: number;
-  /** The longest time between two looks at a database that others write, milliseconds. @default 1_000 */
-  readonly pollMsMax?: number;
-  /** Names the worker's place in its id, such as `host:pid`. @default "worker" */
-  readonly label?: string;
-}
-
-const DEFAULTS = {
-  concurrency: 100,
-  leaseMs: 15_000,
-  hotRunsMax: 1_000,
-  parkAfterMs: 250,
-  pollMsMax: 1_000,
-  label: "worker",
-} as const satisfies Required<WorkerOptions>;
-
-/** What a worker shares with the rest of its engine. */
-export interface WorkerParts {
-  readonly store: LogStore;
-  readonly ports: Ports;
-  readonly turns: Turns;
-  readonly writer: Writer;
-  readonly bus: Bus;
-  readonly programs: ReadonlyMap<string, Program>;
-  readonly limits: Limits;
-  readonly env: unknown;
-  readonly asked: Asked | undefined;
-}
-
-/** The key of a program in `WorkerParts.programs`. */
-export function programKey({ workflow, version }: ProgramId): string {
-  return `${workflow}@${version}`;
-}
 
 /** The lease of a worker in a process that owns its file: nobody can take its runs, so it needs no heartbeat. */
 const OWNER_LEASE_MS = 100 * 365 * 86_400_000;
@@ -98,6 +49,7 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #logClock: LogClock;
   readonly #owned = new Map<string, Execution>();
   readonly #hot: HotRuns;
+  readonly #notices: Notices;
   readonly #loop: ClaimLoop;
   /** How long it may work, and the monotonic instant at which that is over; null: without bound. */
   readonly #budget: { readonly ms: number; readonly endsAt: number } | null;
@@ -116,11 +68,12 @@ export class Worker implements Host<Execution>, Claimant {
   constructor(parts: WorkerParts, options: WorkerOptions = {}, budget: { readonly ms: number } | null = null) {
     const { store, ports, programs } = parts;
     this.#parts = parts;
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...WORKER_DEFAULTS, ...options };
     this.#programs = [...programs.values()].map(({ workflow, version }) => ({ workflow, version }));
     this.#newId = idSource("w", ports);
     this.#id = this.#incarnation();
     this.#logClock = new LogClock(ports.clock);
+    this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
     this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
@@ -170,7 +123,7 @@ export class Worker implements Host<Execution>, Claimant {
     this.#lease = new Lease(store, ports, lease, {
       renewed: (mail) => this.#renewed(mail),
       lost: () => void this.#lose(),
-      delayed: (ms) => this.blocked(this.#runningSteps(), ms),
+      delayed: (ms) => this.#notices.blocked(this.#runningSteps(), ms),
     });
   }
 
@@ -208,54 +161,36 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   poisoned(runIds: readonly string[]): void {
-    const message = "its claims kept ending without a result: its code probably ends the process";
-    for (const runId of runIds) this.#reportStuck(runId, { code: "RUN_POISONED", message });
+    this.#notices.poisoned(runIds);
   }
 
   /** Goes on with claimed runs: from a copy in memory, or from the log. */
   async begin(claims: readonly Claim[]): Promise<void> {
     if (claims.length === 0) return;
-    const { store } = this.#parts;
     const worker = this.#id;
-    const copies = this.#copiesOf(claims);
-    const cold = claims.filter(({ runId }) => !copies.has(runId));
-    const mailed = claims.filter(({ hasMail }) => hasMail).map(({ runId }) => runId);
-    let histories: Awaited<ReturnType<LogStore["load"]>>;
-    let mail: readonly InboxRow[];
+    let runs: readonly ClaimedRun[];
     try {
-      histories = cold.length === 0 ? new Map() : await store.load(cold);
-      mail = mailed.length === 0 ? [] : await store.readInbox(mailed);
+      runs = await collect(this.#parts.store, this.#hot, claims);
     } catch (error) {
-      for (const copy of copies.values()) copy.drop(evicted());
       if (worker === this.#id) for (const claim of claims) this.#giveBack(claim);
       throw error;
     }
     // The lease may have been lost meanwhile: then these claims are a dead worker's.
     if (worker !== this.#id) return;
-    for (const claim of claims) {
-      const own = mail.filter(({ runId }) => runId === claim.runId);
-      const copy = copies.get(claim.runId);
-      try {
-        if (copy !== undefined) this.#own(copy, claim).resume(claim, own);
-        else this.#replay(claim, histories.get(claim.runId) ?? [], own);
-      } catch (error) {
-        this.#owned.delete(claim.runId);
-        this.#parkUnreadable(claim, error);
-      }
+    for (const run of runs) this.#beginRun(run);
+  }
+
+  #beginRun({ claim, copy, history, mail }: ClaimedRun): void {
+    try {
+      if (copy !== null) this.#own(copy, claim).resume(claim, mail);
+      else this.#replay(claim, history, mail);
+    } catch (error) {
+      this.#owned.delete(claim.runId);
+      this.#parkUnreadable(claim, error);
     }
   }
 
-  #copiesOf(claims: readonly Claim[]): Map<string, Execution> {
-    const copies = new Map<string, Execution>();
-    for (const claim of claims) {
-      const copy = this.#hot.take(claim.runId);
-      if (copy?.isCopyOf(claim)) copies.set(claim.runId, copy);
-      else copy?.drop(evicted());
-    }
-    return copies;
-  }
-
-  #replay(claim: Claim, history: Parameters<typeof replayedState>[1], mail: readonly InboxRow[]): void {
+  #replay(claim: Claim, history: readonly EventRow[], mail: readonly InboxRow[]): void {
     const program = this.#parts.programs.get(programKey(claim));
     if (program === undefined)
       throw new errors.NotFoundError("WORKFLOW_UNKNOWN", `${programKey(claim)} is not registered here`);
@@ -273,7 +208,7 @@ export class Worker implements Host<Execution>, Claimant {
   #parkUnreadable(claim: Claim, error: unknown): void {
     const cause = unreadable(claim.runId, error);
     const leave = { kind: "stuck", error: cause } as const;
-    this.#parts.writer.mark(new UnbegunRun(claim, leave, () => this.#reportStuck(claim.runId, cause)));
+    this.#parts.writer.mark(new UnbegunRun(claim, leave, () => this.#notices.stuck(claim.runId, cause)));
   }
 
   /** A claim that the store did not let it begin with: kept, it would be nobody's for as long as this worker lives. */
@@ -341,11 +276,7 @@ export class Worker implements Host<Execution>, Claimant {
     this.#blocked = [];
     this.#hot.clear();
     for (const execution of lost) execution.drop(leaseLost(worker));
-    this.#parts.bus.emit("worker.lost", { worker, runs: lost.length });
-    this.logger.log("warn", "the worker's lease ended; its runs go on elsewhere, or here under another id", {
-      worker,
-      runs: lost.length,
-    });
+    this.#notices.lost(worker, lost.length);
     this.#checkEmpty();
     while (this.#stopped === null && !(await this.#registerAgain())) {
       await new Promise<void>((resolve) => this.clock.timer(STORE_RETRY_MS, resolve));
@@ -501,14 +432,9 @@ export class Worker implements Host<Execution>, Claimant {
 
   hasTimeFor(timeoutMs: number | null, where: string): boolean {
     if (this.#budget === null || this.clock.monotonic() + (timeoutMs ?? 0) < this.#budget.endsAt) return true;
-    if (timeoutMs !== null && timeoutMs >= this.#budget.ms) this.#tellOfBudget(timeoutMs, this.#budget.ms, where);
+    if (timeoutMs !== null && timeoutMs >= this.#budget.ms)
+      this.#notices.budgetTooSmall(timeoutMs, this.#budget.ms, where);
     return false;
-  }
-
-  /** A run that waits for more time than it is ever given would wait in silence. */
-  #tellOfBudget(timeoutMs: number, budgetMs: number, where: string): void {
-    const message = `the time-out of a step is ${timeoutMs} ms, and a tick of ${budgetMs} ms never begins it: tick with a larger budget, or shorten the time-out`;
-    this.logger.log("warn", message, { where, timeoutMs, budgetMs });
   }
 
   startBody(start: () => void): void {
@@ -561,37 +487,21 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   stuck(execution: Execution, error: errors.VarveError): void {
-    this.#reportStuck(execution.runId, error);
-  }
-
-  #reportStuck(runId: string, { code, message }: { readonly code: string; readonly message: string }): void {
-    this.#parts.bus.emit("run.stuck", { runId, code, message });
-    this.logger.log("error", "a run is stuck", { runId, code, reason: message });
+    this.#notices.stuck(execution.runId, error);
   }
 
   long(runId: string, events: number): void {
-    const max = this.limits.historyEventsMax;
-    this.#parts.bus.emit("history.long", { runId, events, max });
-    this.logger.log("warn", `the history of a run has ${events} events; at ${max} the run fails`, {
-      runId,
-      events,
-      max,
-    });
+    this.#notices.long(runId, events);
   }
 
   blocked(where: string, ms: number): void {
-    this.#parts.bus.emit("thread.blocked", { ms, where });
-    this.logger.log("warn", `synchronous code held the thread for ${Math.round(ms)} ms`, { where, ms: Math.round(ms) });
+    this.#notices.blocked(where, ms);
   }
 }
 
 /** Whether there is something to claim now. */
 function isDue({ dueAt, suspectDue, now }: WorkAhead): boolean {
   return suspectDue || (dueAt !== null && dueAt <= now);
-}
-
-function evicted(): errors.ClosedError {
-  return new errors.ClosedError("RUN_EVICTED", "the run went on elsewhere");
 }
 
 function leaseLost(worker: string): errors.LeaseLostError {

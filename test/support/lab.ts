@@ -14,7 +14,7 @@ import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
-import type { WorkerOptions } from "../../src/worker/worker.ts";
+import type { WorkerOptions } from "../../src/worker/options.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
 
 export const LEASE_MS = 15_000;

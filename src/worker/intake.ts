@@ -1,0 +1,50 @@
+/** What claimed runs go on with: copies that stayed in memory, or what the log has of them, and their mail. */
+import { ClosedError } from "../kernel/errors.ts";
+import type { EventRow } from "../kernel/events.ts";
+import type { Claim, InboxRow, LogStore } from "../log/port.ts";
+import type { Execution } from "./execution.ts";
+import type { HotRuns } from "./hot-runs.ts";
+
+export interface ClaimedRun {
+  readonly claim: Claim;
+  /** Null: it is to be replayed. */
+  readonly copy: Execution | null;
+  /** With no copy. */
+  readonly history: readonly EventRow[];
+  readonly mail: readonly InboxRow[];
+}
+
+/** Reads all that is needed, in one read a kind. */
+export async function collect(store: LogStore, hot: HotRuns, claims: readonly Claim[]): Promise<ClaimedRun[]> {
+  const copies = copiesOf(hot, claims);
+  const cold = claims.filter(({ runId }) => !copies.has(runId));
+  const mailed = claims.filter(({ hasMail }) => hasMail).map(({ runId }) => runId);
+  try {
+    const histories = cold.length === 0 ? null : await store.load(cold);
+    const mail = mailed.length === 0 ? [] : await store.readInbox(mailed);
+    return claims.map((claim) => ({
+      claim,
+      copy: copies.get(claim.runId) ?? null,
+      history: histories?.get(claim.runId) ?? [],
+      mail: mail.filter(({ runId }) => runId === claim.runId),
+    }));
+  } catch (error) {
+    for (const copy of copies.values()) copy.drop(evicted());
+    throw error;
+  }
+}
+
+/** A copy is good only if nobody else had the run since it parked. */
+function copiesOf(hot: HotRuns, claims: readonly Claim[]): Map<string, Execution> {
+  const copies = new Map<string, Execution>();
+  for (const claim of claims) {
+    const copy = hot.take(claim.runId);
+    if (copy?.isCopyOf(claim)) copies.set(claim.runId, copy);
+    else copy?.drop(evicted());
+  }
+  return copies;
+}
+
+function evicted(): ClosedError {
+  return new ClosedError("RUN_EVICTED", "the run went on elsewhere");
+}

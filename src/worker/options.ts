@@ -1,0 +1,51 @@
+/** What a worker may be told, and what it shares with the rest of its engine. */
+import type { Limits } from "../kernel/limits.ts";
+import type { Ports } from "../kernel/ports.ts";
+import type { LogStore, ProgramId } from "../log/port.ts";
+import type { Bus } from "../observe/bus.ts";
+import type { Asked } from "./host.ts";
+import type { Program } from "./recorder.ts";
+import type { Turns } from "./turns.ts";
+import type { Writer } from "./writer.ts";
+
+export interface WorkerOptions {
+  /** The most runs that it owns at a time. A run that waits is not owned. @default 100 */
+  readonly concurrency?: number;
+  /** How long its lease lasts without a heartbeat, milliseconds. @default 15_000 */
+  readonly leaseMs?: number;
+  /** The most parked runs of which a copy stays in memory. @default 1_000 */
+  readonly hotRunsMax?: number;
+  /** A wait shorter than this keeps the run in memory, and its claim, milliseconds. @default 250 */
+  readonly parkAfterMs?: number;
+  /** The longest time between two looks at a database that others write, milliseconds. @default 1_000 */
+  readonly pollMsMax?: number;
+  /** Names the worker's place in its id, such as `host:pid`. @default "worker" */
+  readonly label?: string;
+}
+
+export const WORKER_DEFAULTS = {
+  concurrency: 100,
+  leaseMs: 15_000,
+  hotRunsMax: 1_000,
+  parkAfterMs: 250,
+  pollMsMax: 1_000,
+  label: "worker",
+} as const satisfies Required<WorkerOptions>;
+
+/** What a worker shares with the rest of its engine. */
+export interface WorkerParts {
+  readonly store: LogStore;
+  readonly ports: Ports;
+  readonly turns: Turns;
+  readonly writer: Writer;
+  readonly bus: Bus;
+  readonly programs: ReadonlyMap<string, Program>;
+  readonly limits: Limits;
+  readonly env: unknown;
+  readonly asked: Asked | undefined;
+}
+
+/** The key of a program in `WorkerParts.programs`. */
+export function programKey({ workflow, version }: ProgramId): string {
+  return `${workflow}@${version}`;
+}
