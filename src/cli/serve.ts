@@ -180,15 +180,17 @@ function introduce(output: Output, url: string, db: string, loaded: Loaded): voi
   const { workflows, hooks } = namesOf(loaded);
   const first = workflows[0] ?? "";
   const at = db === "file:varve.db" ? "" : ` --db ${db}`;
+  // Started by npm, in a project: then the command is the project's own.
+  const varve = process.env["npm_execpath"] === undefined ? "varve" : "npx varve";
   const lines = [
     `${bold("varve")} serves ${bold(url)}  ${dim(`${db}, pid ${process.pid}`)}`,
     `  workflows  ${workflows.join(", ")}`,
     ...hooks.map((hook) => `  hook       POST ${url}/hooks/${hook}`),
     "",
     "Try next, in another terminal:",
-    `  varve run ${first} --input '{...}' --wait${at}`,
-    `  varve runs list${at}`,
-    `  varve runs watch${at}`,
+    `  ${varve} run ${first} --input '{...}' --wait${at}`,
+    `  ${varve} runs list${at}`,
+    `  ${varve} runs watch${at}`,
     `  curl ${url}/openapi.json`,
   ];
   for (const line of lines) output.note(line);
