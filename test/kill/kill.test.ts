@@ -65,7 +65,7 @@ describe("runs survive SIGKILL of their process, and no recorded step runs again
   it("on an owned file", { timeout: 180_000 }, async () => {
     const kills = { body: 12, flush: 12, commit: 4, replay: 12, anywhere: 6 };
     const options = { runs: 200, startsEach: 60, processes: 1, kills };
-    const { landed } = await survives("an owned file", options, { leaseMs: 15_000, concurrency: 16 });
+    const { landed } = await survives("an owned file", options, { leaseMs: 15_000, concurrency: 12 });
     expect(Object.values(landed).reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual(40);
     for (const phase of ["body", "flush", "replay"] as const) expect(landed[phase]).toBeGreaterThanOrEqual(10);
   });

@@ -42,18 +42,21 @@ export interface LaneResult {
 /** A kill counts only with so many runs between their first and their last event. */
 const UNDER_WAY_MIN = 20;
 
+/** So many kills that do not count are aimed again: the first can come before there are runs enough. */
+const UNCOUNTED_MAX = 10;
+
 /** How often a process comes to a phase before it is killed there, at least and at most. */
 const TIMES: Readonly<Record<Phase, readonly [number, number]>> = {
-  body: [30, 55],
-  flush: [5, 12],
-  commit: [5, 12],
-  replay: [3, 60],
+  body: [20, 40],
+  flush: [4, 9],
+  commit: [4, 9],
+  replay: [1, 10],
 };
 
 const AIMS: readonly Aim[] = ["body", "flush", "commit", "replay", "anywhere"];
 
 /** When a kill comes that is aimed nowhere, after its victim has opened the log, milliseconds. */
-const ANYWHERE_MS = [20, 300] as const;
+const ANYWHERE_MS = [20, 150] as const;
 
 const LOOK_MS = 50;
 
@@ -180,7 +183,8 @@ export class Lane {
   async #count(aim: Aim): Promise<void> {
     const underWay = await this.#options.place.underWay();
     if (underWay < UNDER_WAY_MIN) {
-      this.#uncounted++;
+      // It is aimed again, after all others.
+      if (this.#uncounted++ < UNCOUNTED_MAX) this.#aims.unshift(aim);
       return;
     }
     this.#landed[aim]++;
