@@ -28,7 +28,7 @@ const BUSY_MS = 5_000;
 /** A server that owns its file is killed twice in the middle of its runs, and started again each time. */
 export async function killed(folder: string, fence: boolean): Promise<Act> {
   const act = newAct(folder, "killed");
-  const setup: ServerSetup = { ...act, file: "owned", fence, leaseMs: 15_000 };
+  const setup: ServerSetup = { ...act, file: "owned", fence, deaf: false, leaseMs: 15_000 };
   const sent = await deliveries(RUNS_KILLED, "killed");
   const acknowledged = new Set<string>();
   const sendAll = async (address: string, some: typeof sent) => {
@@ -61,10 +61,9 @@ export async function killed(folder: string, fence: boolean): Promise<Act> {
  */
 export async function deaf(folder: string, fence: boolean): Promise<Act> {
   const act = newAct(folder, "deaf");
-  const setup: ServerSetup = { ...act, file: "shared", fence, leaseMs: LEASE_MS };
-  const first = await startServer(setup);
+  const setup: ServerSetup = { ...act, file: "shared", fence, deaf: false, leaseMs: LEASE_MS };
+  const first = await startServer({ ...setup, deaf: true });
   const second = await startServer(setup);
-  first.kill("SIGUSR2");
   await wait(LEASE_MS);
   const runs = await Promise.all((await deliveries(RUNS_DEAF, "deaf")).map((one) => send(first.address, one)));
   const acknowledged = runs.filter((runId) => runId !== null);

@@ -32,8 +32,10 @@ export function withoutFence(store: LogStore): LogStore {
   return { ...store, append };
 }
 
+/** A run that does not exist was a start whose idempotency key another run has: there is nothing to write. */
 function isWritten({ runId, firstSeq, events }: RunAppend, heads: ReadonlyMap<string, RunHead>): boolean {
-  return heads.get(runId)?.head === firstSeq + events.length - 1;
+  const row = heads.get(runId);
+  return row === undefined || row.head === firstSeq + events.length - 1;
 }
 
 /** What the writer hopes to hear. */
