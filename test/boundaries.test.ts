@@ -46,6 +46,7 @@ describe("a planted breach is found, and nothing else", () => {
     ["packages", "kernel imports zod/mini", { "src/kernel/a.ts": 'import { z } from "zod/mini";' }],
     ["packages", "worker imports drizzle-orm/x", { "src/worker/a.ts": 'import { sql } from "drizzle-orm/x";' }],
     ["packages", "engine imports @libsql/client", { "src/engine/a.ts": 'import { b } from "@libsql/client/http";' }],
+    ["packages", "libsql imports libsql", { "src/log/libsql/a.ts": 'import b from "libsql";' }],
     ["packages", "kernel imports left-pad", { "src/kernel/a.ts": 'import pad from "left-pad";' }],
     ["packages", "client imports varve", { "src/client/a.ts": 'import { b } from "varve";' }],
     ["builtins", "node:fs", { "src/http/a.ts": 'import { readFileSync } from "node:fs";' }],

@@ -1,5 +1,4 @@
 /** What Node, Deno and Bun share: an engine on an embedded file or a libSQL server, in a process that stays. */
-import { type Config, createClient } from "@libsql/client";
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
@@ -9,6 +8,7 @@ import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { WorkerOptions } from "../worker/options.ts";
+import { clientFor } from "./file-client.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in a process. */
@@ -51,7 +51,7 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   };
   const { db: url, authToken, file } = options;
   const store = await openLog(
-    (config: Config) => createClient(config),
+    clientFor,
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );

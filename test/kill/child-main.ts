@@ -8,13 +8,13 @@
 import { existsSync, writeSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { createClient } from "@libsql/client";
 import Database from "libsql";
 import type { Engine } from "varve";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import type { Ports } from "../../src/kernel/ports.ts";
 import { openLog } from "../../src/log/libsql/open.ts";
 import type { LogStore, LogWrite } from "../../src/log/port.ts";
+import { clientFor } from "../../src/runtime/file-client.ts";
 import { processSurroundings } from "../../src/runtime/process.ts";
 import { systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { note } from "../support/evidence.ts";
@@ -154,7 +154,7 @@ const begun = async ({ key, attempt, run }: BodyInfo) => {
 
 async function open(): Promise<Engine> {
   const { db: url, file, leaseMs, concurrency } = setup;
-  const log = await openLog(createClient, { url, file }, ports);
+  const log = await openLog(clientFor, { url, file }, ports);
   const leased = setup.isBlind ? blindToLeases(log, leaseMs) : log;
   const store = watched(setup.isFenced ? leased : withoutFence(leased));
   const env: WorkEnv = { begun };

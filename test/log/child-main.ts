@@ -1,10 +1,11 @@
 /** A process of the log tests: does one thing with a database and tells it, one JSON line each. */
-import { type Config, createClient } from "@libsql/client";
+import { createClient } from "@libsql/client";
 import { Database } from "../../src/log/libsql/database.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import { MIGRATIONS, type Migration } from "../../src/log/libsql/migrations.ts";
 import { openLog } from "../../src/log/libsql/open.ts";
 import type { FileUse } from "../../src/log/libsql/ownership.ts";
+import { clientFor } from "../../src/runtime/file-client.ts";
 import { realPorts } from "../support/ports.ts";
 import { newRun } from "./writes.ts";
 
@@ -33,8 +34,7 @@ export type Told =
 
 const tell = (line: Told) => console.log(JSON.stringify(line));
 const stayAlive = () => setInterval(() => {}, 2 ** 30);
-const open = (url: string, file: FileUse) =>
-  openLog((config: Config) => createClient(config), { url, file }, realPorts());
+const open = (url: string, file: FileUse) => openLog(clientFor, { url, file }, realPorts());
 
 async function main(task: Task): Promise<void> {
   switch (task.task) {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, type Config, createClient } from "@libsql/client";
+import { type Client, createClient } from "@libsql/client";
 import { onTestFinished } from "vitest";
 import { BUSY_TIMEOUT_MS, Database, type DatabaseKind, type DatabaseOptions } from "../../src/log/libsql/database.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
@@ -10,6 +10,7 @@ import { openLog } from "../../src/log/libsql/open.ts";
 import type { FileUse } from "../../src/log/libsql/ownership.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import type { LogStore } from "../../src/log/port.ts";
+import { clientFor } from "../../src/runtime/file-client.ts";
 import { realPorts } from "../support/ports.ts";
 
 /** A folder that is gone after the test. */
@@ -41,7 +42,7 @@ export async function openFile(
 
 /** The log at `url`, as the runtimes open it. */
 export async function openStore(url: string, file: FileUse = "owned"): Promise<LogStore> {
-  const store = await openLog((config: Config) => createClient(config), { url, file }, realPorts());
+  const store = await openLog(clientFor, { url, file }, realPorts());
   onTestFinished(() => store.close());
   return store;
 }

@@ -76,6 +76,7 @@ const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
   "drizzle-orm": ["libsql"],
   // The doctor of the command line tries whether its native module loads.
   "@libsql/client": ["libsql", "runtime", "cli"],
+  libsql: ["runtime"],
   zod: ["http", "wire", "graph"],
   hono: ["http"],
   "hono-openapi": ["http"],

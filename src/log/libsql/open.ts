@@ -18,8 +18,8 @@ export interface OpenOptions {
   readonly file?: FileUse;
 }
 
-/** The client of one runtime. */
-export type CreateClient = (config: Config) => Client;
+/** The clients of one runtime. `kind`: what the database is used for; none for a file that is only a lock. */
+export type CreateClient = (config: Config, kind?: DatabaseKind) => Client;
 
 /**
  * Opens the log at `url`.
@@ -74,13 +74,13 @@ async function realPathOf(db: Database): Promise<string> {
 }
 
 function local(createClient: CreateClient, path: string, kind: DatabaseKind, ports: Ports): Database {
-  return new Database({ client: fileClient(createClient, path, BUSY_TIMEOUT_MS), kind, name: path, ports });
+  return new Database({ client: fileClient(createClient, path, BUSY_TIMEOUT_MS, kind), kind, name: path, ports });
 }
 
 /** A file's client opens it at once, so it fails where a server's would not. */
-function fileClient(createClient: CreateClient, path: string, timeout: number): Client {
+function fileClient(createClient: CreateClient, path: string, timeout: number, kind?: DatabaseKind): Client {
   try {
-    return createClient({ url: `file:${path}`, concurrency: 1, timeout });
+    return createClient({ url: `file:${path}`, concurrency: 1, timeout }, kind);
   } catch (error) {
     throw storeError(error, { isRemote: false, name: path });
   }
