@@ -1,4 +1,9 @@
-/** One write of the log: a batch whose parts are all fenced, and the verdict that ends it. */
+/**
+ * One write of the log: a batch whose parts are all fenced, and the verdict on it.
+ *
+ * The verdict costs nothing when all is well: as many rows were moved as were sent, so every run is written. Only if one is
+ * missing, because it is somebody else's or was written by an earlier try, are the runs' rows read again.
+ */
 import type { ResultSet, Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
@@ -14,23 +19,39 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   addMessages(batch, write.messages);
   addDeletes(batch, write.runs);
   addRows(batch, write.runs);
-  addVerdicts(batch, write);
+  addQuestions(batch, write);
   const results = await db.write(batch.statements);
-  return verdict(results, batch, write);
+  const isWhole = batch.moves.every(({ index, rows }) => results[index]?.rowsAffected === rows);
+  const heads = isWhole ? writtenHeads(write, batch.rowsOf("parks", results)) : await readHeads(db, write);
+  return { runs: heads, ...answers(results, batch, write) };
 }
+
+type Answer = "parks" | "starts" | "messages";
 
 /** Collects statements, leaving out those that would have nothing to do, and remembers where the answers are. */
 class Batch {
   readonly statements: Bound[] = [];
-  readonly answers = new Map<"heads" | "starts" | "messages", number>();
+  /** Statements that move runs' rows, and how many rows each was given. */
+  readonly moves: { readonly index: number; readonly rows: number }[] = [];
+  readonly #answers = new Map<Answer, number>();
 
   add(statement: string, name: string, rows: readonly unknown[]): void {
     if (rows.length > 0) this.statements.push({ sql: statement, args: { [name]: JSON.stringify(rows) } });
   }
 
-  ask(answer: "heads" | "starts" | "messages", statement: string, name: string, rows: readonly unknown[]): void {
-    if (rows.length > 0) this.answers.set(answer, this.statements.length);
+  move(statement: string, name: string, rows: readonly unknown[]): void {
+    if (rows.length > 0) this.moves.push({ index: this.statements.length, rows: rows.length });
     this.add(statement, name, rows);
+  }
+
+  ask(answer: Answer, statement: string, name: string, rows: readonly unknown[]): void {
+    if (rows.length > 0) this.#answers.set(answer, this.statements.length);
+    this.add(statement, name, rows);
+  }
+
+  rowsOf(answer: Answer, results: readonly ResultSet[]): readonly Row[] {
+    const index = this.#answers.get(answer);
+    return index === undefined ? [] : (results[index]?.rows ?? []);
   }
 }
 
@@ -106,18 +127,15 @@ function addRows(batch: Batch, runs: readonly RunAppend[]): void {
     const move = [...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck];
     (status === "waiting" ? parks : moves).push(move);
   }
-  batch.add(sql.ADVANCE_RUNS, "advances", advances);
-  batch.add(sql.MOVE_RUNS, "moves", moves);
-  batch.add(sql.PARK_RUNS, "moves", parks);
+  batch.move(sql.ADVANCE_RUNS, "advances", advances);
+  batch.move(sql.MOVE_RUNS, "moves", moves);
+  batch.move(sql.PARK_RUNS, "moves", parks);
 }
 
-function addVerdicts(batch: Batch, write: LogWrite): void {
-  batch.ask(
-    "heads",
-    sql.READ_HEADS,
-    "ids",
-    write.runs.map((run) => run.runId),
-  );
+function addQuestions(batch: Batch, write: LogWrite): void {
+  // Mail decides when a run that would wait goes on.
+  const parks = write.runs.filter(isPark).map(({ runId }) => runId);
+  batch.ask("parks", sql.READ_HEADS, "ids", parks);
   // Without an idempotency key no other run can be in its place.
   batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(isKeyed).map(startRow));
   batch.ask(
@@ -132,20 +150,41 @@ function isKeyed(start: RunStart): boolean {
   return start.idempotencyKey !== null;
 }
 
-function verdict(results: readonly ResultSet[], batch: Batch, write: LogWrite): WriteVerdict {
-  const rowsOf = (answer: "heads" | "starts" | "messages") => {
-    const index = batch.answers.get(answer);
-    return index === undefined ? [] : (results[index]?.rows ?? []);
-  };
+function isPark({ row }: RunAppend): boolean {
+  return row.kind === "move" && row.status === "waiting";
+}
+
+/** What the rows are after a write that was taken whole. */
+function writtenHeads(write: LogWrite, parks: readonly Row[]): Map<string, RunHead> {
+  const heads = new Map(write.runs.map(writtenHead));
+  for (const [runId, head] of parks.flatMap(headsOf)) heads.set(runId, head);
+  return heads;
+}
+
+function writtenHead({ runId, epoch, firstSeq, events, row }: RunAppend): [string, RunHead] {
+  const availableAt = row.kind === "move" ? row.availableAt : null;
+  return [runId, { epoch, head: firstSeq + events.length - 1, availableAt }];
+}
+
+async function readHeads(db: Database, write: LogWrite): Promise<Map<string, RunHead>> {
+  const ids = JSON.stringify(write.runs.map(({ runId }) => runId));
+  return new Map((await db.one(sql.READ_HEADS, { ids })).flatMap(headsOf));
+}
+
+function answers(
+  results: readonly ResultSet[],
+  batch: Batch,
+  write: LogWrite,
+): Pick<WriteVerdict, "starts" | "messages"> {
   const starts = new Map(write.starts.map(({ runId }) => [runId, runId]));
-  for (const row of rowsOf("starts")) {
+  for (const row of batch.rowsOf("starts", results)) {
     assert(row.actual !== null, "a start left neither its run nor another under its key");
     starts.set(row.asked as string, row.actual as string);
   }
+  const messages = batch.rowsOf("messages", results);
   return {
-    runs: new Map(rowsOf("heads").flatMap(headsOf)),
     starts,
-    messages: new Map(rowsOf("messages").map((row) => [row.token as string, row.verdict as MessageVerdict])),
+    messages: new Map(messages.map((row) => [row.token as string, row.verdict as MessageVerdict])),
   };
 }
 
