@@ -6,7 +6,7 @@ import { Writer } from "../worker/writer.ts";
 
 /**
  * A writer and the rounds that flush it. A process has one for all it does. In an isolate each request has its own,
- * because what one request waits for another must not (DESIGN.md section 6, "Isolates").
+ * because what one request waits for another must not.
  */
 export interface Session {
   readonly turns: Turns;

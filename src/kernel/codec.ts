@@ -6,7 +6,7 @@
  * outer ones. So `{ at: new Date(0) }` is `{"value":{"at":"1970-01-01T00:00:00.000Z"},"meta":[[["at"],"date"]]}`.
  *
  * A string with a lone surrogate is stored as base64 of its UTF-16 units: SQLite's JSON functions abort the process
- * over `"\ud800"` (FACTS.md).
+ * over `"\ud800"`: they panic in native code, which nothing can catch.
  *
  * The seam for encryption is not here but at the storage port (`log/port.ts`): a cipher is asynchronous, and replay gives
  * outcomes to the code without waiting. A user's values leave the engine only as JSON text, in `AppendedEvent.data`,

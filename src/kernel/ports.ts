@@ -18,7 +18,7 @@ export interface Clock {
 
 /**
  * Calls `fn` in a later macrotask, after every microtask that is queued now and every microtask those queue.
- * `setImmediate` where it exists (DESIGN.md section 6 has the figures for each runtime).
+ * `setImmediate` where it exists (`runtime/drain.ts`).
  */
 export type Drain = (fn: () => void) => void;
 

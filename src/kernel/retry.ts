@@ -36,7 +36,7 @@ export interface RetryPolicy {
   readonly nonRetryable: readonly string[];
 }
 
-/** The policy of a step in code that names none (DESIGN.md section 2). */
+/** The policy of a step that names none. */
 export const DEFAULT_RETRY: RetryPolicy = {
   attemptsMax: 5,
   backoff: "exponential",

@@ -24,7 +24,7 @@ export interface CallState {
   dueAt: number | null;
 }
 
-/** The statuses of `runs`, settled (DESIGN.md section 5). */
+/** Where a run stands. */
 export type RunStatus = "pending" | "running" | "waiting" | "paused" | "stuck" | "completed" | "failed" | "cancelled";
 
 /** The statuses in which a run is over. */

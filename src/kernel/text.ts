@@ -5,7 +5,7 @@ export const NAME_LENGTH_MAX = 256;
 
 /**
  * Whether the store keeps `text` as it is: well-formed UTF-16 without NUL. SQLite cuts TEXT at a NUL, and its JSON
- * functions do not survive a lone surrogate (FACTS.md, "libSQL client").
+ * functions do not survive a lone surrogate: they end the process.
  */
 export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");

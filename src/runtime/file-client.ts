@@ -3,7 +3,7 @@
  *
  * The engine sends the same few statements for ever, and preparing them anew was a third of the time of a small commit
  * (`bench/`, W2). The package's client prepares each statement each time, and asks it for rows by an exception that is
- * caught. What is left out is what FACTS of that client warn of: interactive transactions give its connection away.
+ * caught. Interactive transactions are left out: they would give the one connection away.
  *
  * I1 One connection. It has no transaction open between two calls.
  * I2 A statement that failed is not used again: what a connection has kept is dropped with every error.

@@ -71,7 +71,7 @@ function diverged(run: RunFacts, diff: { expected: string; found: string; seq: n
   });
 }
 
-/** Code went on, or stopped, without an outcome of `ctx` (DESIGN.md section 2, "Foreign awaits"). */
+/** Code went on, or stopped, without an outcome of `ctx`. */
 export function foreignAwait(run: RunFacts, what: string, lastCall: string): ForeignAwaitError {
   return new ForeignAwaitError(
     "FOREIGN_AWAIT",

@@ -2,7 +2,7 @@
  * A worker's lease: the heartbeat that renews it, and what may be done under it.
  *
  * I1 It is believed to be alive no longer than `leaseMs - margin` after the last renewal was *sent*, on a clock that
- *    only goes forward (DESIGN.md section 3, "Claims and leases").
+ *    only goes forward.
  * I2 A renewal that is refused, or that does not come in time, ends it here; it is never renewed again.
  */
 import type { Ports } from "../kernel/ports.ts";

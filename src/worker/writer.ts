@@ -1,5 +1,5 @@
 /**
- * Group commit: all writes of this process go through one writer (DESIGN.md section 3).
+ * Group commit: all writes of this process go through one writer.
  *
  * Owns: what is queued for the log. Called by executions (through their worker), by the engine (starts, messages).
  *

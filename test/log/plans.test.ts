@@ -68,7 +68,7 @@ function rows(from: number, to: number, events: number): string[] {
 const WORKERS = `INSERT INTO workers (id, started_at, expires_at)
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 7) SELECT 'w' || i, 0, 9e15 FROM n`;
 
-/** Explained on a client that is thrown away: afterwards it could not commit (FACTS, "libSQL client"). */
+/** Explained on a client that is thrown away: afterwards it could not commit. */
 async function plan(path: string, sql: string): Promise<string> {
   const client = createClient({ url: `file:${path}` });
   const text = sql.replaceAll("NOW", ":now");

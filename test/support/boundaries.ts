@@ -1,6 +1,6 @@
 /**
  * The boundaries of `src/` as data, and what judges files by them: who may import whom, which packages and globals belong
- * to which layer (DESIGN.md section 4, rule R10). Pure: files are a map of paths to texts.
+ * to which layer (`src/README.md`, rooms and rule R10). Pure: files are a map of paths to texts.
  */
 
 /** The layer of a path: the first row that fits counts, so a layer's public part stands before the layer. */

@@ -22,7 +22,7 @@ const DELETE_WORKER =
 const DELETE_DEAD_WORKERS = `
 DELETE FROM workers WHERE expires_at < NOW - ${DEAD_WORKER_KEPT_MS} AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner = workers.id)`;
 
-/** For a file whose lock proves that no earlier worker lives (DESIGN.md section 3, "File ownership"). */
+/** For a file whose lock proves that no earlier worker lives (`ownership.ts`). */
 const END_ALL_LEASES = "UPDATE workers SET expires_at = min(expires_at, NOW)";
 
 const READ_NOW = "SELECT NOW AS now";

@@ -26,7 +26,7 @@ import { isBusy, isReplaced, storeError } from "./errors.ts";
 export type DatabaseKind =
   /** An embedded file that this process owns: WAL, one connection. */
   | "owned-file"
-  /** An embedded file that several processes write: rollback journal (FACTS.md, the WAL-reset bug). */
+  /** An embedded file that several processes write: rollback journal, because of the WAL-reset bug of SQLite before 3.51.3. */
   | "shared-file"
   /** An embedded file of somebody else, opened for reading. */
   | "foreign-file"

@@ -1,8 +1,8 @@
 /**
- * Who may write a database file: either one owner, or any number of processes that share it (DESIGN.md section 3, "File
- * ownership"). It is decided by locks on a file beside it, `<db>-owner`, itself an empty SQLite file: the owner holds its
- * exclusive lock, sharers hold shared ones. So the two ways never mix: the owner runs in WAL, where a second writing
- * process can meet the WAL-reset bug of this SQLite, and sharers run on a rollback journal.
+ * Who may write a database file: either one owner, or any number of processes that share it. It is decided by locks on a
+ * file beside it, `<db>-owner`, itself an empty SQLite file: the owner holds its exclusive lock, sharers hold shared ones.
+ * So the two ways never mix: the owner runs in WAL, where a second writing process can meet the WAL-reset bug of this
+ * SQLite, and sharers run on a rollback journal.
  *
  * The operating system gives a lock back when its holder dies, however it dies. So holding the exclusive one proves that
  * no earlier worker of the database lives.

@@ -1,6 +1,6 @@
 /**
  * The statements of the hot path. Each is set-based and fed by `json_each`, which is always the outer loop: with
- * `CROSS JOIN` SQLite keeps that order also when its statistics are stale (DESIGN.md section 3, "The plan").
+ * `CROSS JOIN` SQLite keeps that order also when its statistics are stale.
  * `test/log/plans.test.ts` holds the EXPLAIN of each to what is said here.
  *
  * `NOW` stands for the database's clock: the adapter puts a parameter there on a file, SQL on a server.
