@@ -1,7 +1,9 @@
 /** What the demo does to its servers. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { createClient } from "@libsql/client";
+import { openForeign } from "../../src/log/libsql/open.ts";
+import { clientFor } from "../../src/runtime/file-client.ts";
+import { ports } from "./ports.ts";
 import { deliveries, send } from "./senders.ts";
 import type { ServerSetup } from "./server.ts";
 import { startServer } from "./server-process.ts";
@@ -21,9 +23,6 @@ const RUNS_KILLED = 30;
 const RUNS_DEAF = 10;
 const LEASE_MS = 1_500;
 const PATIENCE_MS = 60_000;
-
-/** How long a look at a shared file waits for those who write it. */
-const BUSY_MS = 5_000;
 
 /** A server that owns its file is killed twice in the middle of its runs, and started again each time. */
 export async function killed(folder: string, fence: boolean): Promise<Act> {
@@ -88,14 +87,11 @@ function bodies({ evidence }: { evidence: string }): number {
   return readFileSync(evidence, "utf8").split("\n").length - 1;
 }
 
-/** Looks at a file that somebody else owns: nothing is written, and no checkpoint is made. */
 async function untilOver(db: string, runs: number): Promise<void> {
-  const client = createClient({ url: `file:${db}`, concurrency: 1, timeout: BUSY_MS });
-  await client.execute("PRAGMA query_only = ON");
-  await client.execute("PRAGMA wal_autocheckpoint = 0");
+  const log = openForeign(clientFor, { url: `file:${db}` }, ports);
   const over = "SELECT count(*) AS count FROM v_runs WHERE ended_at IS NOT NULL";
-  await until(async () => Number((await client.execute(over)).rows[0]?.["count"]) >= runs);
-  client.close();
+  await until(async () => Number((await log.one(over))[0]?.["count"]) >= runs);
+  await log.close();
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -1,13 +1,12 @@
 /** What an act's two files say: nothing that a server said counts, but which deliveries it has acknowledged. */
-import { createClient } from "@libsql/client";
 import { parseEvent, type RunEvent } from "../../src/kernel/events.ts";
-import { Database } from "../../src/log/libsql/database.ts";
+import { openForeign } from "../../src/log/libsql/open.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import type { LogStore } from "../../src/log/port.ts";
-import { drainByImmediate } from "../../src/runtime/drain.ts";
-import { jsonLogger, systemClock, systemRandom } from "../../src/runtime/system.ts";
+import { clientFor } from "../../src/runtime/file-client.ts";
 import { type BodyStart, type Repeat, readEvidence, repeatedBodies } from "../../test/support/evidence.ts";
 import type { Act } from "./acts.ts";
+import { ports } from "./ports.ts";
 
 /** A run, and what became of each of its attempts. */
 export interface RunFinding {
@@ -29,7 +28,7 @@ export interface Findings {
 const PAGE = 1_000;
 
 export async function findingsOf(act: Act): Promise<Findings> {
-  const store = openForReading(act.db);
+  const store = libsqlStore(openForeign(clientFor, { url: `file:${act.db}` }, ports));
   const events = await allEvents(store);
   const rows = await store.listRuns({}, { before: null, limit: PAGE });
   await store.close();
@@ -46,19 +45,6 @@ export async function findingsOf(act: Act): Promise<Findings> {
     repeats: repeatedBodies(starts, events),
     lostStarts: act.acknowledged.filter((id) => !known.has(id)),
   };
-}
-
-function openForReading(path: string): LogStore {
-  const logger = jsonLogger("error", (line) => process.stderr.write(`${line}\n`));
-  const ports = { clock: systemClock, random: systemRandom, drain: drainByImmediate, logger };
-  return libsqlStore(
-    new Database({
-      client: createClient({ url: `file:${path}`, concurrency: 1 }),
-      kind: "foreign-file",
-      name: path,
-      ports,
-    }),
-  );
 }
 
 async function allEvents(store: LogStore): Promise<RunEvent[]> {

@@ -4,14 +4,13 @@
  * Each body appends a line to the evidence file when it begins: run, key, attempt and process, one synchronous write.
  */
 import { serve } from "@hono/node-server";
-import { createClient } from "@libsql/client";
 import { createApp } from "varve/http";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import { openLog } from "../../src/log/libsql/open.ts";
-import { drainByImmediate } from "../../src/runtime/drain.ts";
-import { jsonLogger, systemClock, systemRandom } from "../../src/runtime/system.ts";
+import { clientFor } from "../../src/runtime/file-client.ts";
 import { note } from "../../test/support/evidence.ts";
 import { blindToLeases, withoutFence } from "../../test/support/without-fence.ts";
+import { ports } from "./ports.ts";
 import { hook, triage } from "./triage.ts";
 
 export interface ServerSetup {
@@ -27,14 +26,7 @@ export interface ServerSetup {
 
 const setup = JSON.parse(process.argv[2] ?? "{}") as ServerSetup;
 
-const ports = {
-  clock: systemClock,
-  random: systemRandom,
-  drain: drainByImmediate,
-  logger: jsonLogger("error", (line) => process.stderr.write(`${line}\n`)),
-};
-
-const log = await openLog(createClient, { url: `file:${setup.db}`, file: setup.file }, ports);
+const log = await openLog(clientFor, { url: `file:${setup.db}`, file: setup.file }, ports);
 const fenced = setup.fence ? log : withoutFence(log);
 const store = setup.deaf ? blindToLeases(fenced, setup.leaseMs) : fenced;
 const begun = (runId: string, key: string, attempt: number) =>

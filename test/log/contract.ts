@@ -1,7 +1,8 @@
 /** What every log must do: one suite, run against each implementation of the storage port. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { LogStore, RunAppend, RunRowMove, RunStart } from "../../src/log/port.ts";
+import type { LogStore, RunAppend, RunStart } from "../../src/log/port.ts";
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
+import { moved } from "./writes.ts";
 
 export interface OpenedLog {
   readonly store: LogStore;
@@ -46,26 +47,13 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     ...more,
   });
 
-  const move = (more: Partial<RunRowMove> = {}): RunRowMove => ({
-    kind: "move",
-    unclean: "keep",
-    status: "pending",
-    availableAt: 0,
-    release: false,
-    result: null,
-    startedAt: null,
-    endedAt: null,
-    stuck: null,
-    ...more,
-  });
-
   const created = (id: string, more: Partial<RunAppend> = {}): RunAppend => ({
     runId: id,
     epoch: 0,
     firstSeq: 1,
     events: [event("run.created", null, { workflow: "ship", version: "1", input: { value: id } })],
     drained: [],
-    row: move(),
+    row: moved(),
     ...more,
   });
 
@@ -170,7 +158,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       await store.openWorker("w1", LEASE_MS);
       await write({
         starts: [start(id, { owner: "w1" })],
-        runs: [created(id, { epoch: 1, row: move({ status: "running", availableAt: null }) })],
+        runs: [created(id, { epoch: 1, row: moved({ status: "running", availableAt: null }) })],
       });
       expect(await store.getRun(id)).toMatchObject({ status: "running", owner: "w1", epoch: 1, head: 1, unclean: 1 });
       await store.openWorker("w2", LEASE_MS);
@@ -241,7 +229,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const verdict = await write({
         runs: [
           append(lost.id, lost.epoch, 2, {
-            row: move({ status: "completed", endedAt: 9, result: "{}", release: true }),
+            row: moved({ status: "completed", endedAt: 9, result: "{}", release: true }),
           }),
           append(kept.id, kept.epoch, 2),
         ],
@@ -260,7 +248,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a row can change without an event", async () => {
       const { id, epoch } = await claimed();
-      const row = move({
+      const row = moved({
         status: "stuck",
         availableAt: null,
         release: true,
@@ -279,7 +267,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a terminal row keeps its result", async () => {
       const { id, epoch } = await claimed();
-      const row = move({
+      const row = moved({
         status: "completed",
         availableAt: null,
         release: true,
@@ -312,7 +300,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const early = runId();
       await write({
         starts: [start(late), start(early)],
-        runs: [created(late, { row: move({ availableAt: 20 }) }), created(early, { row: move({ availableAt: 10 }) })],
+        runs: [created(late, { row: moved({ availableAt: 20 }) }), created(early, { row: moved({ availableAt: 10 }) })],
       });
       await store.openWorker("w1", LEASE_MS);
       const first = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
@@ -326,7 +314,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("a run that is due later is not claimed, and work ahead says when it is", async () => {
       const at = (await store.now()) + 60_000;
       const id = runId();
-      await write({ starts: [start(id)], runs: [created(id, { row: move({ availableAt: at }) })] });
+      await write({ starts: [start(id)], runs: [created(id, { row: moved({ availableAt: at }) })] });
       await store.openWorker("w1", LEASE_MS);
       expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: at, suspectDue: false });
@@ -448,7 +436,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect(await store.workAhead("w2", [PROGRAM])).toMatchObject({ dueAt: lease?.expiresAt, suspectDue: false });
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: null, suspectDue: false });
       const availableAt = Math.floor(await store.now()) + 3_600_000;
-      const row = move({ status: "waiting", availableAt, release: true, unclean: "undo" });
+      const row = moved({ status: "waiting", availableAt, release: true, unclean: "undo" });
       await write({ runs: [append(id, claims[0]?.epoch ?? 0, 2, { events: [], row })] });
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: availableAt, suspectDue: false });
     });
@@ -475,7 +463,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       await store.openWorker("w0", LEASE_MS);
       await store.claim({ worker: "w0", programs: [PROGRAM], limit: 1, alone: true });
       const { id, epoch } = await claimed("w1");
-      const row = move({
+      const row = moved({
         status: "stuck",
         availableAt: null,
         release: true,
@@ -523,7 +511,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a message to a waiting run makes it claimable", async () => {
       const { id, epoch } = await claimed();
-      const row = move({ status: "waiting", availableAt: null, release: true, unclean: "undo" });
+      const row = moved({ status: "waiting", availableAt: null, release: true, unclean: "undo" });
       await write({ runs: [append(id, epoch, 2, { row })] });
       expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
       await write({ messages: [cancel(id)] });
@@ -536,7 +524,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("a run does not park while a message waits", async () => {
       const { id, epoch } = await claimed();
       await write({ messages: [cancel(id)] });
-      const row = move({ status: "waiting", availableAt: null, release: true });
+      const row = moved({ status: "waiting", availableAt: null, release: true });
       await write({ runs: [append(id, epoch, 2, { row })] });
       expect(await store.getRun(id)).toMatchObject({ status: "pending", owner: null });
       expect((await store.workAhead("w1", [PROGRAM])).dueAt).not.toBeNull();
@@ -544,7 +532,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a message in the same write as the park is not lost", async () => {
       const { id, epoch } = await claimed();
-      const row = move({ status: "waiting", availableAt: null, release: true });
+      const row = moved({ status: "waiting", availableAt: null, release: true });
       await write({ runs: [append(id, epoch, 2, { row })], messages: [cancel(id)] });
       expect(await store.getRun(id)).toMatchObject({ status: "pending" });
     });
@@ -552,7 +540,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("a message to a run that is over is refused, and its end discards what is left", async () => {
       const { id, epoch } = await claimed();
       await write({ messages: [cancel(id)] });
-      const row = move({ status: "completed", availableAt: null, release: true, result: "{}", endedAt: 3 });
+      const row = moved({ status: "completed", availableAt: null, release: true, result: "{}", endedAt: 3 });
       await write({ runs: [append(id, epoch, 2, { row })] });
       expect(await store.readInbox([id])).toEqual([]);
       expect([...(await write({ messages: [cancel(id)] })).messages.values()]).toEqual(["over"]);
@@ -661,8 +649,8 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a write that does not say when a run was started leaves that as it is", async () => {
       const { id, epoch } = await claimed();
-      await write({ runs: [append(id, epoch, 2, { row: move({ status: "running", startedAt: 7 }) })] });
-      await write({ runs: [append(id, epoch, 3, { row: move({ status: "stuck", stuck: "{}", release: true }) })] });
+      await write({ runs: [append(id, epoch, 2, { row: moved({ status: "running", startedAt: 7 }) })] });
+      await write({ runs: [append(id, epoch, 3, { row: moved({ status: "stuck", stuck: "{}", release: true }) })] });
       expect(await store.getRun(id)).toMatchObject({ status: "stuck", startedAt: 7 });
     });
 

@@ -13,7 +13,7 @@ export const eventOf = (type: string, key: string | null = null, data: object | 
   data: data === null ? null : JSON.stringify(data),
 });
 
-const moved = (more: Partial<RunRowMove> = {}): RunRowMove => ({
+export const moved = (more: Partial<RunRowMove> = {}): RunRowMove => ({
   kind: "move",
   unclean: "keep",
   status: "pending",

@@ -79,7 +79,6 @@ const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
   libsql: ["runtime"],
   zod: ["http", "wire", "graph"],
   hono: ["http"],
-  "hono-openapi": ["http"],
   "@hono/node-server": ["runtime", "cli"],
   commander: ["cli"],
   jiti: ["cli"],

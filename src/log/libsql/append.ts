@@ -117,7 +117,8 @@ function addRows(batch: Batch, runs: readonly RunAppend[]): void {
   const advances: unknown[] = [];
   const moves: unknown[] = [];
   const parks: unknown[] = [];
-  for (const { runId, epoch, firstSeq, events, row } of runs) {
+  for (const run of runs) {
+    const { runId, epoch, firstSeq, events, row } = run;
     const head = [runId, epoch, firstSeq, firstSeq + events.length - 1, row.unclean];
     if (row.kind === "advance") {
       advances.push(head);
@@ -125,7 +126,7 @@ function addRows(batch: Batch, runs: readonly RunAppend[]): void {
     }
     const { status, availableAt, release, result, startedAt, endedAt, stuck } = row;
     const move = [...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck];
-    (status === "waiting" ? parks : moves).push(move);
+    (isPark(run) ? parks : moves).push(move);
   }
   batch.move(sql.ADVANCE_RUNS, "advances", advances);
   batch.move(sql.MOVE_RUNS, "moves", moves);

@@ -98,19 +98,15 @@ export class Database {
     this.query = new LibSQLDatabase("async", dialect, session, undefined);
   }
 
+  /** A server's: then its clock judges leases, and others may have written at any time. */
   get isRemote(): boolean {
     return this.kind === "remote";
-  }
-
-  /** Whether the clock that judges leases is the server's. */
-  get hasServerClock(): boolean {
-    return this.isRemote;
   }
 
   /** `sql` of `statements.ts` with `NOW` filled in. */
   bind(sql: string, args: Args): InStatement {
     if (!sql.includes("NOW")) return { sql, args: { ...args } };
-    if (this.hasServerClock) return { sql: sql.replaceAll("NOW", SERVER_NOW), args: { ...args } };
+    if (this.isRemote) return { sql: sql.replaceAll("NOW", SERVER_NOW), args: { ...args } };
     return { sql: sql.replaceAll("NOW", ":now"), args: { ...args, now: Math.floor(this.#ports.clock.now()) } };
   }
 

@@ -10,7 +10,7 @@ import * as reads from "./read.ts";
 export function libsqlStore(db: Database): LogStore {
   return {
     exclusive: db.kind === "owned-file",
-    localClock: !db.hasServerClock,
+    localClock: !db.isRemote,
     changed: () => db.changed(),
     now: () => claims.now(db),
     append: (write) => append(db, write),
