@@ -24,9 +24,13 @@ export interface ChainFigures {
   readonly p99Ms: number;
 }
 
-/** What the chain tells beside its figures, for the raw ceiling. */
+/** One pass of the chain. */
+export type ChainPass = Omit<ChainFigures, "eventsPerStep">;
+
+/** What the chain writes: the raw ceiling writes the same. */
 export interface ChainShape {
   readonly database: string;
   readonly eventsPerPass: number;
+  readonly eventsPerStep: number;
   readonly eventsPerCommit: number;
 }

@@ -1,27 +1,21 @@
-/** One round of the bench: every workload once, each in a process of its own, one after the other. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+/** One round of the bench: every workload once, in processes of their own. What is compared takes turns. */
 import { rmSync } from "node:fs";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-import type { ChainFigures, ChainShape, Figures, RawFigures } from "./figures.ts";
-import type { SizeName } from "./sizes.ts";
-import type { Task, WorkloadName } from "./workload.ts";
-
-/** Beside this module once both are bundled. */
-const WORKLOAD = fileURLToPath(new URL("workload.mjs", import.meta.url));
+import type { ChainPass, ChainShape, Figures } from "./figures.ts";
+import { runTask, WorkloadProcess } from "./processes.ts";
+import { SIZES, type SizeName } from "./sizes.ts";
+import { median, quantile } from "./stats.ts";
+import type { WorkloadName } from "./workload.ts";
 
 /** @param folder is made, and removed afterwards */
 export async function runRound(folder: string, size: SizeName): Promise<Figures & { chain: ChainShape }> {
-  const measure = async <T>(workload: WorkloadName, shape?: ChainShape) => {
-    const { figures, signal } = await runTask({ workload, folder, size, ...(shape === undefined ? {} : { shape }) });
+  const measure = async <T>(workload: WorkloadName) => {
+    const { figures, signal } = await runTask({ workload, folder, size });
     if (figures === null) throw new Error(`expected the workload ${workload} to end, but ${signal} ended it`);
     return figures as T;
   };
   try {
-    const chain = await measure<ChainFigures & ChainShape>("chain");
-    const raw = await measure<RawFigures>("raw", chain);
-    const w2 = await measure<Figures["w2"]>("latency");
+    const { chain, w1, rowsPerSecond } = await measureChain(folder, size);
+    const { w2, commitMs } = await measureLatency(folder, size, chain);
     const w3 = await measure<Figures["w3"]>("fan-out");
     const w4 = await measure<Figures["w4"]>("long-history");
     const { signal } = await runTask({ workload: "be-killed", folder, size });
@@ -30,18 +24,63 @@ export async function runRound(folder: string, size: SizeName): Promise<Figures 
     await measure("put-to-sleep");
     const w6 = await measure<Figures["w6"]>("idle");
     const { startMs } = await measure<{ startMs: number }>("start-up");
-    const { database, eventsPerPass, eventsPerCommit, ...w1 } = chain;
-    return { raw, w1, w2, w3, w4, w5, w6, startMs, chain: { database, eventsPerPass, eventsPerCommit } };
+    return { raw: { rowsPerSecond, commitMs }, w1, w2, w3, w4, w5, w6, startMs, chain };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** `figures`: what the process printed; null when a signal ended it. */
-async function runTask(task: Task): Promise<{ figures: unknown; signal: NodeJS.Signals | null }> {
-  const child = spawn(process.execPath, [WORKLOAD, JSON.stringify(task)], { stdio: ["ignore", "pipe", "inherit"] });
-  const [printed, [code, signal]] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  if (signal !== null) return { figures: null, signal };
-  if (code !== 0) throw new Error(`the workload ${task.workload} ended with exit code ${code}`);
-  return { figures: JSON.parse(printed), signal: null };
+/** W1, a pass at a time, and after each pass the raw ceiling of the same rows. */
+async function measureChain(
+  folder: string,
+  size: SizeName,
+): Promise<{ chain: ChainShape; w1: Figures["w1"]; rowsPerSecond: number }> {
+  const engine = new WorkloadProcess({ workload: "chain", folder, size });
+  const chain = await engine.opening<ChainShape>();
+  const ceiling = new WorkloadProcess({ workload: "raw", folder, size, shape: chain });
+  const { ours, theirs } = await inTurns<ChainPass, number>(engine, ceiling, SIZES[size].chain.passes);
+  const of = (figure: (pass: ChainPass) => number) => median(ours.map(figure));
+  const w1 = {
+    stepsPerSecond: of((pass) => pass.stepsPerSecond),
+    eventsPerStep: chain.eventsPerStep,
+    p50Ms: of((pass) => pass.p50Ms),
+    p99Ms: of((pass) => pass.p99Ms),
+  };
+  return { chain, w1, rowsPerSecond: median(theirs) };
+}
+
+/** W2, some runs at a time, and after them as many raw commits of a single row. */
+async function measureLatency(
+  folder: string,
+  size: SizeName,
+  chain: ChainShape,
+): Promise<{ w2: Figures["w2"]; commitMs: number }> {
+  const engine = new WorkloadProcess({ workload: "latency", folder, size });
+  await engine.opening();
+  const commits = new WorkloadProcess({ workload: "singles", folder, size, shape: chain });
+  const { ours, theirs } = await inTurns<number[], number[]>(engine, commits, SIZES[size].latency.parts);
+  const latencies = ours.flat();
+  return {
+    w2: { p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) },
+    commitMs: median(theirs.flat()) * 1_000,
+  };
+}
+
+async function inTurns<A, B>(
+  engine: WorkloadProcess,
+  ceiling: WorkloadProcess,
+  parts: number,
+): Promise<{ ours: A[]; theirs: B[] }> {
+  const ours: A[] = [];
+  const theirs: B[] = [];
+  try {
+    await ceiling.opening();
+    for (let part = 0; part < parts; part++) {
+      ours.push(await engine.part<A>());
+      theirs.push(await ceiling.part<B>());
+    }
+    return { ours, theirs };
+  } finally {
+    await Promise.all([engine.close(), ceiling.close()]);
+  }
 }

@@ -9,11 +9,11 @@ export interface Sizes {
     readonly inFlight: number;
     /** Passes before the measured ones. */
     readonly warmUps: number;
+    /** Each is followed by one of the raw ceiling. */
     readonly passes: number;
   };
-  /** Commits of a single row, for `commitMs`. */
-  readonly singleRows: number;
-  readonly latency: { readonly runs: number; readonly warmUps: number };
+  /** Each part of runs is followed by as many commits of a single row. */
+  readonly latency: { readonly parts: number; readonly runsPerPart: number; readonly warmUps: number };
   readonly fanOut: { readonly steps: number; readonly runs: number; readonly warmUps: number };
   /** The first window begins one window into the history; the last ends with it. */
   readonly longHistory: { readonly steps: number; readonly window: number; readonly warmUpSteps: number };
@@ -26,9 +26,8 @@ export type SizeName = "full" | "quick" | "tiny";
 export const SIZES: Readonly<Record<SizeName, Sizes>> = {
   full: {
     rounds: 3,
-    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 10, passes: 5 },
-    singleRows: 500,
-    latency: { runs: 200, warmUps: 2_000 },
+    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 10, passes: 25 },
+    latency: { parts: 10, runsPerPart: 20, warmUps: 2_000 },
     fanOut: { steps: 1_000, runs: 20, warmUps: 5 },
     longHistory: { steps: 5_000, window: 500, warmUpSteps: 1_500 },
     resume: { steps: 5_000, killAt: 2_500 },
@@ -36,9 +35,8 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
   },
   quick: {
     rounds: 1,
-    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 6, passes: 3 },
-    singleRows: 200,
-    latency: { runs: 100, warmUps: 1_000 },
+    chain: { runs: 500, steps: 10, inFlight: 100, warmUps: 6, passes: 9 },
+    latency: { parts: 5, runsPerPart: 20, warmUps: 1_000 },
     fanOut: { steps: 1_000, runs: 5, warmUps: 2 },
     longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
     resume: { steps: 1_500, killAt: 1_000 },
@@ -47,9 +45,8 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
   /** For the test of the bench itself. */
   tiny: {
     rounds: 1,
-    chain: { runs: 10, steps: 3, inFlight: 5, warmUps: 1, passes: 1 },
-    singleRows: 5,
-    latency: { runs: 5, warmUps: 1 },
+    chain: { runs: 10, steps: 3, inFlight: 5, warmUps: 1, passes: 2 },
+    latency: { parts: 2, runsPerPart: 3, warmUps: 1 },
     fanOut: { steps: 10, runs: 2, warmUps: 1 },
     longHistory: { steps: 40, window: 10, warmUpSteps: 5 },
     resume: { steps: 20, killAt: 10 },

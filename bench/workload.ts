@@ -1,32 +1,38 @@
-/** The process of one workload: does what its arguments say, and prints what it measured as one line of JSON. */
+/** The process of one workload: does what its arguments say, and prints what it measured as lines of JSON. */
 import type { ChainShape } from "./figures.ts";
+import { serve } from "./session.ts";
 import { SIZES, type SizeName } from "./sizes.ts";
-import { measureChain } from "./workloads/chain.ts";
+import { openChain } from "./workloads/chain.ts";
 import { measureFanOut } from "./workloads/fan-out.ts";
 import { measureIdle, putToSleep } from "./workloads/idle.ts";
-import { measureLatency } from "./workloads/latency.ts";
+import { openLatency } from "./workloads/latency.ts";
 import { measureLongHistory } from "./workloads/long-history.ts";
-import { measureRaw } from "./workloads/raw.ts";
+import { openRaw, openSingles } from "./workloads/raw.ts";
 import { beKilled, measureResume } from "./workloads/resume.ts";
 import { measureStartUp } from "./workloads/start-up.ts";
 
 /** What a process is told, as JSON in its only argument. */
 export interface Task {
-  readonly workload: WorkloadName;
+  readonly workload: WorkloadName | SessionName;
   /** Where its files are; the next process of the same round finds them there. */
   readonly folder: string;
   readonly size: SizeName;
-  /** For `raw`. */
+  /** For `raw` and `singles`. */
   readonly shape?: ChainShape;
 }
 
+export type SessionName = keyof typeof SESSIONS;
 export type WorkloadName = keyof typeof WORKLOADS;
 
+/** Those that are measured in parts. */
+const SESSIONS = {
+  chain: ({ folder, size }: Task) => openChain(folder, SIZES[size].chain),
+  raw: ({ folder, size, shape }: Task) => openRaw(folder, shape as ChainShape, SIZES[size].chain),
+  latency: ({ folder, size }: Task) => openLatency(folder, SIZES[size].latency),
+  singles: ({ folder, size, shape }: Task) => openSingles(folder, shape as ChainShape, SIZES[size].latency),
+} as const;
+
 const WORKLOADS = {
-  chain: ({ folder, size }: Task) => measureChain(folder, SIZES[size].chain),
-  raw: ({ folder, size, shape }: Task) =>
-    measureRaw(folder, shape as ChainShape, SIZES[size].chain, SIZES[size].singleRows),
-  latency: ({ folder, size }: Task) => measureLatency(folder, SIZES[size].latency),
   "fan-out": ({ folder, size }: Task) => measureFanOut(folder, SIZES[size].fanOut),
   "long-history": ({ folder, size }: Task) => measureLongHistory(folder, SIZES[size].longHistory),
   "be-killed": ({ folder, size }: Task) => beKilled(folder, SIZES[size].resume),
@@ -37,4 +43,5 @@ const WORKLOADS = {
 } as const;
 
 const task = JSON.parse(process.argv[2] as string) as Task;
-process.stdout.write(`${JSON.stringify(await WORKLOADS[task.workload](task))}\n`);
+if (task.workload in SESSIONS) await serve(await SESSIONS[task.workload as SessionName](task));
+else process.stdout.write(`${JSON.stringify(await WORKLOADS[task.workload as WorkloadName](task))}\n`);

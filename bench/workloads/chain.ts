@@ -1,8 +1,9 @@
 /** W1: many runs of a few steps, many in flight: what a process gets through. */
 import { type Engine, workflow } from "varve";
-import type { ChainFigures, ChainShape } from "../figures.ts";
+import type { ChainPass, ChainShape } from "../figures.ts";
+import type { Session } from "../session.ts";
 import type { Sizes } from "../sizes.ts";
-import { median, quantile } from "../stats.ts";
+import { quantile } from "../stats.ts";
 import { databaseFile, inLanes, openEngine } from "./setup.ts";
 
 const chain = workflow({ name: "chain" }, async (ctx, input: { run: number; steps: number }) => {
@@ -14,30 +15,24 @@ const chain = workflow({ name: "chain" }, async (ctx, input: { run: number; step
   return { run: input.run, sum };
 });
 
-type Pass = Omit<ChainFigures, "eventsPerStep">;
-
-export async function measureChain(folder: string, sizes: Sizes["chain"]): Promise<ChainFigures & ChainShape> {
+/** A part is a pass: all the runs once. */
+export async function openChain(folder: string, sizes: Sizes["chain"]): Promise<Session> {
   const database = databaseFile(folder, "chain");
   const engine = await openEngine(database, [chain]);
-  for (let pass = 0; pass < sizes.warmUps; pass++) await onePass(engine, sizes);
-  const passes: Pass[] = [];
-  const commits = countCommits(engine);
-  for (let pass = 0; pass < sizes.passes; pass++) passes.push(await onePass(engine, sizes));
-  const eventsPerPass = commits.events() / sizes.passes;
-  const eventsPerCommit = commits.events() / commits.commits();
-  await engine.close();
-  return {
-    stepsPerSecond: median(passes.map((pass) => pass.stepsPerSecond)),
-    eventsPerStep: eventsPerPass / (sizes.runs * sizes.steps),
-    p50Ms: median(passes.map((pass) => pass.p50Ms)),
-    p99Ms: median(passes.map((pass) => pass.p99Ms)),
+  for (let pass = 1; pass < sizes.warmUps; pass++) await onePass(engine, sizes);
+  const counted = countCommits(engine);
+  await onePass(engine, sizes);
+  const { events, commits } = counted.end();
+  const opening: ChainShape = {
     database,
-    eventsPerPass,
-    eventsPerCommit,
+    eventsPerPass: events,
+    eventsPerStep: events / (sizes.runs * sizes.steps),
+    eventsPerCommit: events / commits,
   };
+  return { opening, part: () => onePass(engine, sizes), close: () => engine.close() };
 }
 
-async function onePass(engine: Engine, { runs, steps, inFlight }: Sizes["chain"]): Promise<Pass> {
+async function onePass(engine: Engine, { runs, steps, inFlight }: Sizes["chain"]): Promise<ChainPass> {
   const latencies: number[] = [];
   const beganAt = performance.now();
   await inLanes(runs, inFlight, async (index) => {
@@ -55,11 +50,11 @@ async function onePass(engine: Engine, { runs, steps, inFlight }: Sizes["chain"]
 }
 
 /** The engine tells of a commit's events one after the other, within one turn of the thread: so a turn is a commit. */
-function countCommits(engine: Engine): { events(): number; commits(): number } {
+function countCommits(engine: Engine): { end(): { events: number; commits: number } } {
   let events = 0;
   let commits = 0;
   let isWithin = false;
-  engine.on("event", () => {
+  const count = () => {
     events++;
     if (isWithin) return;
     isWithin = true;
@@ -67,6 +62,12 @@ function countCommits(engine: Engine): { events(): number; commits(): number } {
     queueMicrotask(() => {
       isWithin = false;
     });
-  });
-  return { events: () => events, commits: () => commits };
+  };
+  const stop = engine.on("event", count);
+  return {
+    end: () => {
+      stop();
+      return { events, commits };
+    },
+  };
 }

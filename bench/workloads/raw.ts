@@ -1,11 +1,11 @@
 /**
  * The ceiling: the chain's own rows, written into a table of the same columns and indexes by one `json_each` statement a
- * commit, as many rows in each as the engine had events in a commit. Nothing else is done: even the text is prepared.
+ * commit. Nothing else is done: even the text is prepared.
  */
 import { type Client, createClient } from "@libsql/client";
-import type { ChainShape, RawFigures } from "../figures.ts";
+import type { ChainShape } from "../figures.ts";
+import type { Session } from "../session.ts";
 import type { Sizes } from "../sizes.ts";
-import { median } from "../stats.ts";
 import { databaseFile } from "./setup.ts";
 
 const INSERT = `
@@ -16,26 +16,40 @@ FROM json_each(?) j`;
 
 type Row = (string | number | null)[];
 
-export async function measureRaw(
+/** A part is as many rows as a pass of the chain, in commits as large as the engine's were: rows a second. */
+export async function openRaw(folder: string, shape: ChainShape, { warmUps }: Sizes["chain"]): Promise<Session> {
+  const { client, rows } = await openTable(databaseFile(folder, "raw"), shape);
+  const perCommit = Math.max(1, Math.round(shape.eventsPerCommit));
+  let pass = 0;
+  const part = async () => {
+    const seconds = await write(client, renamed(rows, pass++), perCommit);
+    return rows.length / seconds.reduce((sum, each) => sum + each, 0);
+  };
+  while (pass < warmUps) await part();
+  return { opening: null, part, close: async () => client.close() };
+}
+
+/** A part is `count` commits of a single row: the seconds that each took. */
+export async function openSingles(
   folder: string,
   shape: ChainShape,
-  chain: Sizes["chain"],
-  singleRows: number,
-): Promise<RawFigures> {
+  { runsPerPart: count, warmUps }: Sizes["latency"],
+): Promise<Session> {
+  const { client, rows } = await openTable(databaseFile(folder, "singles"), shape);
+  let part = 0;
+  const measure = () => write(client, renamed(rows, part++).slice(0, count), 1);
+  // Until the write-ahead log has grown to its size: a commit that makes the file longer is dearer.
+  for (let commits = 0; commits < warmUps; commits += count) await measure();
+  return { opening: null, part: measure, close: async () => client.close() };
+}
+
+async function openTable(file: string, shape: ChainShape): Promise<{ client: Client; rows: Row[] }> {
   const { rows, schema } = await readChain(shape);
-  const client = createClient({ url: `file:${databaseFile(folder, "raw")}`, concurrency: 1 });
+  const client = createClient({ url: `file:${file}`, concurrency: 1 });
   await client.execute("PRAGMA journal_mode = WAL");
   await client.execute("PRAGMA synchronous = FULL");
   for (const statement of schema) await client.execute(statement);
-  const perCommit = Math.max(1, Math.round(shape.eventsPerCommit));
-  const passes: number[] = [];
-  for (let pass = 0; pass < chain.warmUps + chain.passes; pass++) {
-    const seconds = await write(client, renamed(rows, `pass-${pass}`), perCommit);
-    if (pass >= chain.warmUps) passes.push(rows.length / seconds.reduce((sum, each) => sum + each, 0));
-  }
-  const singles = await write(client, renamed(rows, "singles").slice(0, singleRows), 1);
-  client.close();
-  return { rowsPerSecond: median(passes), commitMs: median(singles) * 1_000 };
+  return { client, rows };
 }
 
 /** The rows of one pass of the chain, the last, and what makes their table. */
@@ -53,9 +67,10 @@ async function readChain({ database, eventsPerPass }: ChainShape): Promise<{ row
   };
 }
 
-/** The same rows of other runs, whose ids are as long and sort after the earlier ones. */
-function renamed(rows: readonly Row[], pass: string): Row[] {
-  return rows.map(([runId, ...rest]) => [`${pass}${String(runId).slice(pass.length)}`, ...rest]);
+/** The same rows of other runs, whose ids are as long and sort after those of the parts before. */
+function renamed(rows: readonly Row[], part: number): Row[] {
+  const prefix = `part_${String(part).padStart(5, "0")}`;
+  return rows.map(([runId, ...rest]) => [`${prefix}${String(runId).slice(prefix.length)}`, ...rest]);
 }
 
 /** Writes `rows`, and returns the seconds that each commit took. */

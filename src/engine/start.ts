@@ -33,7 +33,7 @@ export interface PreparedStart {
  */
 export function encodeInput(input: unknown, payloadBytesMax: number): Payload {
   const text = JSON.stringify(encodePayload(input, payloadBytesMax));
-  checkSize("the input", text, payloadBytesMax);
+  checkSize(() => "the input", text, payloadBytesMax);
   return JSON.parse(text) as Payload;
 }
 
@@ -47,15 +47,22 @@ export function prepareStart(
   options: StartOptions & { readonly delivery?: DeliveryRow },
 ): PreparedStart {
   const { idempotencyKey, delay, deadline, delivery } = options;
+  const { runId, workflow, version, createdAt, input } = run;
   return {
-    ...run,
+    runId,
+    workflow,
+    version,
+    input,
+    createdAt,
     idempotencyKey: idempotencyKey === undefined ? null : checkName("the idempotency key", idempotencyKey),
-    tags: checkTags(options.tags ?? {}),
-    availableAt: run.createdAt + (delay === undefined ? 0 : parseDuration(delay)),
-    deadlineAt: deadline === undefined ? null : run.createdAt + parseDuration(deadline),
+    tags: options.tags === undefined ? NO_TAGS : checkTags(options.tags),
+    availableAt: createdAt + (delay === undefined ? 0 : parseDuration(delay)),
+    deadlineAt: deadline === undefined ? null : createdAt + parseDuration(deadline),
     delivery: delivery ?? null,
   };
 }
+
+const NO_TAGS: Tags = {};
 
 function checkTags(tags: Tags): Tags {
   const entries = Object.entries(tags);
@@ -75,20 +82,31 @@ function checkTags(tags: Tags): Tags {
 /** Its first event. `worker`: who claims it in the same write. */
 export function createdEvent(start: PreparedStart, worker: string | null): EventOf<"run.created"> {
   const { runId, createdAt, workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, delivery } = start;
-  const data: EventData["run.created"] = {
+  // Assigned one by one: spreading what is there took a tenth of a start.
+  const data: { -readonly [K in keyof EventData["run.created"]]: EventData["run.created"][K] } = {
     workflow,
     version,
     input,
-    ...(idempotencyKey === null ? {} : { idempotencyKey }),
-    ...(Object.keys(tags).length === 0 ? {} : { tags }),
-    ...(availableAt === createdAt ? {} : { availableAt }),
-    ...(deadlineAt === null ? {} : { deadlineAt }),
-    ...(worker === null ? {} : { worker }),
-    ...(delivery === null ? {} : { delivery: { hook: delivery.hook, id: delivery.deliveryId } }),
   };
-  const epoch = worker === null ? 0 : 1;
-  const header = { runId, seq: 1, epoch, v: FORMAT_VERSION, position: 0, key: null, scope: null, attempt: null };
-  return { ...header, type: "run.created", at: createdAt, data };
+  if (idempotencyKey !== null) data.idempotencyKey = idempotencyKey;
+  if (Object.keys(tags).length > 0) data.tags = tags;
+  if (availableAt !== createdAt) data.availableAt = availableAt;
+  if (deadlineAt !== null) data.deadlineAt = deadlineAt;
+  if (worker !== null) data.worker = worker;
+  if (delivery !== null) data.delivery = { hook: delivery.hook, id: delivery.deliveryId };
+  return {
+    runId,
+    seq: 1,
+    epoch: worker === null ? 0 : 1,
+    v: FORMAT_VERSION,
+    position: 0,
+    type: "run.created",
+    key: null,
+    scope: null,
+    attempt: null,
+    at: createdAt,
+    data,
+  };
 }
 
 /** Its row. */

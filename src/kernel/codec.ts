@@ -126,12 +126,12 @@ function ownCopy(parent: Container, place: PathSegment, copies: Set<unknown>): C
   return copy as Container;
 }
 
-/** Checks that `text`, an encoded value, is no larger than `max` bytes of UTF-8. */
-export function checkSize(what: string, text: string, max: number): void {
+/** Checks that `text`, an encoded value, is no larger than `max` bytes of UTF-8. `what` names it in the error. */
+export function checkSize(what: () => string, text: string, max: number): void {
   // A UTF-16 unit is at most three bytes, so most texts need no count.
   if (text.length * 3 <= max) return;
   const found = utf8Bytes(text);
-  if (found > max) throw tooLarge(what, found, max);
+  if (found > max) throw tooLarge(what(), found, max);
 }
 
 /** The size of `text` in UTF-8, without encoding it. */

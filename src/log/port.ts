@@ -34,7 +34,7 @@ export type UncleanChange = "keep" | "reset" | "undo";
 /** What a write makes of a run's row beside its head. */
 export type RunRowPatch =
   /** It stays as it is: a running run. */
-  { readonly kind: "advance"; readonly unclean: UncleanChange } | RunRowMove;
+  { readonly kind: "advance"; readonly unclean: Exclude<UncleanChange, "undo"> } | RunRowMove;
 
 /** A row that changes as a whole. */
 export interface RunRowMove {

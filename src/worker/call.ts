@@ -25,7 +25,7 @@ export class Call implements LiveCall {
   readonly key: string;
   readonly promise: Promise<unknown>;
   resolve!: (value: unknown) => void;
-  reject!: (error: unknown) => void;
+  #reject!: (error: unknown) => void;
   /** Its scope has concluded: nobody waits for it, and nothing more is recorded of it but what comes late. */
   isClosed = false;
   /** The instant it waits for; null if for something else. */
@@ -39,10 +39,14 @@ export class Call implements LiveCall {
     this.key = key;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
-      this.reject = reject;
+      this.#reject = reject;
     });
+  }
+
+  reject(error: unknown): void {
     // A call that nobody awaits may fail: that is recorded and reported, and must not end the process.
     this.promise.catch(ignore);
+    this.#reject(error);
   }
 
   get run(): RunFacts {

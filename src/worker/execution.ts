@@ -253,13 +253,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   take(): RunAppend | null {
     if (this.#writing !== undefined || this.#phase === "gone") return null;
     if (this.#journal.isEmpty && this.#leave === null) return null;
-    const { hasOutcome, ...part } = this.#journal.take();
+    const { firstSeq, events, drained, hasOutcome } = this.#journal.take();
     const { state } = this.#journal;
     const row =
       this.#leave === null ? stayingRow(state, hasOutcome, this.#begun) : leavingRow(state, this.#leave, hasOutcome);
     this.#writing = this.#leave;
     this.#begun ||= row.kind === "move" && row.startedAt !== null;
-    return { runId: this.runId, epoch: this.epoch, ...part, row };
+    return { runId: this.runId, epoch: this.epoch, firstSeq, events, drained, row };
   }
 
   /** What was taken is durable. `availableAt`: what the run's row says. */
@@ -618,7 +618,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   mayBegin({ key, request }: Call, timeoutMs: number | null): boolean {
     if (this.#stopping) return false;
-    if (this.#host.hasTimeFor(timeoutMs, `${callText(request.kind, key)} of run ${this.runId}`)) return true;
+    if (this.#host.hasTimeFor(timeoutMs, () => `${callText(request.kind, key)} of run ${this.runId}`)) return true;
     // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
     this.#stopping = true;
     this.#host.ready(this);

@@ -28,7 +28,7 @@ export interface Host<Execution> {
   /** The run has something to write. */
   dirty(execution: Execution): void;
   /** Whether an attempt of this length may begin; false: the run should be handed back. `where`: which attempt. */
-  hasTimeFor(timeoutMs: number | null, where: string): boolean;
+  hasTimeFor(timeoutMs: number | null, where: () => string): boolean;
   /** Starts a body, now or when the lease allows it. */
   startBody(start: () => void): void;
   /** Tells of events that have become durable. */

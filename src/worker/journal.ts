@@ -55,6 +55,8 @@ export class Journal {
   #queued: RunEvent[] = [];
   #texts: AppendedEvent[] = [];
   #drained: number[] = [];
+  /** Whether an outcome is queued. */
+  #hasOutcome = false;
   #taken: readonly RunEvent[] | null = null;
   #durableHead: number;
   #effects: Effect[] = [];
@@ -136,7 +138,7 @@ export class Journal {
     const { state } = this;
     const text = dataText(data);
     // Failures have bounds of their own; only a user's value can be too large.
-    if (text !== null && "value" in data) checkSize(what(type, key), text, this.#host.limits.payloadBytesMax);
+    if (text !== null && "value" in data) checkSize(() => what(type, key), text, this.#host.limits.payloadBytesMax);
     const event = {
       runId: state.id,
       seq: state.head + 1,
@@ -148,21 +150,19 @@ export class Journal {
       scope: state.scoped || type === "scope.started" ? scope : null,
       attempt,
       at: Math.max(state.at, Math.floor(this.#host.now())),
-      data,
+      // The code must be given what replay will be given: the stored form, read again (rule R5).
+      data: text !== null && isOutcome(type) ? JSON.parse(text) : data,
     } as RunEvent;
-    const queued = this.#queue(event, text);
-    evolve(state, queued);
-    return queued;
+    this.#queue(event, text);
+    evolve(state, event);
+    return event;
   }
 
-  /** Queues `event` and returns it as every later reader will see it. */
-  #queue(event: RunEvent, text: string | null): RunEvent {
+  #queue(event: RunEvent, text: string | null): void {
     const { type, v, key, scope, attempt, at } = event;
-    // The code must be given what replay will be given: the stored form, read again (rule R5).
-    const seen = text !== null && isOutcome(type) ? ({ ...event, data: JSON.parse(text) } as RunEvent) : event;
-    this.#queued.push(seen);
+    this.#queued.push(event);
     this.#texts.push({ type, v, key, scope, attempt, at, data: text });
-    return seen;
+    if (isOutcome(type)) this.#hasOutcome = true;
   }
 
   /** Hands the queue to the writer. Until `written` or the run is dropped, nothing more is taken. */
@@ -174,7 +174,8 @@ export class Journal {
     this.#queued = [];
     this.#texts = [];
     this.#drained = [];
-    const hasOutcome = this.#taken.some(({ type }) => isOutcome(type));
+    const hasOutcome = this.#hasOutcome;
+    this.#hasOutcome = false;
     return { firstSeq: this.#durableHead + 1, events, drained, hasOutcome };
   }
 
@@ -191,7 +192,9 @@ export class Journal {
     let count = 0;
     while (count < this.#effects.length && (this.#effects[count] as Effect).afterSeq <= this.#durableHead) count++;
     if (count === 0) return;
-    for (const effect of this.#effects.splice(0, count)) effect.run();
+    const due = this.#effects;
+    this.#effects = due.slice(count);
+    for (let i = 0; i < count; i++) (due[i] as Effect).run();
   }
 
   /** Forgets everything that is not durable: the run belongs to somebody else. */
@@ -199,6 +202,7 @@ export class Journal {
     this.#queued = [];
     this.#texts = [];
     this.#drained = [];
+    this.#hasOutcome = false;
     this.#taken = null;
     this.#effects = [];
   }

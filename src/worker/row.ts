@@ -2,7 +2,7 @@
 import { assert, assertNever } from "../kernel/assert.ts";
 import type { VarveError } from "../kernel/errors.ts";
 import type { RunResult, RunState } from "../kernel/state.ts";
-import type { RunRowPatch } from "../log/port.ts";
+import type { RunRowMove, RunRowPatch } from "../log/port.ts";
 
 /** How a run leaves its worker's hands. */
 export type Leave =
@@ -16,18 +16,21 @@ export type Leave =
 /** What a run's row takes from its state. */
 type Ending = Pick<RunState, "startedAt" | "endedAt" | "result">;
 
+const ADVANCE: RunRowPatch = { kind: "advance", unclean: "keep" };
+const ADVANCE_AND_RESET: RunRowPatch = { kind: "advance", unclean: "reset" };
+
 /** The row after a write of a run that stays. `begun`: whether its row knows already when it was started. */
 export function stayingRow(state: RunState, hasOutcome: boolean, begun: boolean): RunRowPatch {
-  const unclean = hasOutcome ? "reset" : "keep";
-  if (begun) return { kind: "advance", unclean };
+  if (begun) return hasOutcome ? ADVANCE_AND_RESET : ADVANCE;
   return {
     kind: "move",
-    unclean,
+    unclean: hasOutcome ? "reset" : "keep",
     status: "running",
     availableAt: null,
     release: false,
-    ...times(state),
     result: null,
+    startedAt: state.startedAt,
+    endedAt: state.endedAt,
     stuck: null,
   };
 }
@@ -35,26 +38,30 @@ export function stayingRow(state: RunState, hasOutcome: boolean, begun: boolean)
 /** The row after the write with which a run leaves. */
 export function leavingRow(state: Ending, leave: Leave, hasOutcome: boolean): RunRowPatch {
   const unclean = hasOutcome ? "reset" : "undo";
-  const row = { kind: "move", unclean, release: true, ...times(state), result: null, stuck: null } as const;
   switch (leave.kind) {
     case "park":
-      return { ...row, status: "waiting", availableAt: leave.availableAt };
+      return move(state, unclean, "waiting", leave.availableAt);
     case "hand-back":
-      return { ...row, status: "pending", availableAt: leave.availableAt };
+      return move(state, unclean, "pending", leave.availableAt);
     case "stuck":
-      return { ...row, status: "stuck", availableAt: null, stuck: stuckText(leave.error) };
-    case "end": {
+      return move(state, unclean, "stuck", null, { stuck: stuckText(leave.error) });
+    case "end":
       assert(state.result !== null, "a run that ends has a result");
-      const { status } = state.result;
-      return { ...row, unclean: "reset", status, availableAt: null, result: resultText(state.result) };
-    }
+      return move(state, "reset", state.result.status, null, { result: resultText(state.result) });
     default:
       return assertNever(leave, "way to leave");
   }
 }
 
-function times(state: Ending): { startedAt: number | null; endedAt: number | null } {
-  return { startedAt: state.startedAt, endedAt: state.endedAt };
+function move(
+  { startedAt, endedAt }: Ending,
+  unclean: RunRowMove["unclean"],
+  status: RunRowMove["status"],
+  availableAt: number | null,
+  text: { readonly result?: string; readonly stuck?: string } = {},
+): RunRowMove {
+  const { result = null, stuck = null } = text;
+  return { kind: "move", unclean, status, availableAt, release: true, result, startedAt, endedAt, stuck };
 }
 
 /** Why a run is stuck, as its row holds it. */

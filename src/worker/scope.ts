@@ -5,13 +5,14 @@ import type { ScopeHandle } from "./recorder.ts";
 export class Scope implements ScopeHandle {
   readonly path: string;
   #ended = false;
-  readonly #occurrences = { call: new Occurrences(), random: new Occurrences(), uuid: new Occurrences() };
+  readonly #occurrences: { call: Occurrences; random?: Occurrences; uuid?: Occurrences } = { call: new Occurrences() };
 
   constructor(path: string) {
     this.path = path;
   }
 
   next(kind: "call" | "random" | "uuid", name: string): number {
+    this.#occurrences[kind] ??= new Occurrences();
     return this.#occurrences[kind].next(name);
   }
 

@@ -430,10 +430,10 @@ export class Worker implements Host<Execution>, Claimant {
     this.#parts.writer.mark(execution);
   }
 
-  hasTimeFor(timeoutMs: number | null, where: string): boolean {
+  hasTimeFor(timeoutMs: number | null, where: () => string): boolean {
     if (this.#budget === null || this.clock.monotonic() + (timeoutMs ?? 0) < this.#budget.endsAt) return true;
     if (timeoutMs !== null && timeoutMs >= this.#budget.ms)
-      this.#notices.budgetTooSmall(timeoutMs, this.#budget.ms, where);
+      this.#notices.budgetTooSmall(timeoutMs, this.#budget.ms, where());
     return false;
   }
 

@@ -194,13 +194,14 @@ export class Writer {
       return parts.length > before;
     });
     const unborn = new Set(this.#starts.map(({ source }) => source));
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
     let length = 0;
-    for (const source of this.#dirty) {
-      if (parts.length >= GROUP_PARTS_MAX || length >= GROUP_LENGTH_MAX) break;
+    for (const source of dirty) {
       // Its run does not exist before its start is written.
-      if (unborn.has(source)) continue;
-      this.#dirty.delete(source);
-      length += addPart(parts, source);
+      const mayBeWritten = parts.length < GROUP_PARTS_MAX && length < GROUP_LENGTH_MAX && !unborn.has(source);
+      if (mayBeWritten) length += addPart(parts, source);
+      else this.#dirty.add(source);
     }
     const isAll = this.#dirty.size + this.#starts.length + this.#messages.length === 0;
     if (isAll) this.#oldestAt = null;

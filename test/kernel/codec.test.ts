@@ -392,8 +392,8 @@ describe("the size of a payload", () => {
   it("is bounded by the text that is stored", () => {
     const value = "\u00fc".repeat(10);
     const text = JSON.stringify(encodePayload(value));
-    expect(() => checkSize("it", text, utf8Bytes(text))).not.toThrow();
-    expect(() => checkSize("it", text, utf8Bytes(text) - 1)).toThrow(PayloadError);
+    expect(() => checkSize(() => "it", text, utf8Bytes(text))).not.toThrow();
+    expect(() => checkSize(() => "it", text, utf8Bytes(text) - 1)).toThrow(PayloadError);
   });
 
   it("names what was found and what is allowed", () => {

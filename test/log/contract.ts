@@ -289,7 +289,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect(await store.getRun(id)).toMatchObject({ unclean: 1 });
       await write({ runs: [append(id, epoch, 2, { row: { kind: "advance", unclean: "reset" } })] });
       expect(await store.getRun(id)).toMatchObject({ unclean: 0 });
-      await write({ runs: [append(id, epoch, 3, { row: { kind: "advance", unclean: "undo" } })] });
+      await write({ runs: [append(id, epoch, 3, { row: moved({ unclean: "undo" }) })] });
       expect(await store.getRun(id)).toMatchObject({ unclean: 0 });
     });
   });

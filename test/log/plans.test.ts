@@ -24,7 +24,7 @@ const PLANS: { readonly [N in Name]: string } = {
   READ_MESSAGES: "j:json r:primary i:primary i:inbox_run",
   DELETE_DRAINED: "inbox:inbox_run j:json j:json r:primary d:json",
   DELETE_MAIL_OF_ENDED: "inbox:inbox_run j:json r:primary",
-  ADVANCE_RUNS: "j:json r:primary",
+  ADVANCE_RUNS: "runs:primary j:json r:primary",
   MOVE_RUNS: "j:json r:primary",
   PARK_RUNS: "j:json r:primary i:inbox_run i:inbox_run",
   READ_HEADS: "j:json r:primary",

@@ -8,14 +8,15 @@ import type { ResultSet, Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
 import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
-import type { Bound, Database } from "./database.ts";
+import type { Args, Bound, Database, DatabaseKind } from "./database.ts";
+import { eventBlocks } from "./event-blocks.ts";
 import * as sql from "./statements.ts";
 
 /** Stores `write`. See `LogStore.append`. */
 export async function append(db: Database, write: LogWrite): Promise<WriteVerdict> {
   const batch = new Batch();
   addStarts(batch, write.starts);
-  addAppends(batch, write.runs);
+  addAppends(batch, write.runs, db.kind);
   addMessages(batch, write.messages);
   addDeletes(batch, write.runs);
   addRows(batch, write.runs);
@@ -35,13 +36,13 @@ class Batch {
   readonly moves: { readonly index: number; readonly rows: number }[] = [];
   readonly #answers = new Map<Answer, number>();
 
-  add(statement: string, name: string, rows: readonly unknown[]): void {
-    if (rows.length > 0) this.statements.push({ sql: statement, args: { [name]: JSON.stringify(rows) } });
+  add(statement: string, name: string, rows: readonly unknown[], more?: Args): void {
+    if (rows.length > 0) this.statements.push({ sql: statement, args: { ...more, [name]: JSON.stringify(rows) } });
   }
 
-  move(statement: string, name: string, rows: readonly unknown[]): void {
+  move(statement: string, name: string, rows: readonly unknown[], more?: Args): void {
     if (rows.length > 0) this.moves.push({ index: this.statements.length, rows: rows.length });
-    this.add(statement, name, rows);
+    this.add(statement, name, rows, more);
   }
 
   ask(answer: Answer, statement: string, name: string, rows: readonly unknown[]): void {
@@ -74,7 +75,11 @@ function addStarts(batch: Batch, starts: readonly RunStart[]): void {
   }
 }
 
-function addAppends(batch: Batch, runs: readonly RunAppend[]): void {
+function addAppends(batch: Batch, runs: readonly RunAppend[], kind: DatabaseKind): void {
+  if (kind === "owned-file") {
+    batch.statements.push(...eventBlocks(runs));
+    return;
+  }
   const appends: unknown[] = [];
   for (const { runId, epoch, firstSeq, events } of runs) {
     if (events.length === 0) continue;
@@ -114,23 +119,34 @@ function addDeletes(batch: Batch, runs: readonly RunAppend[]): void {
 }
 
 function addRows(batch: Batch, runs: readonly RunAppend[]): void {
-  const advances: unknown[] = [];
   const moves: unknown[] = [];
   const parks: unknown[] = [];
   for (const run of runs) {
     const { runId, epoch, firstSeq, events, row } = run;
-    const head = [runId, epoch, firstSeq, firstSeq + events.length - 1, row.unclean];
-    if (row.kind === "advance") {
-      advances.push(head);
-      continue;
-    }
-    const { status, availableAt, release, result, startedAt, endedAt, stuck } = row;
+    if (row.kind === "advance") continue;
+    const { status, availableAt, release, result, startedAt, endedAt, stuck, unclean } = row;
+    const head = [runId, epoch, firstSeq, firstSeq + events.length - 1, unclean];
     const move = [...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck];
     (isPark(run) ? parks : moves).push(move);
   }
-  batch.move(sql.ADVANCE_RUNS, "advances", advances);
+  addAdvances(batch, runs);
   batch.move(sql.MOVE_RUNS, "moves", moves);
   batch.move(sql.PARK_RUNS, "moves", parks);
+}
+
+function addAdvances(batch: Batch, runs: readonly RunAppend[]): void {
+  const groups = new Map<number, unknown[]>();
+  for (const { runId, epoch, firstSeq, events, row } of runs) {
+    if (row.kind !== "advance") continue;
+    // One number for both, because most writes have one group only.
+    const group = events.length * 2 + (row.unclean === "reset" ? 1 : 0);
+    const advances = groups.get(group);
+    if (advances === undefined) groups.set(group, [[runId, epoch, firstSeq]]);
+    else advances.push([runId, epoch, firstSeq]);
+  }
+  for (const [group, advances] of groups) {
+    batch.move(sql.ADVANCE_RUNS, "advances", advances, { count: group >> 1, reset: group & 1 });
+  }
 }
 
 function addQuestions(batch: Batch, write: LogWrite): void {
