@@ -1,7 +1,7 @@
 /** What the figures come to: ratios against the targets, and a table of both. */
 import type { Figures } from "./figures.ts";
 import type { Sizes } from "./sizes.ts";
-import { median } from "./stats.ts";
+import { median, middle } from "./stats.ts";
 
 /** A ratio that has a target, in the terms of the run's own raw ceiling. */
 interface Target {
@@ -32,13 +32,14 @@ const TARGETS: Readonly<Record<string, Target>> = {
 
 export type Ratios = Readonly<Record<keyof typeof TARGETS, number>>;
 
-/** The median of each figure over the rounds; of repeated bodies all. */
+/** The median of each figure over the rounds; W1 and its ceiling are of one round; of repeated bodies all. */
 export function medians(rounds: readonly Figures[]): Figures {
   const of = (figure: (round: Figures) => number) => median(rounds.map(figure));
+  const { raw, w1 } = middle(rounds, (round) => round.w1.stepsPerSecond / round.raw.rowsPerSecond);
   return {
-    raw: { rowsPerSecond: of(({ raw }) => raw.rowsPerSecond), commitMs: of(({ raw }) => raw.commitMs) },
+    raw: { rowsPerSecond: raw.rowsPerSecond, commitMs: of(({ raw }) => raw.commitMs) },
     w1: {
-      stepsPerSecond: of(({ w1 }) => w1.stepsPerSecond),
+      stepsPerSecond: w1.stepsPerSecond,
       eventsPerStep: of(({ w1 }) => w1.eventsPerStep),
       p50Ms: of(({ w1 }) => w1.p50Ms),
       p99Ms: of(({ w1 }) => w1.p99Ms),

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import type { ChainPass, ChainShape, Figures } from "./figures.ts";
 import { runTask, WorkloadProcess } from "./processes.ts";
 import { SIZES, type SizeName } from "./sizes.ts";
-import { median, quantile } from "./stats.ts";
+import { median, middle, quantile } from "./stats.ts";
 import type { WorkloadName } from "./workload.ts";
 
 /** @param folder is made, and removed afterwards */
@@ -30,7 +30,10 @@ export async function runRound(folder: string, size: SizeName): Promise<Figures 
   }
 }
 
-/** W1, a pass at a time, and after each pass the raw ceiling of the same rows. */
+/**
+ * W1, a pass at a time, and after each pass the raw ceiling of the same rows. The two rates are those of one pair, that of
+ * the median ratio: two medians could be of two different minutes of the machine.
+ */
 async function measureChain(
   folder: string,
   size: SizeName,
@@ -40,13 +43,15 @@ async function measureChain(
   const ceiling = new WorkloadProcess({ workload: "raw", folder, size, shape: chain });
   const { ours, theirs } = await inTurns<ChainPass, number>(engine, ceiling, SIZES[size].chain.passes);
   const of = (figure: (pass: ChainPass) => number) => median(ours.map(figure));
+  const pairs = ours.map(({ stepsPerSecond }, pass) => ({ stepsPerSecond, rowsPerSecond: theirs[pass] as number }));
+  const { stepsPerSecond, rowsPerSecond } = middle(pairs, (pair) => pair.stepsPerSecond / pair.rowsPerSecond);
   const w1 = {
-    stepsPerSecond: of((pass) => pass.stepsPerSecond),
+    stepsPerSecond,
     eventsPerStep: chain.eventsPerStep,
     p50Ms: of((pass) => pass.p50Ms),
     p99Ms: of((pass) => pass.p99Ms),
   };
-  return { chain, w1, rowsPerSecond: median(theirs) };
+  return { chain, w1, rowsPerSecond };
 }
 
 /** W2, some runs at a time, and after them as many raw commits of a single row. */

@@ -8,3 +8,9 @@ export function quantile(values: readonly number[], share: number): number {
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
+
+/** The item for which `of` is the median. */
+export function middle<T>(items: readonly T[], of: (item: T) => number): T {
+  const value = median(items.map(of));
+  return items.find((item) => of(item) === value) as T;
+}

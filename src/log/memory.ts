@@ -395,6 +395,7 @@ function matches(run: RunRow, filter: RunFilter): boolean {
 
 /** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */
 function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
+  const last = history.at(-1);
   const concluded = new Set(
     history.filter(({ type }) => type === "scope.completed" || type === "scope.failed").map(({ key }) => key),
   );
@@ -403,6 +404,6 @@ function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
     const hidden = event.scope !== null && (concluded.has(event.scope) || skipped.has(event.scope));
     // What opens within a hidden scope is hidden with it.
     if (hidden && event.type === "scope.started") skipped.add(event.key as string);
-    return !hidden;
+    return !hidden || event === last;
   });
 }

@@ -279,7 +279,10 @@ export interface LogStore {
    * once, under another epoch, and that claim does not count as unclean. Returns how many.
    */
   disown(worker: string, known: readonly string[]): Promise<number>;
-  /** Claimed runs' events by run id, in order of seq, without those within completed scopes. */
+  /**
+   * Claimed runs' events by run id, in order of seq, without those within completed scopes; but the last one in any case,
+   * because what a run's next owner writes follows it.
+   */
   load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, readonly EventRow[]>>;
   workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;
   /** Makes runs claimable again that are `stuck` for another reason than {@link POISONED}. Returns how many. */

@@ -2,19 +2,29 @@
 import { isVarveError, StoreError, type VarveError } from "../kernel/errors.ts";
 import { type EventRow, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
+import { ROOT_SCOPE } from "../kernel/keys.ts";
 import type { RunState } from "../kernel/state.ts";
 
 /**
- * The fold of a run's rows.
+ * The fold of a run's rows, and the events that its code is replayed with.
  *
  * @throws StoreError `EVENT_UNREADABLE`, `HISTORY_INVALID`
  */
 export function replayedState(runId: string, rows: readonly EventRow[]): { state: RunState; events: RunEvent[] } {
   const events = rows.map(parseEvent);
-  const state = events.reduce<RunState | null>(evolve, null);
-  if (state === null)
+  const last = events.at(-1);
+  const before = events.slice(0, -1).reduce<RunState | null>(evolve, null);
+  if (last === undefined)
     throw new StoreError("HISTORY_INVALID", `expected run ${runId} to have events, but it has none`, { runId });
-  return { state, events };
+  if (before === null || !isHidden(before, last)) return { state: evolve(before, last), events };
+  // It only says where the history ends: whoever runs the code does not come there any more.
+  Object.assign(before, { head: last.seq, epoch: last.epoch, at: last.at });
+  return { state: before, events: events.slice(0, -1) };
+}
+
+/** Whether an event lies within a scope that has concluded. Of scopes within such a one nothing is known. */
+function isHidden({ calls }: RunState, { scope }: RunEvent): boolean {
+  return scope !== null && scope !== ROOT_SCOPE && calls.get(scope)?.status !== "open";
 }
 
 /** Why a run cannot be gone on with, as an error with a code. */

@@ -594,6 +594,21 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       ]);
     });
 
+    it("a load has the last event in any case, also one within a completed scope", async () => {
+      const { id, epoch } = await claimed();
+      const within = { ...event("attempt.late", "done/a", { value: 1 }), scope: "done" };
+      const events = [
+        { ...event("scope.started", "done"), scope: "" },
+        { ...event("attempt.started", "done/a"), scope: "done" },
+        { ...event("scope.completed", "done", { value: 1 }), scope: "" },
+        within,
+        within,
+      ];
+      await write({ runs: [append(id, epoch, 2, { events })] });
+      const loaded = (await store.load([{ runId: id, head: 6 }])).get(id)!;
+      expect(loaded.map(({ seq }) => seq)).toEqual([1, 2, 4, 6]);
+    });
+
     it("a load of many and of long runs has every event of each", async () => {
       const long = await claimed("w1");
       const many = Array.from({ length: 6_000 }, (_, i) => event("attempt.started", `s${i}`));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Database } from "../../src/log/libsql/database.ts";
+import { EVENT_BLOCKS } from "../../src/log/libsql/event-blocks.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import * as statements from "../../src/log/libsql/statements.ts";
 import { realPorts } from "../support/ports.ts";
@@ -39,6 +40,7 @@ const PLANS: { readonly [N in Name]: string } = {
   RELEASE_STUCK: "runs:primary r:runs_status p:json",
   READ_TOP_EVENTS: "j:json e:events_run_seq s:events_scope j:json e:events_scope",
   READ_SCOPE_EVENTS: "j:json e:events_scope",
+  READ_EVENTS_AT: "j:json e:events_run_seq",
   READ_INBOX: "j:json i:inbox_run",
   READ_LOGGED_RUNS: "e:events_run_seq logged:all e:events_run_seq logged:all",
 };
@@ -116,6 +118,19 @@ describe.each(["none", "stale"] as const)("with statistics: %s", (statistics) =>
     expect(found).toBe(PLANS[name]);
     const scanned = found.split(" ").filter((step) => step.endsWith(":all"));
     for (const step of scanned) expect(MAY_BE_SCANNED).toContain(step.replace(":all", ""));
+  });
+
+  it.each(EVENT_BLOCKS)("$rows events as bound values go by the runs' primary key", async ({ sql }) => {
+    const client = createClient({ url: `file:${path}` });
+    const args = [...sql.matchAll(/\?/g)].map(() => null);
+    const { rows } = await client.execute({ sql: `EXPLAIN QUERY PLAN ${sql}`, args });
+    client.close();
+    expect(rows.map(({ detail }) => String(detail).replace(/^SCAN .*CONSTANT ROWS?$/, "the values"))).toEqual([
+      "CO-ROUTINE e",
+      "the values",
+      "SCAN e",
+      "SEARCH r USING INDEX sqlite_autoindex_runs_1 (id=?)",
+    ]);
   });
 
   it("a statement that joins a list the other way round is caught", async () => {

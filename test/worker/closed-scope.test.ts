@@ -41,6 +41,31 @@ describe("what a scope's function left open when it returned", () => {
     expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
   });
 
+  it("may be the last event of the log, and the next process goes on after it", async () => {
+    const lab = openLab();
+    const slowly = workflow({ name: "slowly" }, async (ctx) => {
+      await ctx.scope("choose", (scope) =>
+        Promise.race([
+          scope.step("quick", () => "quick"),
+          scope.step("slow", async (step) => {
+            await new Promise<void>((resolve) => step.signal.addEventListener("abort", () => resolve()));
+          }),
+        ]),
+      );
+      await ctx.sleep("long", "1h");
+      return "done";
+    });
+    const first = await lab.engine({ workflows: [slowly] });
+    const run = await first.start("slowly");
+    await lab.settle();
+    first.kill();
+    expect((await lab.story(run.id)).at(-1)).toBe("attempt.late choose/slow #1");
+    const second = await lab.engine({ workflows: [slowly] });
+    await lab.pass(61 * 60_000, 10_000);
+    expect(await second.run(run.id).result()).toBe("done");
+    expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
+  });
+
   it("is aborted, if it is a body, and ends late", async () => {
     const lab = openLab();
     let aborted: unknown = null;

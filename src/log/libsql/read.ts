@@ -23,7 +23,16 @@ export async function load(
   }
   await loadOpenScopes(db, loads);
   for (const events of loads.values()) events.sort((a, b) => a.seq - b.seq);
+  await loadLast(db, claims, loads);
   return loads;
+}
+
+/** A run's next event follows its last one, also if that lies within a completed scope. */
+async function loadLast(db: Database, claims: readonly Pick<Claim, "runId" | "head">[], loads: Loads): Promise<void> {
+  const places = claims.filter(({ runId, head }) => (loads.get(runId)?.at(-1)?.seq ?? 0) < head);
+  if (places.length === 0) return;
+  const args = { places: JSON.stringify(places.map(({ runId, head }) => [runId, head])) };
+  for (const event of (await db.one(sql.READ_EVENTS_AT, args)).map(eventRow)) loads.get(event.runId)?.push(event);
 }
 
 type Loads = ReadonlyMap<string, EventRow[]>;

@@ -240,6 +240,11 @@ export const READ_SCOPE_EVENTS: HotStatement = `
 SELECT ${EVENT_COLUMNS} FROM json_each(:scopes) j CROSS JOIN events e INDEXED BY events_scope
   ON e.run_id = j.value ->> 0 AND e.scope = j.value ->> 1`;
 
+/** Single events, by `events_run_seq`. `:places`: `[[runId, seq], ...]` */
+export const READ_EVENTS_AT: HotStatement = `
+SELECT ${EVENT_COLUMNS} FROM json_each(:places) j CROSS JOIN events e INDEXED BY events_run_seq
+  ON e.run_id = j.value ->> 0 AND e.seq = j.value ->> 1`;
+
 /** Mail of runs in order of arrival, by `inbox_run`. `:ids`: `[runId, ...]` */
 export const READ_INBOX: HotStatement = `
 SELECT i.id, i.run_id, i.kind, i.token, i.data, i.at FROM json_each(:ids) j CROSS JOIN inbox i ON i.run_id = j.value ORDER BY i.id`;

@@ -1,0 +1,468 @@
+/**
+ * Holds the engine to its promises, at every call that reaches the log and at every body that begins. It believes nothing
+ * that the engine says of itself: it reads the log and keeps books of its own.
+ *
+ * I1 Each predicate counts how often it was looked at: one that never was has shown nothing.
+ * I2 It reads the log within the task of the effect, so that nothing comes between.
+ */
+import { encodePayload } from "../kernel/codec.ts";
+import type { EventRow } from "../kernel/events.ts";
+import type {
+  ClaimRequest,
+  ClaimVerdict,
+  Heartbeat,
+  LogStore,
+  LogWrite,
+  RunAppend,
+  WriteVerdict,
+} from "../log/port.ts";
+import { PREDICATES, type PredicateName } from "./predicates.ts";
+import type { SimulatedProcess } from "./process.ts";
+import type { Effect } from "./store.ts";
+
+/** A promise that was broken. */
+export interface Failure {
+  readonly predicate: PredicateName;
+  readonly what: string;
+}
+
+/** What the books hold of a run. */
+interface Book {
+  readonly events: EventRow[];
+  epoch: number;
+  owner: string | null;
+  isOver: boolean;
+  /** By key. */
+  readonly calls: Map<string, CallBook>;
+}
+
+interface CallBook {
+  attempt: number;
+  isOpen: boolean;
+  outcomes: number;
+  dueAt: number | null;
+  value: string | null;
+}
+
+/** A body that runs. */
+interface LiveBody {
+  readonly proc: SimulatedProcess;
+  readonly epoch: number;
+  readonly attempt: number;
+}
+
+/** A body as it begins: what its step says of itself. */
+export interface BodyStart {
+  readonly runId: string;
+  readonly key: string;
+  readonly attempt: number;
+}
+
+const TERMINAL = new Set(["run.completed", "run.failed", "run.cancelled"]);
+const OUTCOMES = new Set(["step.completed", "step.failed", "timer.fired", "scope.completed", "scope.failed"]);
+
+export class Checker {
+  readonly failures: Failure[] = [];
+  /** Runs that the log parked because their claims kept ending without a result. */
+  readonly poisoned = new Set<string>();
+  readonly #truth: LogStore;
+  readonly #clock: { now(): number };
+  readonly #looks = new Map<PredicateName, number>();
+  readonly #books = new Map<string, Book>();
+  /** By worker: when its lease ends. */
+  readonly #leases = new Map<string, number>();
+  /** By run and key. */
+  readonly #bodies = new Map<string, LiveBody>();
+  readonly #writing = new Map<string, number>();
+  readonly #starts = new Map<string, string>();
+  readonly #deliveries = new Map<string, string>();
+  readonly #acknowledged = new Set<string>();
+  readonly #cancels = new Set<string>();
+  /** What each process has asked for in its present replay of a run. */
+  readonly #asked = new Map<string, string[]>();
+
+  constructor(truth: LogStore, clock: { now(): number }) {
+    this.#truth = truth;
+    this.#clock = clock;
+  }
+
+  get hasFailed(): boolean {
+    return this.failures.length > 0;
+  }
+
+  /** How often each predicate was looked at. */
+  get looks(): Readonly<Record<PredicateName, number>> {
+    const names = Object.keys(PREDICATES) as PredicateName[];
+    return Object.fromEntries(names.map((name) => [name, this.#looks.get(name) ?? 0])) as Record<PredicateName, number>;
+  }
+
+  /** Runs whose end is in the log. */
+  get ended(): number {
+    let count = 0;
+    for (const book of this.#books.values()) if (book.isOver) count++;
+    return count;
+  }
+
+  /** The ids of runs that the log has. */
+  get runIds(): readonly string[] {
+    return [...this.#books.keys()];
+  }
+
+  /** Looks at a promise. `what` is asked for only if it is broken. */
+  expect(predicate: PredicateName, holds: boolean, what: () => string): void {
+    this.#looks.set(predicate, (this.#looks.get(predicate) ?? 0) + 1);
+    if (!holds) this.failures.push({ predicate, what: `${what()}, at ${new Date(this.#clock.now()).toISOString()}` });
+  }
+
+  // ---- What reaches the log ----
+
+  happened({ proc, site, args, result }: Effect): void {
+    if (site === "append") this.#check(this.#appended(args[0] as LogWrite, result as WriteVerdict));
+    else if (site === "claim") this.#claimed(args[0] as ClaimRequest, result as ClaimVerdict);
+    else if (site === "openWorker") this.#leases.set(args[0] as string, this.#now + (args[1] as number));
+    else if (site === "heartbeat") this.#renewed(args[0] as string, args[1] as number, result as Heartbeat);
+    else if (site === "closeWorker") {
+      const worker = args[0] as string;
+      this.#leases.set(worker, Math.min(this.#leases.get(worker) ?? 0, this.#now));
+    } else if (site === "disown") this.#disowned(args[0] as string, args[1] as readonly string[]);
+    else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
+  }
+
+  /** A look that takes microtasks: what it finds wrong, and what goes wrong with it, is a failure. */
+  #check(look: Promise<void>): void {
+    look.catch((error: unknown) => {
+      this.failures.push({ predicate: "log-never-changes", what: `the checker could not read the log: ${error}` });
+    });
+  }
+
+  async #appended(write: LogWrite, verdict: WriteVerdict): Promise<void> {
+    for (const start of write.starts) {
+      const { runId, workflow, idempotencyKey, delivery } = start;
+      const actual = verdict.starts.get(runId);
+      if (idempotencyKey !== null) this.#startedOnce(`${workflow} ${idempotencyKey}`, actual);
+      if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId}`, actual);
+      if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
+    }
+    for (const run of write.runs) await this.#appendedTo(run, verdict);
+  }
+
+  #open(runId: string, owner: string | null): void {
+    const epoch = owner === null ? 0 : 1;
+    this.#books.set(runId, { events: [], epoch, owner, isOver: false, calls: new Map() });
+  }
+
+  async #appendedTo(run: RunAppend, verdict: WriteVerdict): Promise<void> {
+    const { runId, epoch, firstSeq, events } = run;
+    const book = this.#books.get(runId);
+    const found = await this.#truth.readHistory(runId, { afterSeq: book?.events.length ?? 0, limit: 1_000_000 });
+    if (book === undefined) {
+      this.expect("append-whole-or-not", found.length === 0, () => `run ${runId} has events and was never started`);
+      return;
+    }
+    const isSent = found.length === events.length && found.every((row, i) => isSame(row, events[i], firstSeq + i));
+    const last = firstSeq + events.length - 1;
+    this.expect("append-whole-or-not", found.length === 0 || isSent, () => `a write left a part of run ${runId}`);
+    if (found.length > 0)
+      this.expect(
+        "append-under-current-epoch",
+        epoch === book.epoch,
+        () => `run ${runId} took events of epoch ${epoch} in epoch ${book.epoch}`,
+      );
+    for (const row of found) this.#follows(book, row);
+    const head = verdict.runs.get(runId);
+    const isSaid = head?.epoch === epoch && head.head === last;
+    const isThere =
+      book.events.length === last && isSame(book.events.at(-1), events.at(-1), last) && book.epoch === epoch;
+    if (events.length > 0)
+      this.expect(
+        "verdict-true",
+        isSaid === isThere,
+        () => `the verdict on run ${runId} up to ${last} says ${isSaid ? "written" : "not written"}`,
+      );
+    if (found.length > 0 || (events.length === 0 && isSaid)) this.#moved(book, run);
+  }
+
+  #moved(book: Book, { row }: RunAppend): void {
+    if (row.kind === "move" && row.release) book.owner = null;
+  }
+
+  #follows(book: Book, row: EventRow): void {
+    const { runId, type, key } = row;
+    const before = book.events.at(-1);
+    const place = () => `seq ${row.seq} (${type} ${key ?? ""}) of run ${runId}`;
+    this.expect(
+      "seq-dense",
+      row.seq === book.events.length + 1 && row.position > (before?.position ?? 0),
+      () => `${place()} does not follow`,
+    );
+    this.expect("created-first", (type === "run.created") === (row.seq === 1), () => `${place()} is out of place`);
+    this.expect("terminal-last", !book.isOver || type === "attempt.late", () => `${place()} comes after the end`);
+    this.expect("epoch-never-falls", row.epoch >= (before?.epoch ?? 0), () => `${place()} has epoch ${row.epoch}`);
+    this.expect("instant-never-falls", row.at >= (before?.at ?? 0), () => `${place()} is earlier than the one before`);
+    book.events.push(row);
+    if (TERMINAL.has(type)) book.isOver = true;
+    if (key !== null) this.#followsOfCall(book, row, place);
+  }
+
+  #followsOfCall(book: Book, row: EventRow, place: () => string): void {
+    const { type, attempt, data } = row;
+    const key = row.key as string;
+    const call = book.calls.get(key) ?? { attempt: 0, isOpen: false, outcomes: 0, dueAt: null, value: null };
+    book.calls.set(key, call);
+    const fields = JSON.parse(data ?? "{}") as { retryAt?: number; dueAt?: number };
+    if (type === "attempt.started") {
+      const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcomes === 0;
+      this.expect("attempts-count-up", isNext, () => `${place()} is attempt ${attempt} after ${call.attempt}`);
+      if (call.dueAt !== null)
+        this.expect(
+          "retry-not-early",
+          row.at >= call.dueAt,
+          () => `${place()} is ${(call.dueAt ?? 0) - row.at} ms early`,
+        );
+      Object.assign(call, { attempt, isOpen: true, dueAt: null });
+    } else if (type === "attempt.failed") Object.assign(call, { isOpen: false, dueAt: fields.retryAt ?? null });
+    else if (type === "attempt.interrupted") Object.assign(call, { isOpen: false, dueAt: null });
+    else if (type === "timer.armed") call.dueAt = fields.dueAt ?? null;
+    if (type === "timer.fired") {
+      const now = this.#clock.now();
+      const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
+      this.expect("timer-not-early", row.at >= dueAt && now >= dueAt, () => `${place()} is early`);
+    }
+    if (!OUTCOMES.has(type)) return;
+    this.expect("one-outcome", call.outcomes === 0, () => `${place()} is a second outcome`);
+    call.outcomes++;
+    call.isOpen = false;
+    call.value = data;
+  }
+
+  // ---- Owners ----
+
+  /** The log's clock counts whole milliseconds. */
+  get #now(): number {
+    return Math.floor(this.#clock.now());
+  }
+
+  #isAlive(worker: string): boolean {
+    return (this.#leases.get(worker) ?? 0) > this.#now;
+  }
+
+  #claimed({ worker }: ClaimRequest, { claims, poisoned }: ClaimVerdict): void {
+    for (const runId of poisoned) {
+      const book = this.#books.get(runId);
+      if (book === undefined) continue;
+      book.owner = null;
+      book.epoch++;
+      this.poisoned.add(runId);
+    }
+    for (const { runId, epoch } of claims) {
+      const book = this.#books.get(runId);
+      const owner = book?.owner ?? null;
+      this.expect(
+        "one-owner",
+        owner === null || !this.#isAlive(owner),
+        () => `run ${runId} was claimed by ${worker} while ${owner} held it`,
+      );
+      this.expect(
+        "claim-raises-epoch",
+        epoch === (book?.epoch ?? 0) + 1,
+        () => `a claim of run ${runId} went from epoch ${book?.epoch} to ${epoch}`,
+      );
+      if (book === undefined) continue;
+      book.owner = worker;
+      book.epoch = epoch;
+    }
+  }
+
+  #renewed(worker: string, leaseMs: number, { alive }: Heartbeat): void {
+    this.expect("lease-by-log-clock", alive === this.#isAlive(worker), () => `the lease of ${worker}`);
+    if (alive) this.#leases.set(worker, this.#now + leaseMs);
+  }
+
+  #disowned(worker: string, known: readonly string[]): void {
+    for (const [runId, book] of this.#books) {
+      if (book.owner !== worker || known.includes(runId)) continue;
+      book.owner = null;
+      book.epoch++;
+    }
+  }
+
+  // ---- Bodies and code ----
+
+  /** A body begins in `process`. Returns what tells that it has ended. */
+  bodyStarts(proc: SimulatedProcess, { runId, key, attempt }: BodyStart): () => void {
+    // What a dead process does has not happened.
+    if (proc.isDead) return () => {};
+    const book = this.#books.get(runId);
+    const call = book?.calls.get(key);
+    const place = () => `attempt ${attempt} of step ${key} of run ${runId} in ${proc.name}`;
+    const started = book?.events.findLast((row) => row.type === "attempt.started" && row.key === key);
+    this.expect("attempt-before-body", started?.attempt === attempt, () => `${place()} is not in the log`);
+    this.expect("no-body-after-outcome", (call?.outcomes ?? 0) === 0, () => `${place()} began after its outcome`);
+    this.expect("no-body-after-end", book?.isOver === false, () => `${place()} began after the run's end`);
+    const owner = book?.owner ?? "";
+    const isHeld = started?.epoch === book?.epoch && this.#isAlive(owner) && owner.startsWith(`${proc.name}/`);
+    this.expect("body-under-lease", isHeld, () => `${place()} began while the run was held by ${owner || "nobody"}`);
+    const id = `${runId} ${key}`;
+    const live = this.#bodies.get(id);
+    const isOther = live !== undefined && !live.proc.isDead && live.epoch === book?.epoch && live.attempt === attempt;
+    this.expect("one-live-attempt", !isOther, () => `${place()} began while another ran in ${live?.proc.name}`);
+    const body: LiveBody = { proc, epoch: book?.epoch ?? 0, attempt };
+    this.#bodies.set(id, body);
+    return () => {
+      if (this.#bodies.get(id) === body) this.#bodies.delete(id);
+    };
+  }
+
+  /** Code was given the value of a call. */
+  given(proc: SimulatedProcess, runId: string, key: string, given: unknown): void {
+    if (proc.isDead) return;
+    // Code may be given what is queued and not yet in the log; what never comes there was never given to anybody else.
+    const recorded = this.#books.get(runId)?.calls.get(key)?.value;
+    if (recorded === undefined || recorded === null) return;
+    const value = JSON.stringify(encodePayload(given));
+    this.expect(
+      "value-as-recorded",
+      recorded === value,
+      () => `step ${key} of run ${runId}: ${value}, not ${recorded}`,
+    );
+  }
+
+  /** Code asked for a call. */
+  asked(proc: SimulatedProcess, runId: string, key: string, kind: string): void {
+    if (proc.isDead) return;
+    const id = `${proc.name} ${runId}`;
+    const calls = this.#asked.get(id) ?? [];
+    this.#asked.set(id, calls);
+    calls.push(`${kind} ${key}`);
+  }
+
+  /** The key that the code of a run asked for last in this process. */
+  lastAsked(proc: SimulatedProcess, runId: string): string {
+    const [, key = ""] = /^\w+ (.*)$/.exec(this.#asked.get(`${proc.name} ${runId}`)?.at(-1) ?? "") ?? [];
+    return key;
+  }
+
+  #loaded(proc: SimulatedProcess, histories: ReadonlyMap<string, readonly EventRow[]>): void {
+    for (const [runId, rows] of histories) {
+      this.#asked.delete(`${proc.name} ${runId}`);
+      const book = this.#books.get(runId);
+      const isKept = rows.every((row) => isSame(book?.events[row.seq - 1], row, row.seq));
+      this.expect("log-never-changes", isKept, () => `run ${runId} was read otherwise than it was written`);
+    }
+  }
+
+  died(proc: SimulatedProcess): void {
+    this.#writing.delete(proc.name);
+  }
+
+  /** A process sends a write; returns what tells that it has its answer. */
+  writes(proc: SimulatedProcess): () => void {
+    const count = (this.#writing.get(proc.name) ?? 0) + 1;
+    this.#writing.set(proc.name, count);
+    this.expect("one-writer", count === 1, () => `${proc.name} has ${count} writes under way`);
+    return () => {
+      this.#writing.set(proc.name, (this.#writing.get(proc.name) ?? 1) - 1);
+    };
+  }
+
+  // ---- Callers ----
+
+  #startedOnce(key: string, runId: string | undefined): void {
+    const known = this.#starts.get(key);
+    this.expect("start-once", known === undefined || known === runId, () => `${key} is ${known} and ${runId}`);
+    if (runId !== undefined) this.#starts.set(key, runId);
+  }
+
+  #deliveredOnce(delivery: string, runId: string | undefined): void {
+    const known = this.#deliveries.get(delivery);
+    this.expect("delivery-once", known === undefined || known === runId, () => `${delivery} is ${known} and ${runId}`);
+    if (runId !== undefined) this.#deliveries.set(delivery, runId);
+  }
+
+  /** A caller was told that its start is durable. */
+  startAcknowledged(runId: string): void {
+    this.#acknowledged.add(runId);
+    this.expect("acknowledged-start-kept", this.#books.has(runId), () => `run ${runId} is not in the log`);
+  }
+
+  /** A caller was told that its cancel is durable. */
+  async cancelAcknowledged(runId: string): Promise<void> {
+    this.#cancels.add(runId);
+    await this.#checkCancel(runId);
+  }
+
+  async #checkCancel(runId: string): Promise<void> {
+    const book = this.#books.get(runId);
+    const isRequested = book?.events.some(({ type }) => type === "cancel.requested") === true;
+    const isKept = isRequested || book?.isOver === true || (await this.#truth.readInbox([runId])).length > 0;
+    this.expect("acknowledged-cancel-kept", isKept, () => `the cancel of run ${runId} is gone`);
+  }
+
+  // ---- The end ----
+
+  /** Reads the whole log again. Call it when nothing is under way any more. */
+  async finish(): Promise<void> {
+    let position = 0;
+    let count = 0;
+    for (;;) {
+      const rows = await this.#truth.readLog({ afterPosition: position, limit: 1_000 });
+      for (const row of rows) {
+        const known = this.#books.get(row.runId)?.events[row.seq - 1];
+        this.expect("log-never-changes", isSame(known, row, row.seq), () => `seq ${row.seq} of run ${row.runId}`);
+        count++;
+      }
+      if (rows.length < 1_000) break;
+      position = rows.at(-1)?.position ?? 0;
+    }
+    const written = [...this.#books.values()].reduce((sum, { events }) => sum + events.length, 0);
+    this.expect("log-never-changes", count === written, () => `${written} events were written, ${count} are there`);
+    for (const runId of this.#acknowledged)
+      this.expect("acknowledged-start-kept", this.#books.has(runId), () => `run ${runId} is not in the log`);
+    for (const runId of this.#cancels) await this.#checkCancel(runId);
+    for (const [runId, book] of this.#books) await this.#checkRow(runId, book);
+  }
+
+  async #checkRow(runId: string, book: Book): Promise<void> {
+    const row = await this.#truth.getRun(runId);
+    const end = book.events.find(({ type }) => TERMINAL.has(type));
+    const status = end === undefined ? null : end.type.slice("run.".length);
+    const isRight =
+      row?.head === book.events.length && row.epoch === book.epoch && (status ?? row.status) === row.status;
+    this.expect("row-follows-history", isRight, () => `the row of run ${runId} is ${JSON.stringify(row)}`);
+    const owner = row?.owner ?? null;
+    this.expect("no-dead-owner", owner === null || this.#isAlive(owner), () => `run ${runId} belongs to ${owner}`);
+    const mail = row?.status === "waiting" ? await this.#truth.readInbox([runId]) : [];
+    this.expect("no-park-with-mail", mail.length === 0, () => `run ${runId} waits and has mail`);
+    this.expect("liveness", row !== null && isSettled(row), () => `run ${runId} is ${row?.status} for ever`);
+  }
+
+  /** What each process asked for when it replayed this run last. */
+  askedOf(runId: string): readonly (readonly string[])[] {
+    return [...this.#asked].filter(([id]) => id.endsWith(` ${runId}`)).map(([, calls]) => calls);
+  }
+
+  history(runId: string): readonly EventRow[] {
+    return this.#books.get(runId)?.events ?? [];
+  }
+}
+
+function isSettled({ status, availableAt }: { readonly status: string; readonly availableAt: number | null }): boolean {
+  return ["completed", "failed", "cancelled"].includes(status) || (status === "waiting" && availableAt !== null);
+}
+
+type Sent = Omit<EventRow, "runId" | "seq" | "epoch" | "position">;
+
+function isSame(row: EventRow | undefined, sent: Sent | undefined, seq: number): boolean {
+  return (
+    row !== undefined &&
+    sent !== undefined &&
+    row.seq === seq &&
+    row.type === sent.type &&
+    row.v === sent.v &&
+    row.key === sent.key &&
+    row.scope === sent.scope &&
+    row.attempt === sent.attempt &&
+    row.at === sent.at &&
+    row.data === sent.data
+  );
+}

@@ -1,0 +1,161 @@
+/**
+ * A simulation: one log, processes that come and go, and virtual time. The engine in them is the real one.
+ *
+ * I1 Everything is decided by the seed: the same seed gives the same trace.
+ */
+import type { Workflow } from "../ctx/workflow.ts";
+import type { Engine } from "../engine/api.ts";
+import { createEngineOf } from "../engine/engine.ts";
+import type { Limits } from "../kernel/limits.ts";
+import type { CallKind } from "../kernel/state.ts";
+import { memoryStore } from "../log/memory.ts";
+import type { LogStore } from "../log/port.ts";
+import type { Hook } from "../triggers/hook.ts";
+import type { WorkerOptions } from "../worker/options.ts";
+import { Agenda } from "./agenda.ts";
+import { Checker } from "./checker.ts";
+import { type Fault, type FaultRates, Faults } from "./faults.ts";
+import { Prng } from "./prng.ts";
+import { SimulatedProcess } from "./process.ts";
+import { type Effect, simulatedStore } from "./store.ts";
+import { Trace } from "./trace.ts";
+
+export interface SimulationOptions {
+  readonly seed: string;
+  /** What may go wrong on the way to the log. @default nothing */
+  readonly faults?: FaultRates;
+  /** Ids of faults that do not happen all the same. */
+  readonly without?: ReadonlySet<string>;
+  /** The only fault that happens. */
+  readonly only?: Fault;
+  /** Whether the log is a file that one process owns. @default false */
+  readonly exclusive?: boolean;
+  /** The longest way of a call to the log, milliseconds. @default 3 */
+  readonly latencyMsMax?: number;
+  /** The log itself, on the simulation's clock. Its calls must settle within microtasks. @default in memory */
+  readonly store?: (clock: { now(): number }) => LogStore;
+  /** Keeps the lines of the trace, not their hash alone. @default false */
+  readonly keepTrace?: boolean;
+}
+
+/** What an engine of a process is made of. */
+export interface BootOptions {
+  /** Made for each process, so that they can know in which one they run. */
+  readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never>[];
+  readonly hooks?: readonly Hook[];
+  readonly env?: (proc: SimulatedProcess) => unknown;
+  readonly limits?: Partial<Limits>;
+  /** `false`: it only starts runs and asks. */
+  readonly worker?: WorkerOptions | false;
+  /** How far its wall clock is off, milliseconds. @default 0 */
+  readonly skewMs?: number;
+  /** How long each of its macrotasks takes, milliseconds. @default 0 */
+  readonly slowMs?: number;
+}
+
+/** A process with its engine. */
+export interface Incarnation {
+  readonly proc: SimulatedProcess;
+  /** Null until it is up. */
+  engine: Engine | null;
+}
+
+/** 2026-01-01, when every simulation begins. */
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+export class Simulation {
+  readonly prng: Prng;
+  readonly agenda: Agenda;
+  readonly faults: Faults;
+  readonly truth: LogStore;
+  readonly checker: Checker;
+  readonly trace: Trace;
+  readonly incarnations: Incarnation[] = [];
+  readonly #options: SimulationOptions;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.prng = new Prng(options.seed);
+    this.agenda = new Agenda(EPOCH_MS, this.prng.stream("ties"));
+    const { seed, faults: rates = {}, without, only } = options;
+    this.faults = new Faults({
+      seed,
+      rates,
+      ...(without === undefined ? {} : { without }),
+      ...(only === undefined ? {} : { only }),
+    });
+    const clock = { now: () => this.agenda.now };
+    this.truth = (options.store ?? memoryStore)(clock);
+    this.trace = new Trace(options.keepTrace === true);
+    this.checker = new Checker(this.truth, clock);
+  }
+
+  /** Processes that live. */
+  get alive(): Incarnation[] {
+    return this.incarnations.filter(({ proc }) => !proc.isDead);
+  }
+
+  /** Starts a process with an engine in it. It is up some time later. */
+  boot(setup: BootOptions): Incarnation {
+    const name = `p${this.incarnations.length + 1}`;
+    const { skewMs = 0, slowMs = 0 } = setup;
+    const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), { name, skewMs, slowMs });
+    const incarnation: Incarnation = { proc, engine: null };
+    this.incarnations.push(incarnation);
+    this.trace.add(this.agenda.now, `${name} boots`);
+    proc.after(0, () => void this.#start(incarnation, setup));
+    return incarnation;
+  }
+
+  async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
+    const { proc } = incarnation;
+    const { workflows, hooks, env, limits, worker } = setup;
+    const { exclusive = false, latencyMsMax = 3 } = this.#options;
+    const store = simulatedStore(proc, {
+      agenda: this.agenda,
+      faults: this.faults,
+      truth: this.truth,
+      prng: this.prng,
+      latencyMsMax,
+      exclusive,
+      happened: (effect) => this.#happened(effect),
+      crash: (each) => this.crash(each),
+      writes: () => this.checker.writes(proc),
+    });
+    try {
+      const engine = await createEngineOf({
+        store,
+        ports: proc.ports,
+        workflows: workflows(proc),
+        ...(hooks === undefined ? {} : { hooks }),
+        ...(env === undefined ? {} : { env: env(proc) }),
+        ...(limits === undefined ? {} : { limits }),
+        asked: (runId: string, key: string, kind: CallKind) => this.checker.asked(proc, runId, key, kind),
+      });
+      if (worker !== false) await engine.work({ ...worker, label: proc.name });
+      incarnation.engine = engine;
+    } catch (error) {
+      // As a process that cannot reach its database exits: whoever watches over it starts another.
+      this.trace.add(this.agenda.now, `${proc.name} exits: ${String(error)}`);
+      proc.crash();
+    }
+  }
+
+  crash(proc: SimulatedProcess): void {
+    if (proc.isDead) return;
+    this.trace.add(this.agenda.now, `${proc.name} dies`);
+    proc.crash();
+    this.checker.died(proc);
+  }
+
+  #happened(effect: Effect): void {
+    const { proc, site, args } = effect;
+    this.trace.add(this.agenda.now, `${proc.name} ${site} ${site === "append" ? JSON.stringify(args) : ""}`);
+    this.checker.happened(effect);
+  }
+
+  /** Runs until `isOver`, or for `ms` at most. Returns whether `isOver` became true. */
+  async run(ms: number, isOver: () => boolean = () => false): Promise<boolean> {
+    return await this.agenda.run(() => this.checker.hasFailed || isOver(), this.agenda.now + ms);
+  }
+}

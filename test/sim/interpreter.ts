@@ -1,0 +1,132 @@
+/** The workflow that does what a program says. */
+import type { Ctx } from "../../src/ctx/ctx.ts";
+import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
+import { OutcomeUnknownError } from "../../src/kernel/errors.ts";
+import type { Command, Program, StepCommand } from "./program.ts";
+import { canonical, specified } from "./values.ts";
+
+/** The world as bodies meet it. */
+export interface World {
+  /** A body begins; what it returns is called when it ends. */
+  begin(body: { readonly runId: string; readonly key: string; readonly attempt: number }): () => void;
+  /** Time as bodies know it. */
+  wait(ms: number): Promise<void>;
+  /** Code was given what a step came to. */
+  given(runId: string, key: string, value: unknown): void;
+  /** The call that the code of a run asked for last. */
+  lastAsked(runId: string): string;
+}
+
+export interface Input {
+  readonly program: Program;
+}
+
+const RETRY = { backoff: "fixed", initial: 50, jitter: "none" } as const;
+
+/** @param version the same program under another version of its code, for fleets in which both run */
+export function interpreter(world: World, version: string): Workflow<Input, unknown, World> {
+  return withEnv<World>().workflow({ name: "program", version }, (ctx, { program }: Input) => run(ctx, world, program));
+}
+
+async function run(ctx: Ctx<World>, world: World, program: Program): Promise<unknown[]> {
+  const values: unknown[] = [];
+  for (const command of program) values.push(await perform(ctx, world, command));
+  return values;
+}
+
+async function perform(ctx: Ctx<World>, world: World, command: Command): Promise<unknown> {
+  switch (command.do) {
+    case "step":
+      return await step(ctx, world, command);
+    case "sleep":
+      await ctx.sleep(command.name, command.ms);
+      return "slept";
+    case "sleep-until":
+      await ctx.sleepUntil(command.name, ctx.now().getTime() + command.ms);
+      return "slept";
+    case "ambient": {
+      const isRight = ctx.random() < 1 && ctx.uuid().length === 36 && ctx.now().getTime() >= ctx.run.createdAt;
+      ctx.log("info", "ambient");
+      return isRight ? "ambient" : "wrong";
+    }
+    case "throw":
+      throw new Error(command.message);
+    case "scope":
+      return await ctx.scope(command.name, async (inner) => (await run(inner, world, command.body)) as never);
+    case "loop": {
+      const rounds: unknown[] = [];
+      for (let round = 0; round < command.times; round++) rounds.push(await run(ctx, world, command.body));
+      return rounds;
+    }
+    case "try":
+      return await guarded(ctx, world, command);
+    default:
+      return await combined(
+        command.do,
+        command.branches.map((branch) => run(ctx, world, branch)),
+      );
+  }
+}
+
+async function guarded(ctx: Ctx<World>, world: World, command: Extract<Command, { do: "try" }>): Promise<unknown> {
+  let value: unknown;
+  let last: unknown;
+  try {
+    value = await run(ctx, world, command.body);
+  } catch (error) {
+    value = ["caught", messageOf(error), await run(ctx, world, command.onError)];
+  } finally {
+    last = await run(ctx, world, command.last);
+  }
+  return [value, last];
+}
+
+async function combined(kind: string, branches: readonly Promise<unknown[]>[]): Promise<unknown> {
+  const settled = (branch: Promise<unknown>) =>
+    branch.then(
+      (value) => ["ok", value],
+      (error) => ["error", messageOf(error)],
+    );
+  if (kind === "all") return await Promise.all(branches);
+  if (kind === "all-settled") return await Promise.all(branches.map(settled));
+  if (kind === "race") return await settled(Promise.race(branches));
+  return await Promise.any(branches).catch(() => "none");
+}
+
+/** A scope's failure carries what its function threw. */
+function messageOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? messageOf(cause) : message;
+}
+
+async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
+  const { name, fails, ms, attempts, hangs, once } = command;
+  const options = {
+    ...(once ? { once } : { retry: { ...RETRY, attempts } }),
+    ...(hangs ? { timeout: 10_000 } : {}),
+  };
+  const asked = ctx.step(
+    name,
+    async ({ env, key, attempt, run: { id: runId } }) => {
+      const end = env.begin({ runId, key, attempt });
+      try {
+        if (hangs && attempt === 1) await new Promise(() => {});
+        if (ms > 0) await env.wait(ms);
+        if (fails === "all" || attempt <= fails) throw new Error(`attempt ${attempt} fails`);
+        return specified(command.value) as never;
+      } finally {
+        end();
+      }
+    },
+    options,
+  );
+  const key = world.lastAsked(ctx.run.id);
+  try {
+    const value = await asked;
+    world.given(ctx.run.id, key, value);
+    return canonical(value);
+  } catch (error) {
+    if (error instanceof OutcomeUnknownError) return "unknown";
+    throw new Error(`failed ${name}`);
+  }
+}

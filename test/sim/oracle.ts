@@ -1,0 +1,108 @@
+/**
+ * What a program comes to, known from the program alone: nothing of the engine is imported here. What depends on time, such
+ * as who wins a race, is a choice of several.
+ */
+import type { Command, Program, StepCommand } from "./program.ts";
+import { canonical, specified } from "./values.ts";
+
+/** What a value may be. */
+export type Pattern =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "any-of"; readonly of: readonly Pattern[] }
+  | { readonly kind: "list"; readonly of: readonly Pattern[] };
+
+/** How a program may end: by a value, by an error's message, or by either. */
+export interface Ending {
+  readonly values: readonly Pattern[];
+  readonly errors: readonly Pattern[];
+}
+
+const text = (value: string): Pattern => ({ kind: "text", text: value });
+const list = (of: readonly Pattern[]): Pattern => ({ kind: "list", of });
+const anyOf = (of: readonly Pattern[]): Pattern => ({ kind: "any-of", of });
+
+/** Whether `value`, as the interpreter gives it, is as the pattern has it. */
+export function fits(pattern: Pattern, value: unknown): boolean {
+  if (pattern.kind === "text") return value === pattern.text;
+  if (pattern.kind === "any-of") return pattern.of.some((each) => fits(each, value));
+  return (
+    Array.isArray(value) && value.length === pattern.of.length && pattern.of.every((each, i) => fits(each, value[i]))
+  );
+}
+
+/** How `program` may end. */
+export function endingOf(program: Program): Ending {
+  const parts: Pattern[] = [];
+  const errors: Pattern[] = [];
+  for (const command of program) {
+    const ending = endingOfCommand(command);
+    errors.push(...ending.errors);
+    if (ending.values.length === 0) return { values: [], errors };
+    parts.push(anyOf(ending.values));
+  }
+  return { values: [list(parts)], errors };
+}
+
+const value = (pattern: Pattern): Ending => ({ values: [pattern], errors: [] });
+
+function endingOfCommand(command: Command): Ending {
+  switch (command.do) {
+    case "step":
+      return endingOfStep(command);
+    case "sleep":
+    case "sleep-until":
+      return value(text("slept"));
+    case "ambient":
+      return value(text("ambient"));
+    case "throw":
+      return { values: [], errors: [text(command.message)] };
+    case "scope":
+      return endingOf(command.body);
+    case "loop": {
+      const { values, errors } = endingOf(command.body);
+      return { values: values.length === 0 ? [] : [list(Array(command.times).fill(anyOf(values)))], errors };
+    }
+    case "try": {
+      const body = endingOf(command.body);
+      const onError = endingOf(command.onError);
+      const last = endingOf(command.last);
+      const caught = body.errors.map((error) => list([text("caught"), error, anyOf(onError.values)]));
+      const values = [...body.values, ...caught].map((each) => list([each, anyOf(last.values)]));
+      return { values, errors: [...onError.errors, ...last.errors] };
+    }
+    case "all":
+      return endingOfAll(command.branches.map(endingOf));
+    case "all-settled":
+      return value(list(command.branches.map(endingOf).map(settled)));
+    case "race":
+      // Caught by the interpreter, so that what comes after it does not depend on who won.
+      return value(anyOf(command.branches.map(endingOf).map(settled)));
+    case "any":
+      return value(endingOfAny(command.branches.map(endingOf)));
+  }
+}
+
+function endingOfStep({ name, value: spec, fails, once }: StepCommand): Ending {
+  if (fails === "all") return { values: [], errors: [text(`failed ${name}`)] };
+  const completed = text(canonical(specified(spec)));
+  return { values: once ? [completed, text("unknown")] : [completed], errors: [] };
+}
+
+function endingOfAll(branches: readonly Ending[]): Ending {
+  const errors = branches.flatMap((branch) => branch.errors);
+  const isSure = branches.some((branch) => branch.values.length === 0);
+  return { values: isSure ? [] : [list(branches.map(({ values }) => anyOf(values)))], errors };
+}
+
+function settled({ values, errors }: Ending): Pattern {
+  return anyOf([
+    ...values.map((each) => list([text("ok"), each])),
+    ...errors.map((error) => list([text("error"), error])),
+  ]);
+}
+
+function endingOfAny(branches: readonly Ending[]): Pattern {
+  const values = branches.flatMap((branch) => branch.values);
+  const mayFail = branches.every((branch) => branch.errors.length > 0);
+  return anyOf([...values, ...(mayFail ? [text("none")] : [])]);
+}

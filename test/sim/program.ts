@@ -1,0 +1,209 @@
+/**
+ * Random programs: what a simulated run does, as data. A later primitive is a new kind of command here, a case in
+ * `interpreter.ts` that does it and one in `oracle.ts` that knows what it comes to.
+ */
+import type { Prng } from "../../src/testing/prng.ts";
+
+export type Program = readonly Command[];
+
+export type Command =
+  | StepCommand
+  | { readonly do: "sleep"; readonly name: string; readonly ms: number }
+  | { readonly do: "sleep-until"; readonly name: string; readonly ms: number }
+  | { readonly do: Combinator; readonly branches: readonly Program[] }
+  | { readonly do: "scope"; readonly name: string; readonly body: Program }
+  | { readonly do: "loop"; readonly times: number; readonly body: Program }
+  | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
+  | { readonly do: "throw"; readonly message: string }
+  | { readonly do: "ambient" };
+
+export interface StepCommand {
+  readonly do: "step";
+  readonly name: string;
+  readonly value: ValueSpec;
+  /** How many attempts fail before one completes; `"all"`: none completes. */
+  readonly fails: number | "all";
+  /** How long a body takes. */
+  readonly ms: number;
+  readonly attempts: number;
+  /** The first attempt never ends, and times out. */
+  readonly hangs: boolean;
+  readonly once: boolean;
+}
+
+export const COMBINATORS = ["all", "all-settled", "race", "any"] as const;
+export type Combinator = (typeof COMBINATORS)[number];
+
+/** A value that a step returns: those that JSON does not have are made by the interpreter. */
+export type ValueSpec =
+  | { readonly kind: "json"; readonly json: unknown }
+  | { readonly kind: "text"; readonly length: number }
+  | { readonly kind: "odd"; readonly which: OddValue };
+
+export const ODD_VALUES = [
+  "undefined",
+  "date",
+  "map",
+  "set",
+  "bigint",
+  "nan",
+  "minus-zero",
+  "surrogate",
+  "bytes",
+] as const;
+export type OddValue = (typeof ODD_VALUES)[number];
+
+/** How many commands a program has, those within others included. */
+export function sizeOf(program: Program): number {
+  return program.reduce(
+    (sum, command) => sum + 1 + partsOf(command).reduce((inner, part) => inner + sizeOf(part), 0),
+    0,
+  );
+}
+
+export function partsOf(command: Command): readonly Program[] {
+  switch (command.do) {
+    case "scope":
+    case "loop":
+      return [command.body];
+    case "try":
+      return [command.body, command.onError, command.last];
+    case "all":
+    case "all-settled":
+    case "race":
+    case "any":
+      return command.branches;
+    default:
+      return [];
+  }
+}
+
+/** How often each kind is drawn. */
+const WEIGHTS = {
+  step: 10,
+  sleep: 2,
+  "sleep-until": 1,
+  all: 2,
+  "all-settled": 1,
+  race: 1,
+  any: 1,
+  scope: 2,
+  loop: 1,
+  try: 1.5,
+  throw: 0.3,
+  ambient: 1,
+} as const satisfies Record<Command["do"], number>;
+
+const DEPTH_MAX = 3;
+
+/** A program of about `size` commands. */
+export function randomProgram(prng: Prng, size: number): Program {
+  return new Generator(prng).program(size, 0, false);
+}
+
+class Generator {
+  readonly #prng: Prng;
+  #names = 0;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  program(size: number, depth: number, mayThrow: boolean): Program {
+    const commands: Command[] = [];
+    for (let left = size; left > 0; ) {
+      const command = this.#command(Math.min(left, 8), depth, mayThrow);
+      commands.push(command);
+      left -= sizeOf([command]);
+    }
+    return commands;
+  }
+
+  #command(room: number, depth: number, mayThrow: boolean): Command {
+    const kind = this.#prng.weighted(WEIGHTS);
+    const nests = depth < DEPTH_MAX && room >= 3;
+    const name = `${kind}-${++this.#names}`;
+    switch (kind) {
+      case "sleep":
+      case "sleep-until":
+        return { do: kind, name, ms: this.#prng.pick([0, 1, 100, 300, 2_000, 30_000]) };
+      case "all":
+      case "all-settled":
+      case "race":
+      case "any":
+        if (!nests) break;
+        return { do: kind, branches: this.#branches(room - 1, depth + 1) };
+      case "scope":
+        if (!nests) break;
+        return { do: "scope", name, body: this.program(this.#part(room - 1), depth + 1, mayThrow) };
+      case "loop":
+        if (!nests) break;
+        return { do: "loop", times: this.#prng.int(1, 3), body: this.program(this.#part(room / 2), depth + 1, false) };
+      case "try":
+        if (!nests) break;
+        return {
+          do: "try",
+          body: this.program(this.#part(room / 2), depth + 1, true),
+          onError: this.program(1, depth + 1, false),
+          last: this.#prng.chance(0.5) ? this.program(1, depth + 1, false) : [],
+        };
+      case "throw":
+        if (mayThrow) return { do: "throw", message: `thrown ${this.#names}` };
+        break;
+      case "ambient":
+        return { do: "ambient" };
+      case "step":
+        break;
+    }
+    return this.#step(mayThrow);
+  }
+
+  #branches(room: number, depth: number): Program[] {
+    const count = this.#prng.int(2, Math.max(2, Math.min(5, room)));
+    const each = Math.max(1, Math.floor(room / count));
+    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, true));
+  }
+
+  #part(room: number): number {
+    return this.#prng.int(1, Math.max(1, Math.floor(room)));
+  }
+
+  #step(mayFail: boolean): StepCommand {
+    const prng = this.#prng;
+    const once = prng.chance(0.05);
+    const isHopeless = mayFail && prng.chance(0.1);
+    const fails = once ? 0 : isHopeless ? "all" : prng.chance(0.25) ? prng.int(1, 3) : 0;
+    return {
+      do: "step",
+      name: `step-${++this.#names}`,
+      value: this.#value(),
+      fails,
+      ms: prng.pick([0, 0, 0, 1, 20, 400, 5_000]),
+      // More than crashes use up: they count as attempts too.
+      attempts: isHopeless ? prng.int(1, 3) : 60,
+      hangs: !once && prng.chance(0.04),
+      once,
+    };
+  }
+
+  #value(): ValueSpec {
+    const prng = this.#prng;
+    if (prng.chance(0.15)) return { kind: "odd", which: prng.pick(ODD_VALUES) };
+    if (prng.chance(0.05)) return { kind: "text", length: prng.int(1_000, 20_000) };
+    const json = prng.pick([
+      null,
+      true,
+      0,
+      2 ** 53 - 1,
+      -1.5,
+      "",
+      "\u0000",
+      "é",
+      [],
+      {},
+      [1, [2]],
+      { a: { b: [null] } },
+    ]);
+    return { kind: "json", json };
+  }
+}
