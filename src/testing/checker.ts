@@ -433,7 +433,12 @@ export class Checker {
     this.expect("no-dead-owner", owner === null || this.#isAlive(owner), () => `run ${runId} belongs to ${owner}`);
     const mail = row?.status === "waiting" ? await this.#truth.readInbox([runId]) : [];
     this.expect("no-park-with-mail", mail.length === 0, () => `run ${runId} waits and has mail`);
-    this.expect("liveness", row !== null && isSettled(row), () => `run ${runId} is ${row?.status} for ever`);
+    const isPoisoned = row?.status === "stuck" && this.poisoned.has(runId);
+    this.expect(
+      "liveness",
+      row !== null && (isSettled(row) || isPoisoned),
+      () => `run ${runId} is ${row?.status} for ever`,
+    );
   }
 
   /** What each process asked for when it replayed this run last. */

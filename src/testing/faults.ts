@@ -30,6 +30,16 @@ export const FAULT_KINDS = [
   "crash-at-reply",
 ] as const;
 
+/** Those that a file can meet which the process itself reads and writes: on that way nothing is lost. */
+export const FAULT_KINDS_OF_A_FILE = [
+  "busy",
+  "full",
+  "io-error",
+  "crash-before",
+  "crash-after",
+  "crash-at-reply",
+] as const;
+
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** How often each kind happens: a probability a call. */

@@ -9,7 +9,7 @@ import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
-import type { LogStore } from "../log/port.ts";
+import type { LogStore, LogWrite } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Agenda } from "./agenda.ts";
@@ -59,6 +59,13 @@ export interface Incarnation {
   /** Null until it is up. */
   engine: Engine | null;
 }
+
+/** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
+function appendText(write: LogWrite): string {
+  return JSON.stringify(write).replaceAll(STACK, "");
+}
+
+const STACK = /,?\\"stack\\":\\"(?:[^"\\]|\\\\.)*?\\"/g;
 
 /** 2026-01-01, when every simulation begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
@@ -123,6 +130,7 @@ export class Simulation {
       writes: () => this.checker.writes(proc),
     });
     try {
+      if (exclusive) await this.#takeOver(proc);
       const engine = await createEngineOf({
         store,
         ports: proc.ports,
@@ -141,6 +149,14 @@ export class Simulation {
     }
   }
 
+  /** Whoever opens a file as its owner knows that every other worker is dead. */
+  async #takeOver(proc: SimulatedProcess): Promise<void> {
+    for (const { id } of await this.truth.listWorkers()) {
+      const result = await this.truth.closeWorker(id);
+      this.#happened({ proc, site: "closeWorker", args: [id], result });
+    }
+  }
+
   crash(proc: SimulatedProcess): void {
     if (proc.isDead) return;
     this.trace.add(this.agenda.now, `${proc.name} dies`);
@@ -150,7 +166,7 @@ export class Simulation {
 
   #happened(effect: Effect): void {
     const { proc, site, args } = effect;
-    this.trace.add(this.agenda.now, `${proc.name} ${site} ${site === "append" ? JSON.stringify(args) : ""}`);
+    this.trace.add(this.agenda.now, `${proc.name} ${site} ${site === "append" ? appendText(args[0] as LogWrite) : ""}`);
     this.checker.happened(effect);
   }
 

@@ -86,7 +86,7 @@ export function simulatedStore(proc: SimulatedProcess, surroundings: StoreSurrou
 
 function call(
   proc: SimulatedProcess,
-  { agenda, faults, truth, latencyMsMax, happened, crash, writes }: StoreSurroundings,
+  { agenda, faults, truth, latencyMsMax, happened, crash, writes, exclusive }: StoreSurroundings,
   latencies: Prng,
   site: Site,
   args: readonly unknown[],
@@ -109,6 +109,8 @@ function call(
       });
     };
     const effect = (isAnswered: boolean) => {
+      // A file's call is made by the process itself.
+      if (exclusive && proc.isDead) return;
       const method = truth[site] as (...args: readonly unknown[]) => Promise<unknown>;
       method.call(truth, ...args).then(
         (result) => {
