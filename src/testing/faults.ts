@@ -82,6 +82,13 @@ export class Faults {
     return this.#calls;
   }
 
+  /** How many calls a process has made. */
+  callsOf(proc: string): number {
+    let count = 0;
+    for (const [place, calls] of this.#counts) if (place.startsWith(`${proc}/`)) count += calls;
+    return count;
+  }
+
   /** From now on nothing goes wrong. */
   stop(): void {
     this.#stopped = true;

@@ -42,7 +42,7 @@ export interface SimulationOptions {
 export interface BootOptions {
   /** Made for each process, so that they can know in which one they run. */
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never>[];
-  readonly hooks?: readonly Hook[];
+  readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly env?: (proc: SimulatedProcess) => unknown;
   readonly limits?: Partial<Limits>;
   /** `false`: it only starts runs and asks. */
@@ -135,7 +135,7 @@ export class Simulation {
         store,
         ports: proc.ports,
         workflows: workflows(proc),
-        ...(hooks === undefined ? {} : { hooks }),
+        ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         asked: (runId: string, key: string, kind: CallKind) => this.checker.asked(proc, runId, key, kind),

@@ -12,9 +12,12 @@ import {
   Simulation,
   type SimulationOptions,
 } from "../../src/testing/simulation.ts";
+import { type Hook, webhook } from "../../src/triggers/hook.ts";
+import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits } from "./oracle.ts";
 import { type Program, randomProgram, sizeOf } from "./program.ts";
+import { askedBy, goesOn, withoutConcluded } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace"> {
   /** In place of those that the seed draws. */
@@ -49,6 +52,8 @@ interface Order {
   readonly program: Program;
   readonly ending: Ending;
   readonly deadlineMs: number | null;
+  /** It comes as a webhook: so often. Null: a caller starts it. */
+  readonly deliveries: number | null;
   isCancelled: boolean;
   runId: string | null;
 }
@@ -63,6 +68,18 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   const fleet = new Fleet(seed, options);
   await fleet.run();
   return fleet.report();
+}
+
+/** The keys of steps that an interruption may end. */
+const FRAGILE = /(^|\/)(once|hopeless)-\d+(#\d+)?$/;
+
+/** A heartbeat a third of the lease, and a look a second in two calls. */
+const IDLE_CALLS_PER_SECOND_MAX = 8;
+
+/** A hook whose sender needs no signature, because the runtime's cryptography does not go by virtual time. */
+function hookOf(workflow: ReturnType<typeof interpreter>): Hook {
+  const verify: WebhookScheme["verify"] = async ({ headers }) => ({ ok: true, deliveryId: headers[0]?.[1] ?? "" });
+  return webhook({ name: "orders", scheme: { name: "trusting", check: async () => {}, verify }, workflow });
 }
 
 class Fleet {
@@ -110,8 +127,10 @@ class Fleet {
   #order(index: number): Order {
     const plan = this.#plan.stream(`order ${index}`);
     const program = randomProgram(plan, plan.int(8, 20));
-    const deadlineMs = plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
-    return { key: `order-${index}`, program, ending: endingOf(program), deadlineMs, isCancelled: false, runId: null };
+    const deliveries = plan.chance(0.25) ? plan.int(1, 5) : null;
+    const deadlineMs = deliveries === null && plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
+    const ending = endingOf(program);
+    return { key: `order-${index}`, program, ending, deadlineMs, deliveries, isCancelled: false, runId: null };
   }
 
   // ---- What happens ----
@@ -121,7 +140,8 @@ class Fleet {
     for (let i = 0; i < this.#workers; i++) this.#boot();
     if (this.#isShared) this.#bootCaller();
     for (const order of this.#orders) {
-      agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
+      for (let i = 0; i < (order.deliveries ?? 1); i++)
+        agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
       if (this.#plan.chance(0.1)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
     }
     this.#plagueBy(this.#crashMs, (each) => this.#crash(each));
@@ -130,9 +150,52 @@ class Fleet {
     this.#heal();
     const isOver = await this.#sim.run(HEALED_MS_MAX, () => this.#isOver());
     // Late requests may still be on their way, and must change nothing.
-    if (isOver) await this.#sim.run(LATE_MS);
+    if (isOver) await this.#idle();
     await this.#sim.checker.finish();
-    if (!this.#sim.checker.hasFailed) this.#judge();
+    if (this.#sim.checker.hasFailed) return;
+    this.#judge();
+    await this.#replay();
+  }
+
+  /** Nothing is to be done any more: whoever still works a lot turns in a circle. */
+  async #idle(): Promise<void> {
+    const { faults, checker } = this.#sim;
+    const before = this.#sim.alive.map(({ proc }) => ({ proc, calls: faults.callsOf(proc.name) }));
+    await this.#sim.run(LATE_MS);
+    for (const { proc, calls } of before) {
+      const perSecond = ((faults.callsOf(proc.name) - calls) / LATE_MS) * 1_000;
+      checker.expect(
+        "no-hot-loop",
+        perSecond <= IDLE_CALLS_PER_SECOND_MAX,
+        () => `${proc.name}: ${perSecond} a second`,
+      );
+    }
+  }
+
+  /** The history of one run, whole and cut off somewhere: the code asks for the same as far as it comes. */
+  async #replay(): Promise<void> {
+    const { checker } = this.#sim;
+    const runId = this.#plan.pick(checker.runIds);
+    const rows = checker.history(runId).slice(0, -1);
+    if (rows.length === 0) return;
+    const prefix = rows.slice(0, this.#plan.int(1, rows.length));
+    if (goesOn(prefix, (key) => FRAGILE.test(key))) return;
+    const world: World = { begin: () => () => {}, wait: async () => {}, given: () => {}, lastAsked: () => "" };
+    const code = interpreter(world, "1");
+    const whole = await askedBy(code, rows);
+    const part = await askedBy(code, prefix);
+    // Of scopes that have concluded in the whole history the code is not run again.
+    const common = withoutConcluded(part, rows);
+    const isSame = common.every((call, i) => call === whole[i]);
+    checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
+    const asked = new Set(part.map((call) => call.slice(call.indexOf(" ") + 1)));
+    const keys = prefix.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
+    const missing = keys.find(({ key }) => !asked.has(key as string));
+    checker.expect(
+      "replay-asks-the-same",
+      missing === undefined,
+      () => `run ${runId} does not ask for ${missing?.key}`,
+    );
   }
 
   #boot(): void {
@@ -146,8 +209,12 @@ class Fleet {
     this.#watch(this.#sim.boot({ ...this.#code(), worker: false }), () => this.#bootCaller());
   }
 
-  #code(): Pick<BootOptions, "workflows" | "env"> {
-    return { workflows: (proc) => [interpreter(this.#world(proc), "1")], env: (proc) => this.#world(proc) };
+  #code(): Pick<BootOptions, "workflows" | "hooks" | "env"> {
+    return {
+      workflows: (proc) => [interpreter(this.#world(proc), "1")],
+      hooks: (proc) => [hookOf(interpreter(this.#world(proc), "1"))],
+      env: (proc) => this.#world(proc),
+    };
   }
 
   /** Whoever watches over processes starts another when one is gone. */
@@ -198,10 +265,16 @@ class Fleet {
 
   /** Tries until it is told that the run is durable. */
   #start(order: Order): void {
-    const { key, program, deadlineMs } = order;
+    const { key, program, deadlineMs, deliveries } = order;
     const options = { idempotencyKey: key, ...(deadlineMs === null ? {} : { deadline: deadlineMs }) };
     this.#insist(
-      (engine) => engine.start("program", { program }, options),
+      async (engine) => {
+        if (deliveries === null) return await engine.start("program", { program }, options);
+        const body = new TextEncoder().encode(JSON.stringify({ program }));
+        const outcome = await engine.deliver("orders", { headers: [["id", key]], body });
+        if (outcome.kind === "accepted") return outcome.run;
+        throw new Error(outcome.detail);
+      },
       ({ id }) => {
         order.runId = id;
         this.#sim.checker.startAcknowledged(id);
@@ -214,7 +287,8 @@ class Fleet {
     this.#cancels++;
     this.#insist(
       async (engine) => {
-        const run = await engine.start("program", { program: order.program }, { idempotencyKey: order.key });
+        if (order.runId === null) throw new Error("nobody cancels what is not there");
+        const run = engine.run(order.runId);
         return await run.cancel({ reason: "a whim" }).then(
           () => run.id,
           (error: { code?: string }) => {
