@@ -102,7 +102,7 @@ export class Faults {
     if (this.#stopped) return null;
     this.#calls.set(site, (this.#calls.get(site) ?? 0) + 1);
     const id = `${place}/${count}`;
-    const kind = this.#options.only === undefined ? this.#drawn(id) : this.#chosen(id);
+    const kind = this.#options.only === undefined ? this.#drawn(id, site) : this.#chosen(id);
     if (kind === null || this.#options.without?.has(id) === true) return null;
     this.#happened.push({ id, kind });
     return kind;
@@ -112,11 +112,11 @@ export class Faults {
     return this.#options.only?.id === id ? this.#options.only.kind : null;
   }
 
-  #drawn(id: string): FaultKind | null {
+  #drawn(id: string, site: string): FaultKind | null {
     const { rates, seed } = this.#options;
     const kinds = Object.entries(rates) as [FaultKind, number][];
     if (kinds.length === 0) return null;
-    let left = new Prng(`${seed}/fault/${id}`).float();
+    let left = new Prng(`${seed}/fault/${id}`).float() / (WEIGHTS[site] ?? 1);
     for (const [kind, rate] of kinds) {
       left -= rate;
       if (left < 0) return kind;
@@ -124,6 +124,25 @@ export class Faults {
     return null;
   }
 }
+
+/** Sites that are called often fail less often, so that the rare ones fail often enough. */
+const WEIGHTS: Readonly<Record<string, number>> = {
+  changed: 0.3,
+  workAhead: 0.3,
+  heartbeat: 0.5,
+  openWorker: 0.5,
+  releaseStuck: 0.5,
+  now: 3,
+  claim: 3,
+  load: 3,
+  getRun: 10,
+  listRuns: 5,
+  readHistory: 5,
+  lastPosition: 5,
+  closeWorker: 10,
+  disown: 15,
+  readInbox: 25,
+};
 
 /** Probabilities of a kind that is drawn at all. */
 const RATES = [0.01, 0.03, 0.1] as const;

@@ -22,7 +22,8 @@ const TIMER_LATE_MS_MAX = 2;
 
 /**
  * I1 What a dead process had planned does not happen. What it has sent is on its way all the same.
- * I2 A paused process does nothing; what would have happened in it happens when it wakes, in the order of its time.
+ * I2 A paused process does nothing; what would have happened in it happens when it wakes, in any order: a platform's timers
+ *    and answers do not wait for each other.
  */
 export class SimulatedProcess {
   readonly name: string;

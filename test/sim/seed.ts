@@ -93,6 +93,8 @@ class Fleet {
   readonly #setup: Omit<BootOptions, "workflows">;
   readonly #crashMs: number;
   readonly #pauseMs: number;
+  readonly #stopMs: number;
+  readonly #readMs: number;
   #isHealed = false;
   #crashes = 0;
   #cancels = 0;
@@ -112,6 +114,8 @@ class Fleet {
     this.#troubleMs = plan.pick([5_000, 30_000, 120_000]);
     this.#crashMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 15_000]);
     this.#pauseMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
+    this.#stopMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
+    this.#readMs = plan.pick([Number.POSITIVE_INFINITY, 3_000]);
     this.#setup = {
       worker: {
         leaseMs: plan.pick([2_000, 15_000]),
@@ -142,9 +146,11 @@ class Fleet {
     for (const order of this.#orders) {
       for (let i = 0; i < (order.deliveries ?? 1); i++)
         agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
-      if (this.#plan.chance(0.1)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
+      if (this.#plan.chance(0.2)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
     }
     this.#plagueBy(this.#crashMs, (each) => this.#crash(each));
+    this.#plagueBy(this.#stopMs, (each) => this.#stop(each));
+    this.#plagueBy(this.#readMs, (each) => this.#read(each));
     this.#plagueBy(this.#pauseMs, ({ proc }) => proc.pause(this.#plan.pick([500, 3_000, 40_000])));
     await this.#sim.run(this.#troubleMs);
     this.#heal();
@@ -244,6 +250,27 @@ class Fleet {
   #crash({ proc }: Incarnation): void {
     this.#crashes++;
     this.#sim.crash(proc);
+  }
+
+  /** As by SIGTERM: its runs are handed back, and then it is gone. */
+  #stop({ engine, proc }: Incarnation): void {
+    engine?.close({ deadline: this.#plan.pick([0, 1_000]) }).then(
+      () => proc.crash(),
+      () => proc.crash(),
+    );
+  }
+
+  /** Somebody looks at what there is. What is read is the checker's to judge. */
+  #read({ engine }: Incarnation): void {
+    const order = this.#plan.pick(this.#orders);
+    const look = this.#plan.pick(["list", "status", "history", "position"] as const);
+    const read = async () => {
+      if (look === "list") await engine?.list({ limit: 10 });
+      else if (look === "position") await engine?.lastPosition();
+      else if (order.runId !== null && look === "status") await engine?.run(order.runId).status();
+      else if (order.runId !== null) await engine?.history(order.runId);
+    };
+    read().catch(() => {});
   }
 
   /** From now on nothing goes wrong, and there are workers of full speed. */
