@@ -140,8 +140,8 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   readHistory: 5,
   lastPosition: 5,
   closeWorker: 10,
-  disown: 15,
-  readInbox: 25,
+  disown: 5,
+  readInbox: 40,
 };
 
 /** Probabilities of a kind that is drawn at all. */
