@@ -124,7 +124,8 @@ export class Checker {
     else if (site === "closeWorker") {
       const worker = args[0] as string;
       this.#leases.set(worker, Math.min(this.#leases.get(worker) ?? 0, this.#now));
-    } else if (site === "disown") this.#disowned(args[0] as string, args[1] as readonly string[]);
+    } else if (site === "disown" && (result as number) > 0)
+      this.#disowned(args[0] as string, args[2] as readonly string[]);
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
   }
 

@@ -59,7 +59,7 @@ function storeOf(
     claim: async () => {
       const claims = isClaimed ? [] : [claim];
       isClaimed = true;
-      return { claims, poisoned: [] };
+      return { isVoid: false, claims, poisoned: [] };
     },
     load: async () => new Map([[last.runId, withoutConcludedScopes(rows)]]),
     readInbox: async () => [],

@@ -355,6 +355,7 @@ describe("a lost lease", () => {
     await lab.store.openWorker("thief", LEASE_MS);
     const { claims } = await lab.store.claim({
       worker: "thief",
+      turn: 1,
       programs: [{ workflow: "flow", version: "1" }],
       limit: 1,
       alone: false,
