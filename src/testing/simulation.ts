@@ -62,10 +62,13 @@ export interface Incarnation {
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
 function appendText(write: LogWrite): string {
-  return JSON.stringify(write).replaceAll(STACK, "");
+  const text = JSON.stringify(write);
+  if (!text.includes("stack")) return text;
+  return JSON.stringify(write, (_, value) => (typeof value === "string" ? value.replace(STACKS, "") : value));
 }
 
-const STACK = /,?\\"stack\\":\\"(?:[^"\\]|\\\\.)*?\\"/g;
+/** In an event's data, which is JSON text. */
+const STACKS = /,?"stack":"(?:[^"\\]|\\.)*"/g;
 
 /** 2026-01-01, when every simulation begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
