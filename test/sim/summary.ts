@@ -15,6 +15,7 @@ export interface Summary {
   events: number;
   tasks: number;
   virtualMs: number;
+  /** How many programs have so many commands, by that number. */
   readonly sizes: number[];
   readonly looks: Record<PredicateName, number>;
   /** By call site and kind. */
@@ -44,10 +45,32 @@ export function add(summary: Summary, report: SeedReport): void {
   summary.events += report.events;
   summary.tasks += report.tasks;
   summary.virtualMs += report.lasted;
-  summary.sizes.push(...report.sizes);
+  for (const size of report.sizes) summary.sizes[size] = (summary.sizes[size] ?? 0) + 1;
   for (const [name, count] of Object.entries(report.looks)) summary.looks[name as PredicateName] += count;
   for (const { id, kind } of report.faults) summary.hits[id.split("/")[1] as Site][kind]++;
   if (report.failures.length > 0) summary.failed.push({ seed: report.seed, failures: report.failures });
+}
+
+/** Adds what other seeds have shown. */
+export function merge(summary: Summary, other: Summary): void {
+  for (const name of [
+    "seeds",
+    "shared",
+    "crashes",
+    "cancels",
+    "poisoned",
+    "runs",
+    "events",
+    "tasks",
+    "virtualMs",
+  ] as const)
+    summary[name] += other[name];
+  other.sizes.forEach((count, size) => {
+    summary.sizes[size] = (summary.sizes[size] ?? 0) + count;
+  });
+  for (const name of Object.keys(other.looks) as PredicateName[]) summary.looks[name] += other.looks[name];
+  for (const site of SITES) for (const kind of FAULT_KINDS) summary.hits[site][kind] += other.hits[site][kind];
+  summary.failed.push(...other.failed);
 }
 
 /** Call sites that are no part of the way of a run: people ask them. */
@@ -72,9 +95,15 @@ export function coverage({ hits }: Summary, least: number): { share: number; mis
   };
 }
 
-/** The quartiles of a list. */
-export function quartiles(values: readonly number[]): { p25: number; p50: number; p75: number; max: number } {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-  return { p25: at(0.25), p50: at(0.5), p75: at(0.75), max: at(1) };
+/** The quartiles of what is counted by value. */
+export function quartiles(counts: readonly number[]): { p25: number; p50: number; p75: number; max: number } {
+  const total = counts.reduce((sum, count) => sum + (count ?? 0), 0);
+  const at = (share: number) => {
+    let left = share * total;
+    return counts.findIndex((count) => {
+      left -= count ?? 0;
+      return left < 0;
+    });
+  };
+  return { p25: at(0.25), p50: at(0.5), p75: at(0.75), max: counts.length - 1 };
 }
