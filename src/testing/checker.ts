@@ -6,7 +6,7 @@
  * I2 It reads the log within the task of the effect, so that nothing comes between.
  */
 import { encodePayload } from "../kernel/codec.ts";
-import type { EventRow } from "../kernel/events.ts";
+import { type EventRow, parseEvent } from "../kernel/events.ts";
 import type {
   ClaimRequest,
   ClaimVerdict,
@@ -200,6 +200,7 @@ export class Checker {
     this.expect("terminal-last", !book.isOver || type === "attempt.late", () => `${place()} comes after the end`);
     this.expect("epoch-never-falls", row.epoch >= (before?.epoch ?? 0), () => `${place()} has epoch ${row.epoch}`);
     this.expect("instant-never-falls", row.at >= (before?.at ?? 0), () => `${place()} is earlier than the one before`);
+    this.expect("event-readable", isReadable(row), () => `${place()} cannot be read`);
     book.events.push(row);
     if (TERMINAL.has(type)) book.isOver = true;
     if (key !== null) this.#followsOfCall(book, row, place);
@@ -454,6 +455,15 @@ export class Checker {
 
 function isSettled({ status, availableAt }: { readonly status: string; readonly availableAt: number | null }): boolean {
   return ["completed", "failed", "cancelled"].includes(status) || (status === "waiting" && availableAt !== null);
+}
+
+function isReadable(row: EventRow): boolean {
+  try {
+    parseEvent(row);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 type Sent = Omit<EventRow, "runId" | "seq" | "epoch" | "position">;

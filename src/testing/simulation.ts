@@ -4,7 +4,7 @@
  * I1 Everything is decided by the seed: the same seed gives the same trace.
  */
 import type { Workflow } from "../ctx/workflow.ts";
-import type { Engine } from "../engine/api.ts";
+import type { Engine, WorkerHandle } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { CallKind } from "../kernel/state.ts";
@@ -58,6 +58,8 @@ export interface Incarnation {
   readonly proc: SimulatedProcess;
   /** Null until it is up. */
   engine: Engine | null;
+  /** Null if it has none, and until it is up. */
+  worker: WorkerHandle | null;
 }
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
@@ -110,7 +112,7 @@ export class Simulation {
     const name = `p${this.incarnations.length + 1}`;
     const { skewMs = 0, slowMs = 0 } = setup;
     const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), { name, skewMs, slowMs });
-    const incarnation: Incarnation = { proc, engine: null };
+    const incarnation: Incarnation = { proc, engine: null, worker: null };
     this.incarnations.push(incarnation);
     this.trace.add(this.agenda.now, `${name} boots`);
     proc.after(0, () => void this.#start(incarnation, setup));
@@ -143,7 +145,7 @@ export class Simulation {
         ...(limits === undefined ? {} : { limits }),
         asked: (runId: string, key: string, kind: CallKind) => this.checker.asked(proc, runId, key, kind),
       });
-      if (worker !== false) await engine.work({ ...worker, label: proc.name });
+      if (worker !== false) incarnation.worker = await engine.work({ ...worker, label: proc.name });
       incarnation.engine = engine;
     } catch (error) {
       // As a process that cannot reach its database exits: whoever watches over it starts another.

@@ -3,6 +3,7 @@
  * and everything must come to what its program comes to.
  */
 import type { Engine } from "../../src/engine/api.ts";
+import { verify } from "../../src/history/verify.ts";
 import { FAULT_KINDS, FAULT_KINDS_OF_A_FILE, type FaultRates, swarm } from "../../src/testing/faults.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
@@ -168,6 +169,8 @@ class Fleet {
     await this.#sim.checker.finish();
     if (this.#sim.checker.hasFailed) return;
     this.#judge();
+    const verified = await verify(this.#sim.truth, { drain: (fn) => void setImmediate(fn) });
+    this.#sim.checker.expect("row-follows-history", verified.equal, () => JSON.stringify(verified));
     await this.#replay();
   }
 
@@ -177,6 +180,10 @@ class Fleet {
     const before = this.#sim.alive.map(({ proc }) => ({ proc, calls: faults.callsOf(proc.name) }));
     const idleMs = this.#mayBeLate ? LATE_MS : IDLE_MS;
     await this.#sim.run(idleMs);
+    for (const { proc, worker } of this.#sim.alive) {
+      if (worker !== null)
+        checker.expect("idle-holds-no-run", worker.activeRuns === 0, () => `${proc.name} holds ${worker.activeRuns}`);
+    }
     for (const { proc, calls } of before) {
       const perSecond = ((faults.callsOf(proc.name) - calls) / idleMs) * 1_000;
       checker.expect(
@@ -195,7 +202,12 @@ class Fleet {
     if (rows.length === 0) return;
     const prefix = rows.slice(0, this.#plan.int(1, rows.length));
     if (goesOn(prefix, (key) => FRAGILE.test(key))) return;
-    const world: World = { begin: () => () => {}, wait: async () => {}, given: () => {}, lastAsked: () => "" };
+    let begun = 0;
+    const begin = () => {
+      begun++;
+      return () => {};
+    };
+    const world: World = { begin, wait: async () => {}, given: () => {}, lastAsked: () => "" };
     const code = interpreter(world, "1");
     const whole = await askedBy(code, rows);
     const part = await askedBy(code, prefix);
@@ -205,6 +217,7 @@ class Fleet {
     const common = withoutConcluded(part, rows).filter((call) => recorded.has(keyOf(call)));
     const isSame = common.every((call, i) => call === whole[i]);
     checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
+    checker.expect("replay-has-no-effect", begun === 0, () => `replay of run ${runId} began ${begun} bodies`);
     const asked = new Set(part.map(keyOf));
     const keys = prefix.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
     const missing = keys.find(({ key }) => !asked.has(key as string));
