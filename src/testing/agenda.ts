@@ -20,6 +20,8 @@ export class Agenda {
   readonly #heap: Task[] = [];
   #now: number;
   #numbers = 0;
+  /** In whose name the present task runs, down to its last microtask (I1); null: nobody's, such as the log's. */
+  actor: unknown = null;
 
   /** @param now milliseconds since the epoch */
   constructor(now: number, ties: Prng) {
@@ -57,6 +59,7 @@ export class Agenda {
       if (first === undefined || first.at > until) return false;
       this.#take();
       this.#now = first.at;
+      this.actor = null;
       first.run();
       await macrotask();
     }
@@ -107,4 +110,5 @@ export class Agenda {
   }
 }
 
-const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
+/** Resolves when every microtask that is queued now, and those that they queue, have run. */
+export const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -89,6 +89,9 @@ export class SimulatedProcess {
   #run(fn: () => void): void {
     if (this.#isDead) return;
     if (this.isPaused) this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
-    else fn();
+    else {
+      this.#agenda.actor = this;
+      fn();
+    }
   }
 }
