@@ -135,7 +135,7 @@ class Life {
       latencyMsMax: draw.pick([0, 3, 50]),
       mayHappen: (fault) => this.#nemesis.mayHappen(fault),
       happened: (effect) => this.#happened(effect),
-      died: (proc) => this.#died(proc),
+      died: (proc, error) => this.#died(proc, error),
     });
     this.#worker = {
       leaseMs: draw.pick([2_000, 15_000]),
@@ -263,10 +263,11 @@ class Life {
     else if (harm?.kind === "pause") proc.pause(harm.ms);
   }
 
-  #died(proc: SimulatedProcess): void {
+  #died(proc: SimulatedProcess, error: unknown): void {
     this.#world.died(proc);
     if (this.#isDozing) return;
-    this.#crashes++;
+    if (error === null) this.#crashes++;
+    else this.#story.tell(proc.name, `exits, because it cannot begin to work: ${String(error)}`);
     const { agenda, prng } = this.#simulation;
     agenda.after(prng.stream(`replace/${proc.name}`).float() * REPLACED_MS_MAX, () => {
       if (!this.#isDozing) this.#boot(proc);
@@ -401,6 +402,7 @@ class Life {
 
   report(): LifeReport {
     const { checker, agenda, trace } = this.#simulation;
+    for (const { at, what } of this.#story.lines) trace.add(at, what);
     return {
       choice: this.#choice,
       failure: this.#failure,

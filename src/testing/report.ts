@@ -12,7 +12,7 @@ export interface SimulationReport {
   readonly runs: Readonly<Record<SimulatedRun["status"], number>>;
   /** How often each fault happened. One that never did has shown nothing. */
   readonly faults: Readonly<Record<SimulatedFault, number>>;
-  /** Processes that died. */
+  /** Processes that were killed. */
   readonly crashes: number;
   /** Attempts of all steps. */
   readonly attempts: number;
@@ -20,7 +20,7 @@ export interface SimulationReport {
   readonly steps: Readonly<Record<string, { readonly attempts: number; readonly interrupted: number }>>;
   /** The time that passed in the simulations, milliseconds. */
   readonly virtualMs: number;
-  /** How often each of Varve's own promises was looked at. */
+  /** How often each of Varve's own promises was looked at, of those that the runs had to do with. */
   readonly looks: Readonly<Record<string, number>>;
   /** Of all that happened: the same seeds of the same code give the same. */
   readonly fingerprint: string;
@@ -46,7 +46,9 @@ export class Tally {
         interrupted: step.interrupted + interrupted,
       });
     }
-    for (const [name, count] of Object.entries(looks)) this.#looks.set(name, (this.#looks.get(name) ?? 0) + count);
+    for (const [name, count] of Object.entries(looks)) {
+      if (count > 0) this.#looks.set(name, (this.#looks.get(name) ?? 0) + count);
+    }
     this.#crashes += crashes;
     this.#virtualMs += virtualMs;
     this.#trace.add(choice.seed, hash);

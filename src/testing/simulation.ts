@@ -40,8 +40,8 @@ export interface SimulationOptions {
   readonly mayHappen?: (fault: Fault) => boolean;
   /** A call had its effect on the log. */
   readonly happened?: (effect: Effect) => void;
-  /** A process is dead. */
-  readonly died?: (proc: SimulatedProcess) => void;
+  /** A process is dead. `error`: what it exited with; null: it was killed. */
+  readonly died?: (proc: SimulatedProcess, error: unknown) => void;
 }
 
 /** What an engine of a process is made of. */
@@ -153,7 +153,7 @@ export class Simulation {
       // As a process that cannot reach its database exits: whoever watches over it starts another.
       this.trace.add(this.agenda.now, `${proc.name} exits: ${String(error)}`);
       proc.crash();
-      this.#options.died?.(proc);
+      this.#options.died?.(proc, error);
     }
   }
 
@@ -170,7 +170,7 @@ export class Simulation {
     this.trace.add(this.agenda.now, `${proc.name} dies`);
     proc.crash();
     this.checker.died(proc);
-    this.#options.died?.(proc);
+    this.#options.died?.(proc, null);
   }
 
   #happened(effect: Effect): void {

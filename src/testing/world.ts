@@ -45,6 +45,9 @@ interface LiveBody extends WatchedBody {
   readonly beganAt: number;
 }
 
+/** A body's time-out is seen so late at most: its process may stand still. */
+const TIMEOUT_LATE_MS_MAX = 60_000;
+
 export class World {
   readonly sim: SimulatedWorld;
   readonly #host: WorldHost;
@@ -52,8 +55,8 @@ export class World {
   readonly #bodies = new Set<LiveBody>();
   /** How many waits are open, by whom. */
   readonly #waits = new Map<SimulatedProcess | null, number>();
-  /** How many of them are for ever. */
-  #hanging = 0;
+  /** How many are for ever. */
+  readonly #hanging = new Map<SimulatedProcess | null, number>();
   #isOver = false;
   /** When something in this world last went on. */
   #movedAt: number;
@@ -78,15 +81,14 @@ export class World {
 
   /** Bodies that run and can not go on (I2). Ask between two tasks only. */
   get stranded(): readonly WatchedBody[] {
-    const open = [...this.#waits.values()].reduce((sum, count) => sum + count, this.#hanging);
-    return open > 0 ? [] : [...this.#bodies];
+    return isAny(this.#waits) || isAny(this.#hanging) ? [] : [...this.#bodies];
   }
 
   /** Whether something will happen by itself: a wait ends, or a body's time is over. */
   get isMoving(): boolean {
-    const { now } = this.#host.simulation.agenda;
-    for (const count of this.#waits.values()) if (count > 0) return true;
-    return [...this.#bodies].some(({ timeoutMs, beganAt }) => timeoutMs !== null && beganAt + timeoutMs > now);
+    if (isAny(this.#waits)) return true;
+    const from = this.#host.simulation.agenda.now - TIMEOUT_LATE_MS_MAX;
+    return [...this.#bodies].some(({ timeoutMs, beganAt }) => timeoutMs !== null && beganAt + timeoutMs > from);
   }
 
   /** The bodies that run, in words. */
@@ -122,6 +124,7 @@ export class World {
 
   died(proc: SimulatedProcess): void {
     this.#waits.delete(proc);
+    this.#hanging.delete(proc);
     for (const body of this.#bodies) if (body.proc === proc) this.#bodies.delete(body);
   }
 
@@ -138,8 +141,7 @@ export class World {
     const ms = parseDuration(duration);
     this.#checkOpen();
     const { agenda } = this.#host.simulation;
-    const proc = agenda.actor instanceof SimulatedProcess ? agenda.actor : null;
-    if (proc !== null) this.#reached(proc);
+    const proc = this.#actor();
     if (proc?.isDead === true) return never();
     this.#waits.set(proc, (this.#waits.get(proc) ?? 0) + 1);
     return new Promise((resolve) => {
@@ -153,15 +155,20 @@ export class World {
     });
   }
 
-  #reached(proc: SimulatedProcess): void {
-    const steps = [...this.#bodies].filter((body) => body.proc === proc).map(({ key }) => key);
-    if (steps.length > 0 && !proc.isDead) this.#host.reached(proc, "wait", steps);
-  }
-
   #hang(): Promise<never> {
     this.#checkOpen();
-    this.#hanging++;
+    const proc = this.#actor();
+    if (proc?.isDead !== true) this.#hanging.set(proc, (this.#hanging.get(proc) ?? 0) + 1);
     return never();
+  }
+
+  /** In whose name the world is asked to wait (I1). It may be hit now. */
+  #actor(): SimulatedProcess | null {
+    const { actor } = this.#host.simulation.agenda;
+    if (!(actor instanceof SimulatedProcess)) return null;
+    const steps = [...this.#bodies].filter((body) => body.proc === actor).map(({ key }) => key);
+    if (steps.length > 0 && !actor.isDead) this.#host.reached(actor, "wait", steps);
+    return actor;
   }
 
   #checkOpen(): void {
@@ -171,6 +178,11 @@ export class World {
       "expected sim.wait while the run goes on, but found it after the run's end",
     );
   }
+}
+
+function isAny(counts: ReadonlyMap<unknown, number>): boolean {
+  for (const count of counts.values()) if (count > 0) return true;
+  return false;
 }
 
 /** A promise of its own each time: one for all would remember everybody who waits for it. */
