@@ -196,8 +196,11 @@ export class ClaimLoop {
 
   async #claim(limit: number, alone: boolean): Promise<ClaimVerdict> {
     const { programs } = this.#options;
+    const worker = this.#claimant.id;
     try {
-      return await this.#store.claim({ worker: this.#claimant.id, programs, limit, alone });
+      const verdict = await this.#store.claim({ worker, programs, limit, alone });
+      // The lease may have been lost meanwhile: then these claims are a dead worker's, and whoever lives may take them.
+      return worker === this.#claimant.id ? verdict : { ...verdict, claims: [] };
     } catch (error) {
       this.#inDoubt = true;
       throw error;
