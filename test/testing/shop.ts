@@ -1,51 +1,55 @@
-/** The shop of `docs/TESTING.md`: an order that is charged and shipped, right and wrong, and the world that it lives in. */
+/** The shop of `docs/TESTING.md`, which shows parts of this file: an order, wrong and right, and the world it lives in. */
 import { withEnv } from "varve";
-import type { SimulatedWorld } from "varve/testing";
+import type { SimulatedRun, SimulatedWorld } from "varve/testing";
+import { expect } from "vitest";
 
-export interface Shop {
-  charge(orderId: string, cents: number, idempotencyKey?: string): Promise<string>;
+interface Shop {
+  charge(cents: number, idempotencyKey?: string): Promise<string>;
   ship(orderId: string): Promise<string>;
 }
 
 const { workflow } = withEnv<Shop>();
 
-export interface Order {
-  readonly id: string;
-  readonly cents: number;
-}
-
-/** The payment service is not told which attempts belong together. */
-export const careless = workflow({ name: "fulfil" }, async (ctx, order: Order) => {
-  const payment = await ctx.step("charge", ({ env }) => env.charge(order.id, order.cents));
+export const fulfil = workflow({ name: "fulfil" }, async (ctx, order: { id: string; cents: number }) => {
+  const payment = await ctx.step("charge", ({ env }) => env.charge(order.cents));
   await ctx.sleep("cool-off", "2d");
   const parcel = await ctx.step("ship", ({ env }) => env.ship(order.id));
   return { payment, parcel };
 });
 
-export const careful = workflow({ name: "fulfil" }, async (ctx, order: Order) => {
-  const payment = await ctx.step("charge", ({ env, idempotencyKey }) =>
-    env.charge(order.id, order.cents, idempotencyKey),
-  );
+export const fulfilOnce = workflow({ name: "fulfil" }, async (ctx, order: { id: string; cents: number }) => {
+  const payment = await ctx.step("charge", ({ env, idempotencyKey }) => env.charge(order.cents, idempotencyKey));
   await ctx.sleep("cool-off", "2d");
   const parcel = await ctx.step("ship", ({ env }) => env.ship(order.id));
   return { payment, parcel };
 });
 
-/** A payment service that knows idempotency keys, and a network. Shipping the same order again changes nothing. */
-export function fakeShop(sim: SimulatedWorld): Shop & { readonly charges: ReadonlyMap<string, number> } {
+function fakeShop(sim: SimulatedWorld) {
   const charges = new Map<string, number>();
   const network = () => sim.wait(20 + sim.random() * 80);
   return {
     charges,
-    charge: async (_orderId, cents, idempotencyKey = `charge ${charges.size + 1}`) => {
-      await network();
-      charges.set(idempotencyKey, cents);
-      await network();
+    async charge(cents: number, idempotencyKey = `no key ${charges.size}`) {
+      await network(); // the request
+      charges.set(idempotencyKey, cents); // the effect
+      await network(); // the answer
       return idempotencyKey;
     },
-    ship: async (orderId) => {
+    async ship(orderId: string) {
       await network();
       return `parcel of ${orderId}`;
+    },
+  };
+}
+
+export function setup(sim: SimulatedWorld) {
+  const shop = fakeShop(sim);
+  return {
+    input: { id: "o-1", cents: 4200 },
+    env: shop,
+    check: ({ status }: SimulatedRun) => {
+      expect(status).toBe("completed");
+      expect([...shop.charges.values()]).toEqual([4200]);
     },
   };
 }

@@ -1,22 +1,7 @@
 import { TerminalError, withEnv, workflow } from "varve";
 import { type SimulateOptions, SimulationFailedError, simulate } from "varve/testing";
 import { describe, expect, it } from "vitest";
-import { careful, careless, fakeShop, type Order, type Shop } from "./shop.ts";
-
-const order: Order = { id: "o-1", cents: 4200 };
-
-/** One charge, however often the run is interrupted. */
-const chargedOnce: SimulateOptions<Order, unknown, Shop>["setup"] = (sim) => {
-  const shop = fakeShop(sim);
-  return {
-    input: order,
-    env: shop,
-    check: ({ status }) => {
-      expect(status).toBe("completed");
-      expect([...shop.charges.values()]).toEqual([order.cents]);
-    },
-  };
-};
+import { setup as chargedOnce, fulfil, fulfilOnce } from "./shop.ts";
 
 async function failureOf(simulation: Promise<unknown>): Promise<SimulationFailedError> {
   const error = await simulation.then(
@@ -32,7 +17,7 @@ const { workflow: withWait } = withEnv<{ wait(ms: number): Promise<void>; hang()
 
 describe("a step that charges without its idempotency key", () => {
   it("is found, and told with the one fault that matters", async () => {
-    const error = await failureOf(simulate(careless, { setup: chargedOnce }));
+    const error = await failureOf(simulate(fulfil, { setup: chargedOnce }));
     expect(error).toMatchObject({ code: "SIMULATION_FAILED", name: "SimulationFailedError", workers: 1 });
     expect(error.faults).toHaveLength(1);
     expect(error.faults[0]?.what).toMatch(/"charge"/);
@@ -46,23 +31,23 @@ describe("a step that charges without its idempotency key", () => {
   });
 
   it("fails again when its seed alone is run, in the same words", async () => {
-    const error = await failureOf(simulate(careless, { setup: chargedOnce }));
-    const again = await failureOf(simulate(careless, { seeds: { only: error.seed }, setup: chargedOnce }));
+    const error = await failureOf(simulate(fulfil, { setup: chargedOnce }));
+    const again = await failureOf(simulate(fulfil, { seeds: { only: error.seed }, setup: chargedOnce }));
     expect(again.timeline).toEqual(error.timeline);
     expect(again.faults).toEqual(error.faults);
   });
 
   it("fails as it is told when exactly those faults happen, and passes without them", async () => {
-    const { seed, workers, faults, timeline } = await failureOf(simulate(careless, { setup: chargedOnce }));
+    const { seed, workers, faults, timeline } = await failureOf(simulate(fulfil, { setup: chargedOnce }));
     const exactly = (ids: readonly string[]) =>
-      simulate(careless, { seeds: { only: seed, faults: ids }, workers, setup: chargedOnce });
+      simulate(fulfil, { seeds: { only: seed, faults: ids }, workers, setup: chargedOnce });
     expect((await failureOf(exactly(faults.map(({ id }) => id)))).timeline).toEqual(timeline);
     await exactly([]);
   });
 
   it("is found by each kind of fault that can end a body's process, alone", async () => {
     for (const fault of ["crash", "pause"] as const) {
-      const error = await failureOf(simulate(careless, { faults: [fault], setup: chargedOnce }));
+      const error = await failureOf(simulate(fulfil, { faults: [fault], setup: chargedOnce }));
       expect(new Set(error.faults.map((each) => each.fault))).toEqual(new Set([fault]));
     }
   });
@@ -70,7 +55,7 @@ describe("a step that charges without its idempotency key", () => {
 
 describe("a workflow that is right", () => {
   it("passes, and the report says what it was put to", async () => {
-    const report = await simulate(careful, { seeds: 60, setup: chargedOnce });
+    const report = await simulate(fulfilOnce, { seeds: 60, setup: chargedOnce });
     expect(report).toMatchObject({
       workflow: "fulfil",
       seeds: { from: 1, count: 60 },
@@ -88,7 +73,7 @@ describe("a workflow that is right", () => {
   });
 
   it("comes to the same with the same seeds, and to something else with others", async () => {
-    const run = (from: number) => simulate(careful, { seeds: { from, count: 10 }, setup: chargedOnce });
+    const run = (from: number) => simulate(fulfilOnce, { seeds: { from, count: 10 }, setup: chargedOnce });
     const report = await run(1);
     expect(await run(1)).toEqual(report);
     expect((await run(11)).fingerprint).not.toBe(report.fingerprint);
@@ -96,19 +81,19 @@ describe("a workflow that is right", () => {
 
   it("comes to the same in whatever order its faults are named", async () => {
     const run = (faults: SimulateOptions["faults"] & {}) =>
-      simulate(careful, { seeds: 10, faults, setup: chargedOnce });
+      simulate(fulfilOnce, { seeds: 10, faults, setup: chargedOnce });
     expect(await run(["lost-reply", "crash"])).toEqual(await run(["crash", "lost-reply"]));
   });
 
   it("meets no fault if none is named", async () => {
-    const report = await simulate(careful, { seeds: 5, faults: [], setup: chargedOnce });
+    const report = await simulate(fulfilOnce, { seeds: 5, faults: [], setup: chargedOnce });
     expect(Object.values(report.faults).every((count) => count === 0)).toBe(true);
     expect(report.attempts).toBe(10);
   });
 
   it("works with one worker, and with many", async () => {
     for (const workers of [1, 5]) {
-      expect((await simulate(careful, { seeds: 8, workers, setup: chargedOnce })).runs.completed).toBe(8);
+      expect((await simulate(fulfilOnce, { seeds: 8, workers, setup: chargedOnce })).runs.completed).toBe(8);
     }
   });
 });
@@ -284,7 +269,7 @@ describe("a world that outlives processes", () => {
 });
 
 describe("a wrong call is refused, and says where", () => {
-  const setup = () => ({ input: order });
+  const setup = () => ({ input: { id: "o-1", cents: 4200 } });
   const wrong: readonly (readonly [option: string, options: unknown])[] = [
     ["setup", undefined],
     ["setup", {}],
@@ -304,7 +289,7 @@ describe("a wrong call is refused, and says where", () => {
   ];
   for (const [option, options] of wrong) {
     it(`${option}: ${JSON.stringify(options)}`, async () => {
-      await expect(simulate(careful, options as never)).rejects.toMatchObject({
+      await expect(simulate(fulfilOnce, options as never)).rejects.toMatchObject({
         code: "SIMULATION_INVALID",
         message: expect.stringContaining(`option ${option} `),
         facts: { option },
@@ -320,8 +305,8 @@ describe("a wrong call is refused, and says where", () => {
     const broken = () => {
       throw new TypeError("no world today");
     };
-    await expect(simulate(careful, { setup: broken })).rejects.toThrow("no world today");
+    await expect(simulate(fulfilOnce, { setup: broken })).rejects.toThrow("no world today");
     const unstorable = () => ({ input: (() => 1) as never });
-    await expect(simulate(careful, { setup: unstorable })).rejects.toMatchObject({ code: "PAYLOAD_UNSTORABLE" });
+    await expect(simulate(fulfilOnce, { setup: unstorable })).rejects.toMatchObject({ code: "PAYLOAD_UNSTORABLE" });
   });
 });
