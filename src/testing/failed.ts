@@ -20,12 +20,8 @@ export interface FailedSimulation {
   readonly isMinimal: boolean;
 }
 
-/**
- * `simulate`: a seed failed. The message tells what was wrong, the faults that matter and what happened; `cause` is what
- * `check` threw.
- */
-export class SimulationFailedError extends VarveError {
-  override readonly name = "SimulationFailedError";
+/** What a {@link SimulationFailedError} tells beside its message. */
+export interface SimulationFailure {
   /** The seed: `seeds: { only: seed }` runs it again. */
   readonly seed: number;
   readonly workers: number;
@@ -33,21 +29,37 @@ export class SimulationFailedError extends VarveError {
   readonly faults: readonly HappenedFault[];
   /** What happened, a line each. */
   readonly timeline: readonly string[];
+}
 
-  constructor(failed: FailedSimulation) {
-    const { workflow, choice, failure, faults, story } = failed;
-    const timeline = storyText(story);
-    super(
-      "SIMULATION_FAILED",
-      messageOf(failed, timeline),
-      { workflow, seed: choice.seed, workers: choice.workers, kind: failure.kind, faults: faults.map(({ id }) => id) },
-      failure.cause === undefined ? {} : { cause: failure.cause },
-    );
-    this.seed = choice.seed;
-    this.workers = choice.workers;
+/**
+ * `simulate`: a seed failed. The message tells what was wrong, the faults that matter and what happened; `cause` is what
+ * `check` threw.
+ */
+export class SimulationFailedError extends VarveError {
+  override readonly name = "SimulationFailedError";
+  readonly seed: SimulationFailure["seed"];
+  readonly workers: SimulationFailure["workers"];
+  readonly faults: SimulationFailure["faults"];
+  readonly timeline: SimulationFailure["timeline"];
+
+  constructor(message: string, { seed, workers, faults, timeline }: SimulationFailure, options?: { cause?: unknown }) {
+    super("SIMULATION_FAILED", message, { seed, workers, faults: faults.map(({ id }) => id) }, options);
+    this.seed = seed;
+    this.workers = workers;
     this.faults = faults;
     this.timeline = timeline;
   }
+}
+
+/** The error of a case. */
+export function simulationFailed(failed: FailedSimulation): SimulationFailedError {
+  const { choice, failure, faults, story } = failed;
+  const timeline = storyText(story);
+  return new SimulationFailedError(
+    messageOf(failed, timeline),
+    { seed: choice.seed, workers: choice.workers, faults, timeline },
+    failure.cause === undefined ? {} : { cause: failure.cause },
+  );
 }
 
 function messageOf(failed: FailedSimulation, timeline: readonly string[]): string {

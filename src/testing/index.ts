@@ -6,6 +6,7 @@
  *
  * await simulate(fulfil, { seeds: 200, setup: (sim) => ({ input: { id: "o-1" }, env: fakeShop(sim) }) });
  */
+export type { SimulationFailure } from "./failed.ts";
 export { SimulationFailedError } from "./failed.ts";
 export type { SimulationReport } from "./report.ts";
 export { simulate } from "./simulate.ts";

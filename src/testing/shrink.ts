@@ -22,7 +22,7 @@ export interface Shrunk<R> {
 }
 
 /** The most cases that are tried. */
-export const TRIES_MAX = 300;
+const TRIES_MAX = 300;
 
 /**
  * The smallest case that still fails. `attempt` lives a case, and says whether it fails for the same reason.

@@ -28,16 +28,17 @@ export interface SimulatedRun<Output = unknown> {
 }
 
 /** The world of one seed. */
-export interface SimulatedCase<Input = unknown, Output = unknown, Env = unknown> {
+export type SimulatedCase<Input = unknown, Output = unknown, Env = unknown> = GivenEnv<Env> & {
   readonly input: Input;
-  /** What the steps are given, in place of what `createEngine({ env })` has: fakes. */
-  readonly env?: Env;
   /**
    * Looks at the run and at the world when the run has ended, and throws if something is wrong. Without it, a run that
    * does not complete is wrong.
    */
   readonly check?: (run: SimulatedRun<Output>) => void | PromiseLike<void>;
-}
+};
+
+/** What the steps are given, in place of what `createEngine({ env })` has: fakes. Needed if the workflow says what it takes. */
+type GivenEnv<Env> = unknown extends Env ? { readonly env?: Env } : { readonly env: Env };
 
 export interface SimulateOptions<Input = unknown, Output = unknown, Env = unknown> {
   /** @default 100 */

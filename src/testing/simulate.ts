@@ -1,6 +1,6 @@
 /** `simulate`: runs a user's workflow on the real engine through many lives, each with other things that go wrong. */
 import type { Workflow } from "../ctx/workflow.ts";
-import { SimulationFailedError } from "./failed.ts";
+import { type SimulationFailedError, simulationFailed } from "./failed.ts";
 import { type LifeReport, live } from "./life.ts";
 import { type SimulationReport, Tally } from "./report.ts";
 import { shrink, type Tried } from "./shrink.ts";
@@ -79,7 +79,7 @@ async function failed(
     ? await shrink({ ...again, workers }, async (choice) => tried(await live(workflow, plan, { seed, ...choice })))
     : { report: first, isMinimal: false };
   const { choice, failure, faults, story } = shrunk.report;
-  return new SimulationFailedError({
+  return simulationFailed({
     workflow: workflow.name,
     choice,
     failure: failure as NonNullable<LifeReport["failure"]>,

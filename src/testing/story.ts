@@ -56,7 +56,7 @@ export function storyText(lines: readonly StoryLine[]): string[] {
 const SECONDS_MS_MAX = 600_000;
 
 /** To the millisecond while that says something. */
-export function timeText(ms: number): string {
+function timeText(ms: number): string {
   return ms < SECONDS_MS_MAX ? `${(ms / 1_000).toFixed(3)} s` : formatDuration(Math.round(ms / 1_000) * 1_000);
 }
 

@@ -4,6 +4,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { inspect } from "node:util";
+import { transform } from "esbuild";
+import { withEnv } from "varve";
 import { type SimulationFailedError, simulate } from "varve/testing";
 import { expect, it } from "vitest";
 import { TROUBLES } from "../../src/testing/trouble.ts";
@@ -57,4 +59,14 @@ it("docs/TESTING.md lists every fault", () => {
   const rows = readFileSync(PATH, "utf8").matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm);
   const listed = [...rows].filter(([, name]) => name?.includes("-") || Object.hasOwn(TROUBLES, name as string));
   expect(Object.fromEntries(listed.map(([, name, what]) => [name, what]))).toEqual(TROUBLES);
+});
+
+it("the example beside simulate runs", async () => {
+  const source = readFileSync(`${ROOT}src/testing/simulate.ts`, "utf8");
+  const [, example = ""] = /@example\n([\s\S]*?)\n \*\//.exec(source) ?? [];
+  const { code } = await transform(example.replaceAll(/^ \* ?/gm, ""), { loader: "ts" });
+  const run = new Function("withEnv", "simulate", "console", `return (async () => {${code}})()`);
+  const shown: unknown[] = [];
+  await run(withEnv, simulate, { log: (...values: unknown[]) => shown.push(...values) });
+  expect(shown[0]).toEqual({ completed: 200, failed: 0, cancelled: 0 });
 });

@@ -1,5 +1,11 @@
 import { TerminalError, withEnv, workflow } from "varve";
-import { type SimulateOptions, SimulationFailedError, simulate } from "varve/testing";
+import {
+  type SimulatedRun,
+  type SimulatedWorld,
+  type SimulateOptions,
+  SimulationFailedError,
+  simulate,
+} from "varve/testing";
 import { describe, expect, it } from "vitest";
 import { setup as chargedOnce, fulfil, fulfilOnce } from "./shop.ts";
 
@@ -108,22 +114,22 @@ describe("a failure is made small", () => {
     });
     return attempts;
   });
-  const atMostTwo: SimulateOptions<unknown, number, unknown>["setup"] = (sim) => ({
+  const atMostTwo = (sim: SimulatedWorld) => ({
     input: null,
     env: sim,
-    check: ({ output }) => expect(output).toBeLessThan(3),
+    check: ({ output }: SimulatedRun<number>) => expect(output).toBeLessThan(3),
   });
 
   it("to the faults of which none can be left out", async () => {
-    const error = await failureOf(simulate(fragile, { seeds: 500, setup: atMostTwo as never }));
-    expect(error.facts["kind"]).toBe("check");
+    const error = await failureOf(simulate(fragile, { seeds: 500, setup: atMostTwo }));
+    expect(error.message).toContain("check threw AssertionError");
     expect(error.faults.length).toBeGreaterThanOrEqual(2);
     const ids = error.faults.map(({ id }) => id);
     const passes = (faults: readonly string[]) =>
       simulate(fragile, {
         seeds: { only: error.seed, faults },
         workers: error.workers,
-        setup: atMostTwo as never,
+        setup: atMostTwo,
       }).then(
         () => true,
         () => false,
@@ -134,8 +140,8 @@ describe("a failure is made small", () => {
 
   it("to no fault at all, if it needs none", async () => {
     const wrong = workflow({ name: "wrong" }, async (ctx) => ctx.step("add", () => 1 + 1));
-    const setup = () => ({ input: null, check: ({ output }: { output?: number }) => expect(output).toBe(3) });
-    const error = await failureOf(simulate(wrong, { setup: setup as never }));
+    const setup = () => ({ input: null, check: ({ output }: SimulatedRun<number>) => expect(output).toBe(3) });
+    const error = await failureOf(simulate(wrong, { setup }));
     expect(error).toMatchObject({ seed: 1, workers: 1, faults: [] });
     expect(error.message).toContain("It fails without any fault.");
   });
@@ -155,7 +161,6 @@ describe("what is wrong whatever check says", () => {
     };
     const error = await failureOf(simulate(forgetful, { setup }));
     expect(error.message).toContain("cannot be replayed");
-    expect(error.facts["kind"]).toBe("stuck REPLAY_DIVERGED");
   });
 
   it("a workflow function that awaits something else than ctx", async () => {
@@ -306,7 +311,28 @@ describe("a wrong call is refused, and says where", () => {
       throw new TypeError("no world today");
     };
     await expect(simulate(fulfilOnce, { setup: broken })).rejects.toThrow("no world today");
-    const unstorable = () => ({ input: (() => 1) as never });
+    const unstorable = () => ({ input: (() => 1) as never, env: {} as never });
     await expect(simulate(fulfilOnce, { setup: unstorable })).rejects.toMatchObject({ code: "PAYLOAD_UNSTORABLE" });
+  });
+});
+
+describe("the compiler", () => {
+  it("knows what a case needs and what check is given", () => {
+    const shout = withEnv<{ text: string }>().workflow({ name: "shout" }, async (ctx, times: number) =>
+      ctx.step("shout", ({ env }) => env.text.repeat(times)),
+    );
+    const env = { text: "a" };
+    const check = ({ output }: { output: string | undefined }) => expect(output).toBe("aa");
+    const right = () => simulate(shout, { setup: () => ({ input: 2, env, check }) });
+    // @ts-expect-error the input is a number
+    const input = () => simulate(shout, { setup: () => ({ input: "2", env }) });
+    // @ts-expect-error the steps take an env
+    const lacking = () => simulate(shout, { setup: () => ({ input: 2 }) });
+    // @ts-expect-error there is no such fault
+    const fault = () => simulate(shout, { faults: ["flood"], setup: () => ({ input: 2, env }) });
+    const output = () =>
+      // @ts-expect-error the output is a text
+      simulate(shout, { setup: () => ({ input: 2, env, check: ({ output: found }) => found?.toFixed() }) });
+    for (const call of [right, input, lacking, fault, output]) expect(call).toBeTypeOf("function");
   });
 });
