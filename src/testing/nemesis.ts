@@ -51,6 +51,9 @@ const BODY_RATES: Readonly<Record<"crash" | "pause", Readonly<Record<BodyMoment,
   pause: { begin: 0.02, wait: 0.1, end: 0.1 },
 };
 
+/** What a seed makes of those: low ones leave harm for the last steps of a run, of which it has a bounded number. */
+const BODY_RATE_SCALES = [0.15, 0.5, 1] as const;
+
 const PLANNED_MAX = 3;
 const PAUSES_MS = [500, 3_000, 20_000, 40_000] as const;
 const SKEW_MS_MAX = 3_600_000;
@@ -64,6 +67,7 @@ export class Nemesis {
   readonly rates: FaultRates;
   readonly #options: NemesisOptions;
   readonly #kinds: ReadonlySet<SimulatedFault>;
+  readonly #bodyScale: number;
   /** The most of each kind. */
   readonly #max: Readonly<Record<SimulatedFault, number>>;
   readonly #counts = new Map<SimulatedFault, number>();
@@ -75,6 +79,7 @@ export class Nemesis {
     const plan = new Prng(`${options.seed}/nemesis`);
     this.#kinds = drawnKinds(plan, options.faults);
     this.rates = callRates(plan, this.#kinds);
+    this.#bodyScale = plan.pick(BODY_RATE_SCALES);
     const others = plan.pick([2, 5, 15]);
     const max = Object.fromEntries(ALL_TROUBLES.map((fault) => [fault, others])) as Record<SimulatedFault, number>;
     this.#max = { ...max, crash: plan.int(1, 3), pause: plan.int(1, 2) };
@@ -105,7 +110,7 @@ export class Nemesis {
     for (const kind of ["crash", "pause"] as const) {
       const id = `${place}/${count}/${kind}`;
       const draw = this.#prng(id);
-      if (!this.#kinds.has(kind) || !draw.chance(BODY_RATES[kind][moment])) continue;
+      if (!this.#kinds.has(kind) || !draw.chance(BODY_RATES[kind][moment] * this.#bodyScale)) continue;
       const harm: Harm = kind === "crash" ? { kind } : { kind, ms: draw.pick(PAUSES_MS) };
       if (this.#take(id, kind, () => bodyTroubleText(harmText(proc, harm), moment, steps))) return harm;
     }

@@ -67,10 +67,10 @@ describe("a workflow that is right", () => {
       seeds: { from: 1, count: 60 },
       workers: 2,
       runs: { completed: 60, failed: 0, cancelled: 0 },
-      crashes: report.faults.crash,
     });
     for (const [fault, count] of Object.entries(report.faults)) expect(count, fault).toBeGreaterThan(0);
     expect(report.steps["charge"]?.interrupted).toBeGreaterThan(5);
+    expect(report.crashes).toBeGreaterThan(10);
     expect(report.attempts).toBeGreaterThan(120);
     // Two days in each run.
     expect(report.virtualMs).toBeGreaterThan(60 * 2 * 86_400_000);
@@ -216,7 +216,7 @@ describe("time", () => {
   it("is not waited for in bodies: one that does is named, and told what to do", async () => {
     const real = workflow({ name: "real" }, async (ctx) => {
       await ctx.step("first", () => 1);
-      await ctx.step("call home", () => new Promise<number>((resolve) => setTimeout(resolve, 20, 1)));
+      await ctx.step("call home", () => new Promise<number>((resolve) => setTimeout(resolve, 60_000, 1).unref()));
     });
     await expect(simulate(real, { setup: () => ({ input: null }) })).rejects.toMatchObject({
       name: "DefinitionError",
