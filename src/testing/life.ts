@@ -367,9 +367,10 @@ class Life {
     await checker.finish();
     const [broken] = checker.failures;
     if (broken !== undefined) {
+      const { predicate, what } = broken;
       this.#failure = {
-        kind: `promise ${broken.predicate}`,
-        what: `Varve broke "${broken.predicate}": ${broken.what}`,
+        kind: `promise ${predicate}`,
+        what: `Varve broke a promise of its own, which is a bug of Varve: please report it (${predicate}: ${what})`,
       };
       return;
     }

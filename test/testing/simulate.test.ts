@@ -226,6 +226,17 @@ describe("time", () => {
     });
   });
 
+  it("is not waited for beside a body that waits for the simulated world", async () => {
+    const both = withWait({ name: "both" }, async (ctx) => {
+      await Promise.all([
+        ctx.step("simulated", ({ env }) => env.wait(5_000)),
+        ctx.step("real", () => new Promise<void>((resolve) => setTimeout(resolve, 60_000).unref())),
+      ]);
+    });
+    const simulation = simulate(both, { setup: (sim) => ({ input: null, env: sim }) });
+    await expect(simulation).rejects.toMatchObject({ code: "SIMULATION_REAL_TIME", facts: { step: "real" } });
+  });
+
   it("may stand still for promises of the platform", async () => {
     const parsing = workflow({ name: "parsing" }, async (ctx) =>
       ctx.step("parse", async () => (await new Response('{"a":1}').json()) as { a: number }),
