@@ -1,6 +1,7 @@
 /** What `simulate` throws when a seed fails, and how it tells its reader. */
 import { VarveError } from "../kernel/errors.ts";
-import type { LifeChoice, LifeFailure, LifeReport } from "./life.ts";
+import type { LifeFailure } from "./judgement.ts";
+import type { LifeChoice, LifeReport } from "./life.ts";
 import { storyText } from "./story.ts";
 import type { HappenedFault } from "./trouble.ts";
 

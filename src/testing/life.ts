@@ -4,17 +4,15 @@
  * I1 Everything is decided by seed, workers and the choice of faults: the same life again comes to the same.
  */
 import type { Workflow } from "../ctx/workflow.ts";
-import type { Engine } from "../engine/api.ts";
-import { runInfo } from "../engine/run-info.ts";
-import { DefinitionError, isVarveError } from "../kernel/errors.ts";
-import { parseEvent } from "../kernel/events.ts";
-import { isTerminalStatus } from "../kernel/state.ts";
+import { DefinitionError } from "../kernel/errors.ts";
 import type { LogWrite, RunAppend, WriteVerdict } from "../log/port.ts";
 import { macrotask } from "./agenda.ts";
+import { judge, type LifeFailure } from "./judgement.ts";
 import { type Harm, Nemesis } from "./nemesis.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { checkCase, type Plan, type SimulatedCase, type SimulatedRun } from "./simulate-options.ts";
 import { Simulation } from "./simulation.ts";
+import { Starter } from "./starter.ts";
 import type { Effect } from "./store.ts";
 import { Story, type StoryLine } from "./story.ts";
 import type { HappenedFault } from "./trouble.ts";
@@ -27,14 +25,6 @@ export interface LifeChoice {
   readonly workers: number;
   /** Ids of the only faults that happen; null: those that the seed draws. */
   readonly only: readonly string[] | null;
-}
-
-/** Why a life failed. */
-export interface LifeFailure {
-  /** Failures of one kind have one cause, as far as anybody can tell: a smaller case must fail in the same kind. */
-  readonly kind: string;
-  readonly what: string;
-  readonly cause?: unknown;
 }
 
 /** What a life came to. */
@@ -54,12 +44,6 @@ export interface LifeReport {
 }
 
 type AnyWorkflow = Workflow<never, unknown, never>;
-
-/** The run's idempotency key: a start that is repeated makes no second run. */
-const START_KEY = "the-run";
-
-/** Whoever starts the run asks again after so long without an answer. */
-const INSIST_MS = 5_000;
 
 /** A process that died is replaced after so long at most. */
 const REPLACED_MS_MAX = 2_000;
@@ -81,9 +65,6 @@ const LATE_MS = 75_000;
 /** So many macrotasks may a body take for what is no wait of the world: some of the platform's promises need a few. */
 const PATIENCE = 50;
 
-/** Codes that say that the workflow's function itself cannot be replayed: wrong whatever `check` says. */
-const UNREPLAYABLE = new Set(["FOREIGN_AWAIT", "OUTER_CONTEXT", "SCOPE_ENDED"]);
-
 /** Lives one life. */
 export async function live(workflow: AnyWorkflow, plan: Plan, choice: LifeChoice): Promise<LifeReport> {
   const life = new Life(workflow, plan, choice);
@@ -99,6 +80,7 @@ class Life {
   readonly #simulation: Simulation;
   readonly #world: World;
   readonly #story: Story;
+  readonly #starter: Starter;
   readonly #beganAt: number;
   readonly #worker: { readonly leaseMs: number; readonly hotRunsMax: number; readonly parkAfterMs: number };
   readonly #steps = new Map<string, { attempts: number; interrupted: number }>();
@@ -106,15 +88,12 @@ class Life {
   /** How much of the run's history the story has told. */
   #toldSeq = 0;
   #runId: string | null = null;
-  #isAcknowledged = false;
   #crashes = 0;
   /** All processes are stopped while the run sleeps. */
   #isDozing = false;
   #writtenAt = 0;
   #failure: LifeFailure | null = null;
   #status: SimulatedRun["status"] | null = null;
-  /** What the start threw: no matter of the simulation. */
-  #refused: { readonly error: unknown } | null = null;
 
   constructor(workflow: AnyWorkflow, plan: Plan, choice: LifeChoice) {
     this.#workflow = workflow;
@@ -143,6 +122,7 @@ class Life {
       parkAfterMs: draw.pick([0, 250]),
     };
     const { agenda } = this.#simulation;
+    this.#starter = new Starter(this.#simulation, workflow.name);
     this.#beganAt = agenda.now;
     this.#writtenAt = agenda.now;
     this.#story = new Story(agenda);
@@ -161,15 +141,18 @@ class Life {
   async run(): Promise<void> {
     this.#case = checkCase(await this.#plan.setup(this.#world.sim));
     for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
-    this.#start();
+    this.#starter.begin(this.#case.input);
     this.#planHarm();
     await this.#untilOver();
-    if (this.#refused !== null) throw this.#refused.error;
+    if (this.#starter.refusal !== null) throw this.#starter.refusal.error;
     // Late requests may still be on their way, and must change nothing.
     const isLate = this.#nemesis.happened.some(({ fault }) => fault === "late-request" || fault === "repeated-request");
     if (this.#failure === null && isLate) await this.#simulation.run(LATE_MS);
     this.#world.end();
-    if (this.#failure === null) await this.#judge();
+    if (this.#failure !== null) return;
+    const { failure, status } = await judge(this.#simulation, this.#runId, this.#case);
+    this.#failure = failure;
+    this.#status = status;
   }
 
   async #untilOver(): Promise<void> {
@@ -188,8 +171,8 @@ class Life {
 
   #isOver(): boolean {
     const { checker } = this.#simulation;
-    if (this.#failure !== null || this.#refused !== null) return true;
-    return this.#isAcknowledged && checker.ended + checker.poisoned.size === checker.runIds.length;
+    if (this.#failure !== null || this.#starter.refusal !== null) return true;
+    return this.#starter.isAcknowledged && checker.ended + checker.poisoned.size === checker.runIds.length;
   }
 
   #isStalled(): boolean {
@@ -283,39 +266,15 @@ class Life {
     if (row?.status !== "waiting" || row.owner !== null || row.availableAt !== until || ms <= 0) return;
     if (this.#isDozing || this.#isOver()) return;
     this.#isDozing = true;
+    this.#starter.pause();
     this.#story.tell(null, "all processes are stopped while the run sleeps");
     for (const { proc } of alive) this.#simulation.crash(proc);
     agenda.after(ms, () => {
       this.#isDozing = false;
       this.#writtenAt = agenda.now;
       for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
-      this.#start();
+      this.#starter.resume();
     });
-  }
-
-  // ---- The start ----
-
-  /** Tries until it is told that the run is durable. */
-  #start(): void {
-    const { agenda, alive, prng } = this.#simulation;
-    if (this.#isAcknowledged || this.#refused !== null || this.#isDozing) return;
-    const up = alive.filter(({ engine, proc }) => engine !== null && !proc.isPaused);
-    agenda.after(up.length === 0 ? 10 : INSIST_MS, () => this.#start());
-    if (up.length === 0) return;
-    const { engine, proc } = prng.stream(`start/${agenda.count}`).pick(up);
-    (engine as Engine).start(this.#workflow.name, this.#case.input, { idempotencyKey: START_KEY }).then(
-      ({ id }) => {
-        if (proc.isDead || this.#isAcknowledged) return;
-        this.#isAcknowledged = true;
-        this.#runId = id;
-        this.#simulation.checker.startAcknowledged(id);
-      },
-      (error: unknown) => {
-        // A database that cannot now can later: whoever starts the run asks again. Anything else is told.
-        const isStore = isVarveError(error) && error.code.startsWith("STORE_");
-        if (!isStore && !proc.isDead) this.#refused = { error };
-      },
-    );
   }
 
   // ---- What reaches the log ----
@@ -361,45 +320,6 @@ class Life {
   }
 
   // ---- The end ----
-
-  async #judge(): Promise<void> {
-    const { checker, truth } = this.#simulation;
-    await checker.finish();
-    const [broken] = checker.failures;
-    if (broken !== undefined) {
-      const { predicate, what } = broken;
-      this.#failure = {
-        kind: `promise ${predicate}`,
-        what: `Varve broke a promise of its own, which is a bug of Varve: please report it (${predicate}: ${what})`,
-      };
-      return;
-    }
-    const row = this.#runId === null ? null : await truth.getRun(this.#runId);
-    // Parked because its processes kept dying: that is what the engine promises, and says nothing of the workflow.
-    if (row === null || !isTerminalStatus(row.status)) return;
-    const { status, output, error } = runInfo(row);
-    this.#status = status as SimulatedRun["status"];
-    const history = checker.history(row.id).map(parseEvent);
-    this.#failure = await this.#verdict({ id: row.id, status: this.#status, output, error, history });
-  }
-
-  async #verdict(run: SimulatedRun): Promise<LifeFailure | null> {
-    const { check } = this.#case;
-    const code = (run.error as { code?: string } | undefined)?.code;
-    if (code !== undefined && UNREPLAYABLE.has(code)) {
-      return { kind: code, what: `the run failed with ${code}: ${run.error?.message}`, cause: run.error };
-    }
-    if (check === undefined) {
-      if (run.status === "completed") return null;
-      return { kind: "incomplete", what: `the run is ${run.status}: ${String(run.error)}`, cause: run.error };
-    }
-    try {
-      await check(run as SimulatedRun<never>);
-      return null;
-    } catch (error) {
-      return { kind: "check", what: `check threw ${String(error)}`, cause: error };
-    }
-  }
 
   report(): LifeReport {
     const { checker, agenda, trace } = this.#simulation;
