@@ -23,6 +23,8 @@ export class Agenda {
   readonly #heap: Task[] = [];
   #now: number;
   #numbers = 0;
+  /** In whose name the present task runs, down to its last microtask (I1); null: nobody's, such as the log's. */
+  actor: unknown = null;
 
   /** @param now milliseconds since the epoch */
   constructor(now: number, ties: Prng) {
@@ -60,6 +62,7 @@ export class Agenda {
       if (first === undefined || first.at > until) return false;
       this.#take();
       this.#now = first.at;
+      this.actor = null;
       // A macrotask is half the price of a task, and what did nothing has left no microtasks.
       if (first.run() !== false) await macrotask();
     }
@@ -110,4 +113,5 @@ export class Agenda {
   }
 }
 
-const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
+/** Resolves when every microtask that is queued now, and those that they queue, have run. */
+export const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));

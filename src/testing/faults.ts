@@ -40,7 +40,10 @@ export const FAULT_KINDS_OF_A_FILE = [
   "crash-at-reply",
 ] as const;
 
-export type FaultKind = (typeof FAULT_KINDS)[number];
+export type FaultKind =
+  | (typeof FAULT_KINDS)[number]
+  /** It has its effect, and the answer takes seconds. In no swarm: seeds go on to mean what they meant. */
+  | "slow-reply";
 
 /** How often each kind happens: a probability a call. */
 export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;
@@ -59,6 +62,8 @@ export interface FaultOptions {
   readonly without?: ReadonlySet<string>;
   /** The only call that fails, and how: for lanes that try each call in turn. */
   readonly only?: Fault;
+  /** Has the last word on a fault that would happen. */
+  readonly mayHappen?: (fault: Fault) => boolean;
 }
 
 export class Faults {
@@ -104,6 +109,7 @@ export class Faults {
     const id = `${place}/${count}`;
     const kind = this.#options.only === undefined ? this.#drawn(id, site) : this.#chosen(id);
     if (kind === null || this.#options.without?.has(id) === true) return null;
+    if (this.#options.mayHappen?.({ id, kind }) === false) return null;
     this.#happened.push({ id, kind });
     return kind;
   }

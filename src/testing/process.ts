@@ -87,8 +87,11 @@ export class SimulatedProcess {
 
   #run(fn: TaskBody): unknown {
     if (this.#isDead) return false;
-    if (!this.isPaused) return fn();
-    this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
-    return false;
+    if (this.isPaused) {
+      this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
+      return false;
+    }
+    this.#agenda.actor = this;
+    return fn();
   }
 }

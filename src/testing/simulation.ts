@@ -36,6 +36,12 @@ export interface SimulationOptions {
   readonly store?: (clock: { now(): number }) => LogStore;
   /** Keeps the lines of the trace, not their hash alone. @default false */
   readonly keepTrace?: boolean;
+  /** Has the last word on a fault on the way to the log. */
+  readonly mayHappen?: (fault: Fault) => boolean;
+  /** A call had its effect on the log. */
+  readonly happened?: (effect: Effect) => void;
+  /** A process is dead. `error`: what it exited with; null: it was killed. */
+  readonly died?: (proc: SimulatedProcess, error: unknown) => void;
 }
 
 /** What an engine of a process is made of. */
@@ -89,12 +95,13 @@ export class Simulation {
     this.#options = options;
     this.prng = new Prng(options.seed);
     this.agenda = new Agenda(EPOCH_MS, this.prng.stream("ties"));
-    const { seed, faults: rates = {}, without, only } = options;
+    const { seed, faults: rates = {}, without, only, mayHappen } = options;
     this.faults = new Faults({
       seed,
       rates,
       ...(without === undefined ? {} : { without }),
       ...(only === undefined ? {} : { only }),
+      ...(mayHappen === undefined ? {} : { mayHappen }),
     });
     const clock = { now: () => this.agenda.now };
     this.truth = (options.store ?? memoryStore)(clock);
@@ -151,6 +158,7 @@ export class Simulation {
       // As a process that cannot reach its database exits: whoever watches over it starts another.
       this.trace.add(this.agenda.now, `${proc.name} exits: ${String(error)}`);
       proc.crash();
+      this.#options.died?.(proc, error);
     }
   }
 
@@ -167,12 +175,14 @@ export class Simulation {
     this.trace.add(this.agenda.now, `${proc.name} dies`);
     proc.crash();
     this.checker.died(proc);
+    this.#options.died?.(proc, null);
   }
 
   #happened(effect: Effect): void {
     const { proc, site, args } = effect;
     this.trace.add(this.agenda.now, `${proc.name} ${site} ${site === "append" ? appendText(args[0] as LogWrite) : ""}`);
     this.checker.happened(effect);
+    this.#options.happened?.(effect);
   }
 
   /** Runs until `isOver`, or for `ms` at most. Returns whether `isOver` became true. */

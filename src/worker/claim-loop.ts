@@ -198,14 +198,11 @@ export class ClaimLoop {
 
   async #claim(limit: number, alone: boolean): Promise<ClaimVerdict> {
     const { programs } = this.#options;
+    const worker = this.#claimant.id;
     try {
-      const verdict = await this.#store.claim({
-        worker: this.#claimant.id,
-        turn: ++this.#turn,
-        programs,
-        limit,
-        alone,
-      });
+      const verdict = await this.#store.claim({ worker, turn: ++this.#turn, programs, limit, alone });
+      // The lease may have been lost meanwhile: then these claims are a dead worker's, and whoever lives may take them.
+      if (worker !== this.#claimant.id) return { ...verdict, claims: [] };
       // Something on the way has sent it twice, and this is the answer to the second.
       if (verdict.isVoid) this.#inDoubt = true;
       return verdict;

@@ -410,7 +410,10 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const [early, late] = [turn(), turn()];
       const request = { worker: "w1", programs: [PROGRAM], limit: 1, alone: false };
       const first = await pending();
-      expect(await store.claim({ ...request, turn: late })).toMatchObject({ isVoid: false, claims: [{ runId: first }] });
+      expect(await store.claim({ ...request, turn: late })).toMatchObject({
+        isVoid: false,
+        claims: [{ runId: first }],
+      });
       const second = await pending();
       expect(await store.claim({ ...request, turn: late })).toMatchObject({ isVoid: true, claims: [] });
       expect(await store.claim({ ...request, turn: early })).toMatchObject({ isVoid: true, claims: [] });
