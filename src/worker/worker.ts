@@ -24,7 +24,7 @@ import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
 import { Notices } from "./notices.ts";
-import { programKey, WORKER_DEFAULTS, type WorkerOptions, type WorkerParts } from "./options.ts";
+import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
@@ -68,7 +68,7 @@ export class Worker implements Host<Execution>, Claimant {
   constructor(parts: WorkerParts, options: WorkerOptions = {}, budget: { readonly ms: number } | null = null) {
     const { store, ports, programs } = parts;
     this.#parts = parts;
-    this.#options = { ...WORKER_DEFAULTS, ...options };
+    this.#options = checkWorkerOptions(options);
     this.#programs = [...programs.values()].map(({ workflow, version }) => ({ workflow, version }));
     this.#newId = idSource("w", ports);
     this.#id = this.#incarnation();
