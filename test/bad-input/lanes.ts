@@ -1,0 +1,14 @@
+/** All lanes of bad input, by name. */
+import { eventRows } from "./event-rows.ts";
+import type { Property } from "./lane.ts";
+
+const LANES: Readonly<Record<string, readonly Property[]>> = {
+  "rows of events": eventRows,
+};
+
+/** The lanes with `factor` times as many inputs: 1 in `npm test`, more where time is no matter. */
+export function lanes(factor = 1): Readonly<Record<string, readonly Property[]>> {
+  const longer = (properties: readonly Property[]) =>
+    properties.map((property) => ({ ...property, runs: Math.ceil(property.runs * factor) }));
+  return Object.fromEntries(Object.entries(LANES).map(([name, properties]) => [name, longer(properties)]));
+}
