@@ -1,8 +1,10 @@
 /** All lanes of bad input, by name. */
 import { eventRows } from "./event-rows.ts";
+import { http } from "./http.ts";
 import type { Property } from "./lane.ts";
 
 const LANES: Readonly<Record<string, readonly Property[]>> = {
+  "HTTP requests": http,
   "rows of events": eventRows,
 };
 

@@ -21,16 +21,25 @@ export const silent: Logger = { log: () => {} };
 /** A foreign connection to a file. */
 export interface Watch {
   readonly client: Client;
-  /** A number that another connection's commit changes, and nothing else does. */
-  version(): Promise<number>;
+  /** How much of everything there is: whoever adds, changes or takes away a row of another than a worker's changes it. */
+  content(): Promise<string>;
   close(): void;
 }
+
+const CONTENT = `
+SELECT (SELECT max(position) || ' ' || count(*) FROM events) AS events,
+  (SELECT json_group_array(json_array(id, status, head, epoch, available_at)) FROM (
+    SELECT * FROM runs ORDER BY id DESC LIMIT 20)) AS newest,
+  (SELECT json_array(count(*), total(head), total(epoch), total(available_at), total(length(result))) FROM runs) AS runs,
+  (SELECT max(id) || ' ' || count(*) FROM inbox) AS inbox,
+  (SELECT count(*) || ' ' || total(length(body)) FROM deliveries) AS deliveries,
+  (SELECT json_group_array(json_array(id, hash, scopes, revoked_at)) FROM api_keys) AS keys`;
 
 export function watch(path: string): Watch {
   const client = createClient({ url: `file:${path}`, concurrency: 1 });
   return {
     client,
-    version: async () => Number((await client.execute("PRAGMA data_version")).rows[0]?.data_version),
+    content: async () => JSON.stringify((await client.execute(CONTENT)).rows[0]),
     close: () => client.close(),
   };
 }

@@ -303,10 +303,10 @@ describe("replay", () => {
 });
 
 describe("a row that somebody damaged", () => {
-  const place = (seq: number, change: (row: EventRow) => EventRow) => (rows: EventRow[]) =>
+  const place = (seq: number, change: (row: EventRow) => EventRow) => (rows: readonly EventRow[]) =>
     rows.map((row) => (row.seq === seq ? change(row) : row));
   const corrupt = new StoreError("STORE_CORRUPT", "an integer that no number holds", { retry: false });
-  const damages: Record<string, readonly [code: string, damage: (rows: EventRow[]) => EventRow[]]> = {
+  const damages: Record<string, readonly [code: string, damage: (rows: readonly EventRow[]) => EventRow[]]> = {
     "an input that cannot be decoded": [
       "EVENT_UNREADABLE",
       place(1, (row) => ({ ...row, data: `{"workflow":"flow","version":"1","input":{"value":5,"meta":"x"}}` })),
@@ -341,11 +341,11 @@ describe("a row that somebody damaged", () => {
     const runs = [await first.start("flow", 1), await first.start("flow", 2), await first.start("flow", 3)];
     await lab.settle();
     first.kill();
-    const [, damagedRun] = runs as [RunHandle, RunHandle, RunHandle];
+    const damagedRun = runs[1] as RunHandle;
     const load = lab.store.load.bind(lab.store);
     lab.store.load = async (claims) => {
       const rows = await load(claims);
-      return new Map([...rows].map(([id, events]) => [id, id === damagedRun.id ? damage(events) : events]));
+      return new Map([...rows].map(([id, events]) => [id, id === damagedRun.id ? damage(events) : [...events]]));
     };
     const before = await lab.story(damagedRun.id);
     lab.clock.advance(LEASE_MS + 3_600_000);
