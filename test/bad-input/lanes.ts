@@ -2,9 +2,13 @@
 import { eventRows } from "./event-rows.ts";
 import { http } from "./http.ts";
 import type { Property } from "./lane.ts";
+import { storedValues } from "./stored-values.ts";
+import { webhooks } from "./webhooks.ts";
 
 const LANES: Readonly<Record<string, readonly Property[]>> = {
   "HTTP requests": http,
+  webhooks,
+  values: storedValues,
   "rows of events": eventRows,
 };
 
