@@ -7,7 +7,7 @@ import * as errors from "../kernel/errors.ts";
 import { parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
-import { invalidOption } from "../kernel/options.ts";
+import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkName } from "../kernel/text.ts";
@@ -30,6 +30,7 @@ import { runInfo } from "./run-info.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import {
+  checkTags,
   createdEvent,
   encodeInput,
   isSameInput,
@@ -64,6 +65,11 @@ const BUDGET_MS_MAX = 3_600_000;
 
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
+
+const HISTORY_RANGES = {
+  afterSeq: [0, Number.MAX_SAFE_INTEGER],
+  limit: [0, Number.MAX_SAFE_INTEGER],
+} as const;
 
 /**
  * An engine of its parts.
@@ -227,7 +233,8 @@ class EngineOfParts implements api.Engine, HandleHost {
     options: { readonly afterSeq?: number; readonly limit?: number } = {},
   ): Promise<RunEvent[]> {
     this.#checkOpen();
-    const { afterSeq = 0, limit = this.#limits.historyEventsMax * 2 } = options;
+    const defaults = { afterSeq: 0, limit: this.#limits.historyEventsMax * 2 };
+    const { afterSeq, limit } = checkNumbers("history", options, defaults, HISTORY_RANGES);
     const events: RunEvent[] = [];
     while (events.length < limit) {
       const after = events.at(-1)?.seq ?? afterSeq;
@@ -450,13 +457,19 @@ function checkLimit(limit: number = PAGE_DEFAULT): number {
 function filterOf(options: api.ListOptions): RunFilter {
   const { workflow, status, tags, idempotencyKey, createdFrom, createdBefore } = options;
   return {
-    ...(workflow === undefined ? {} : { workflow }),
-    ...(status === undefined ? {} : { status: (typeof status === "string" ? [status] : status).map(checkStatus) }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(createdFrom === undefined ? {} : { createdFrom: Number(createdFrom) }),
-    ...(createdBefore === undefined ? {} : { createdBefore: Number(createdBefore) }),
+    ...(workflow === undefined ? {} : { workflow: checkName("the name of a workflow", workflow) }),
+    ...(status === undefined ? {} : { status: [status].flat().map(checkStatus) }),
+    ...(tags === undefined ? {} : { tags: checkTags(tags) }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey: checkName("the idempotency key", idempotencyKey) }),
+    ...(createdFrom === undefined ? {} : { createdFrom: checkInstant("createdFrom", createdFrom) }),
+    ...(createdBefore === undefined ? {} : { createdBefore: checkInstant("createdBefore", createdBefore) }),
   };
+}
+
+function checkInstant(what: string, instant: Date | number): number {
+  const ms = typeof instant === "number" ? instant : instant instanceof Date ? instant.getTime() : Number.NaN;
+  if (Number.isFinite(ms)) return ms;
+  throw invalidOption(what, "a Date, or milliseconds since the epoch", instant);
 }
 
 function checkStatus(status: RunStatus): RunStatus {

@@ -4,6 +4,7 @@ import { workflow } from "varve";
 import { createEngine, type EngineOptions } from "varve/node";
 import { describe, expect, it } from "vitest";
 import type { WorkerOptions } from "../../src/worker/options.ts";
+import type { Engine } from "../../src/engine/api.ts";
 import { newFolder, rejection } from "../log/open.ts";
 import { openLab } from "../support/lab.ts";
 
@@ -57,5 +58,28 @@ describe("an option of an engine", () => {
     const error = await rejection(createEngine({ ...good, ...wrong[what] }));
     expect(error).toMatchObject({ code: "OPTION_INVALID", facts: { what } });
     await (await createEngine(good)).close();
+  });
+});
+
+describe("an option of a call", () => {
+  const wrong: { readonly [what: string]: (engine: Engine) => Promise<unknown> } = {
+    createdFrom: (engine) => engine.list({ createdFrom: Number.NaN }),
+    createdBefore: (engine) => engine.list({ createdBefore: "2027" as never }),
+    tags: (engine) => engine.list({ tags: null as never }),
+    "history.limit": (engine) => engine.history("run_x", { limit: -1 }),
+    "history.afterSeq": (engine) => engine.history("run_x", { afterSeq: 0.5 }),
+    scopes: (engine) => engine.keys.create({ name: "ci" } as never),
+  };
+  it.each(Object.keys(wrong))("%s is refused by its name", async (what) => {
+    const engine = await openLab().engine({ workflows: [one], worker: false });
+    const error = await rejection((wrong[what] as (engine: Engine) => Promise<unknown>)(engine));
+    expect(error).toMatchObject({ code: "OPTION_INVALID", facts: { what } });
+  });
+
+  it("that is a text which the log cannot hold is refused in a list as in a start", async () => {
+    const engine = await openLab().engine({ workflows: [one], worker: false });
+    for (const options of [{ workflow: "\ud800" }, { idempotencyKey: "" }, { tags: { a: "\0" } }]) {
+      expect(await rejection(engine.list(options))).toMatchObject({ code: "NAME_INVALID" });
+    }
   });
 });
