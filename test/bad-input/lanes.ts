@@ -2,6 +2,7 @@
 import { eventRows } from "./event-rows.ts";
 import { http } from "./http.ts";
 import type { Property } from "./lane.ts";
+import { options } from "./options.ts";
 import { storedValues } from "./stored-values.ts";
 import { webhooks } from "./webhooks.ts";
 
@@ -9,6 +10,7 @@ const LANES: Readonly<Record<string, readonly Property[]>> = {
   "HTTP requests": http,
   webhooks,
   values: storedValues,
+  options,
   "rows of events": eventRows,
 };
 
