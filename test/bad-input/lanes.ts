@@ -1,4 +1,5 @@
 /** All lanes of bad input, by name. */
+import { commandLine } from "./command-line.ts";
 import { eventRows } from "./event-rows.ts";
 import { http } from "./http.ts";
 import type { Property } from "./lane.ts";
@@ -11,6 +12,7 @@ const LANES: Readonly<Record<string, readonly Property[]>> = {
   webhooks,
   values: storedValues,
   options,
+  "the command line": commandLine,
   "rows of events": eventRows,
 };
 
