@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Hono } from "hono";
-import { github, type Hook, webhook, workflow } from "varve";
+import { github, type Hook, type Workflow, webhook, workflow } from "varve";
 import { type AppOptions, createApp } from "varve/http";
 import { createEngine, type EngineOptions } from "varve/node";
 import { onTestFinished } from "vitest";
@@ -30,7 +30,8 @@ export interface Secured {
   token(...scopes: ApiScope[]): Promise<string>;
 }
 
-export interface SecuredOptions extends Partial<Omit<EngineOptions, "db" | "logger">> {
+export interface SecuredOptions extends Partial<Omit<EngineOptions, "db" | "logger" | "workflows">> {
+  readonly workflows?: readonly Workflow<never, unknown, never>[];
   readonly hooks?: readonly Hook[];
   readonly app?: AppOptions;
 }
@@ -44,7 +45,8 @@ export async function openSecured({ app: appOptions, ...options }: SecuredOption
     log: (level: LogLine["level"], message: string, fields: LogLine["fields"]) =>
       void lines.push({ level, message, fields }),
   };
-  const engine = await createEngine({ workflows: [echo], hooks: [hubHook], ...options, db: `file:${path}`, logger });
+  const all = { workflows: [echo], hooks: [hubHook], ...options, db: `file:${path}`, logger };
+  const engine = await createEngine(all as EngineOptions);
   const file = watch(path);
   onTestFinished(async () => {
     file.close();
