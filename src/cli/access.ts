@@ -8,6 +8,7 @@ import type { Client } from "../client/client.ts";
 import type { Engine } from "../engine/api.ts";
 import { DatabaseOwnedError, isVarveError, type VarveError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/ports.ts";
+import { shownAddress } from "../kernel/text.ts";
 import type { Reader } from "../runtime/read-only.ts";
 import type { Loaded } from "./load.ts";
 import { liveOwner } from "./owner-record.ts";
@@ -27,7 +28,7 @@ export async function openForReading(target: Target): Promise<Access<Reader>> {
   if (server !== null) return server;
   const { openReadOnly } = await import("../runtime/read-only.ts");
   const { engine, close } = await openReadOnly(readOptions(target));
-  return { engine, via: target.db, close };
+  return { engine, via: shownAddress(target.db), close };
 }
 
 /** The server that is named, or that owns the file; null: there is none. */

@@ -1,6 +1,7 @@
 /** `varve db migrate|status|verify` */
 import type { Command } from "commander";
 import { RUN_STATUSES } from "../kernel/state.ts";
+import { shownAddress } from "../kernel/text.ts";
 import type { DatabaseFacts } from "../runtime/read-only.ts";
 import { openEngine, readOptions } from "./access.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -42,9 +43,9 @@ async function migrateDatabase({ output, target }: Call<object>): Promise<number
   await (await openEngine(target, { works: false })).close();
   const migrations = await appliedMigrations(target);
   const applied = migrations.map(({ name }) => name).filter((name) => !before.has(name));
-  if (output.json) output.document({ db: target.db, applied, migrations });
-  else if (applied.length === 0) output.line(`${target.db} is up to date`);
-  else output.line(`${target.db}: applied ${applied.join(", ")}`);
+  if (output.json) output.document({ db: shownAddress(target.db), applied, migrations });
+  else if (applied.length === 0) output.line(`${shownAddress(target.db)} is up to date`);
+  else output.line(`${shownAddress(target.db)}: applied ${applied.join(", ")}`);
   return EXIT.ok;
 }
 
@@ -64,14 +65,14 @@ async function showStatus({ output, target }: Call<object>): Promise<number> {
   await reader?.close();
   const owner = await ownerOf(target);
   if (output.json) {
-    output.document({ db: target.db, ...facts, isCurrent, owner, log });
+    output.document({ db: shownAddress(target.db), ...facts, isCurrent, owner, log });
     return EXIT.ok;
   }
   const pending = facts.migrations.filter(({ appliedAt }) => appliedAt === null).map(({ name }) => name);
   const server =
     owner.server === null ? "by a process that serves no HTTP" : `by ${owner.server.url}, pid ${owner.server.pid}`;
   const lines: [string, string][] = [
-    ["database", target.db],
+    ["database", shownAddress(target.db)],
     ["sqlite", facts.sqliteVersion ?? ""],
     ["journal", facts.journalMode ?? ""],
     ["size", facts.bytes === null ? "" : bytesText(facts.bytes)],

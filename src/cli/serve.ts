@@ -4,6 +4,7 @@ import { getConnInfo } from "@hono/node-server/conninfo";
 import { type Command, Option } from "commander";
 import type { Engine } from "../engine/api.ts";
 import { DefinitionError } from "../kernel/errors.ts";
+import { shownAddress } from "../kernel/text.ts";
 import { openEngine } from "./access.ts";
 import { durationArgument, integerArgument } from "./arguments.ts";
 import { type DevLine, DevParent } from "./dev-protocol.ts";
@@ -77,8 +78,8 @@ async function serve(call: Call<ServeOptions>, modules: readonly string[]): Prom
   try {
     const server = await listen(engine, call);
     const { url } = server;
-    if (output.json) output.document({ url, db: target.db, ...namesOf(loaded), pid: process.pid });
-    else if (dev === null || dev.isFirst) introduce(output, url, target.db, loaded);
+    if (output.json) output.document({ url, db: shownAddress(target.db), ...namesOf(loaded), pid: process.pid });
+    else if (dev === null || dev.isFirst) introduce(output, url, shownAddress(target.db), loaded);
     dev?.tell({ told: "listening", port: server.port });
     await aborted(stop.signal);
     if (dev === null) output.note("stopping: steps may end, a second signal does not wait");

@@ -14,9 +14,10 @@ import { encodePayload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, TimeoutError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
+import { invalidOption } from "../kernel/options.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkName, shownAddress } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun, outputOf } from "./decode-run.ts";
 import { API_PATH, RUNS_PATH, runPath } from "./paths.ts";
@@ -60,9 +61,13 @@ const HISTORY_PAGE = 500;
 /**
  * A client of its parts.
  *
- * @throws DefinitionError `URL_INVALID`
+ * @throws DefinitionError `URL_INVALID`, `OPTION_INVALID`
  */
 export function createClientOf({ url, key, fetch, clock }: ClientParts): Client {
+  // The platform's error of a header that cannot be sent shows the key.
+  if (key !== undefined && !/^[\x21-\x7e]*$/.test(key.trim())) {
+    throw invalidOption("key", "a key of the server, on one line and without spaces", null);
+  }
   return new HttpClient({ url: checkUrl(url), key, fetch, clock });
 }
 
@@ -219,12 +224,12 @@ function queryOf({ status, tags = {}, createdFrom, createdBefore, ...plain }: Li
 
 function checkUrl(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.search === "" && parsed.hash === "") {
-    return url.replace(/\/+$/, "");
-  }
+  const isPlain = parsed !== null && `${parsed.search}${parsed.hash}${parsed.username}${parsed.password}` === "";
+  if (isPlain && /^https?:$/.test(parsed.protocol)) return url.replace(/\/+$/, "");
+  const shown = shownAddress(String(url));
   throw new DefinitionError(
     "URL_INVALID",
-    `expected the address of a Varve server such as http://127.0.0.1:8787, but found ${JSON.stringify(url)}`,
-    { url },
+    `expected the address of a Varve server such as http://127.0.0.1:8787, but found ${JSON.stringify(shown)}`,
+    { url: shown },
   );
 }

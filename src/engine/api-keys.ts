@@ -9,6 +9,7 @@
  */
 import { sha256Hex } from "../kernel/derive.ts";
 import * as errors from "../kernel/errors.ts";
+import { invalidOption } from "../kernel/options.ts";
 import type { Clock, Random } from "../kernel/ports.ts";
 import { checkName } from "../kernel/text.ts";
 import type { ApiKeyRow, LogStore } from "../log/port.ts";
@@ -80,7 +81,7 @@ export class ApiKeyRing implements ApiKeys {
   }
 
   async revoke(id: string): Promise<ApiKey> {
-    const row = (await this.#rows(0)).get(id);
+    const row = (await this.#rows(0)).get(checkName("the id of an API key", id));
     if (row === undefined) {
       throw new errors.NotFoundError("API_KEY_NOT_FOUND", `expected an API key with the id ${JSON.stringify(id)}`, {
         id,
@@ -115,6 +116,7 @@ export class ApiKeyRing implements ApiKeys {
 }
 
 function checkScopes(scopes: readonly string[]): ApiScope[] {
+  if (!Array.isArray(scopes)) throw invalidOption("scopes", "a list of scopes", scopes);
   const unknown = scopes.find((scope) => !API_SCOPES.includes(scope as ApiScope));
   if (scopes.length > 0 && unknown === undefined) return API_SCOPES.filter((scope) => scopes.includes(scope));
   throw new errors.DefinitionError(

@@ -6,7 +6,8 @@ import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
-import { DEFAULT_LIMITS, type Limits } from "../kernel/limits.ts";
+import { checkLimits, type Limits } from "../kernel/limits.ts";
+import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkName } from "../kernel/text.ts";
@@ -29,6 +30,7 @@ import { runInfo } from "./run-info.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import {
+  checkTags,
   createdEvent,
   encodeInput,
   isSameInput,
@@ -58,8 +60,16 @@ const CLOSE_MS = 10_000;
 /** A tick's lease outlasts its budget by so much, for the last write. No body outlasts the budget. */
 const TICK_LEASE_MARGIN_MS = 2_000;
 
+/** The longest budget of a tick: the time for which nobody else can take what it left behind. */
+const BUDGET_MS_MAX = 3_600_000;
+
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
+
+const HISTORY_RANGES = {
+  afterSeq: [0, Number.MAX_SAFE_INTEGER],
+  limit: [0, Number.MAX_SAFE_INTEGER],
+} as const;
 
 /**
  * An engine of its parts.
@@ -67,6 +77,8 @@ const PAGE_MAX = 500;
  * @throws DefinitionError for a workflow or hook that cannot be served
  */
 export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
+  const { logger } = parts.ports;
+  if (typeof logger?.log !== "function") throw invalidOption("logger", "an object with a function log", logger);
   const engine = new EngineOfParts(parts);
   // A hook that cannot verify anything must not be served: it fails here, not at its first request.
   for (const hook of parts.hooks ?? []) await hook.scheme.check();
@@ -101,7 +113,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { store, ports } = parts;
     this.store = store;
     this.#ports = ports;
-    this.#limits = { ...DEFAULT_LIMITS, ...parts.limits };
+    this.#limits = checkLimits(parts.limits ?? {});
     this.#env = parts.env;
     this.#asked = parts.asked;
     this.#bus = new Bus(ports.logger);
@@ -221,7 +233,8 @@ class EngineOfParts implements api.Engine, HandleHost {
     options: { readonly afterSeq?: number; readonly limit?: number } = {},
   ): Promise<RunEvent[]> {
     this.#checkOpen();
-    const { afterSeq = 0, limit = this.#limits.historyEventsMax * 2 } = options;
+    const defaults = { afterSeq: 0, limit: this.#limits.historyEventsMax * 2 };
+    const { afterSeq, limit } = checkNumbers("history", options, defaults, HISTORY_RANGES);
     const events: RunEvent[] = [];
     while (events.length < limit) {
       const after = events.at(-1)?.seq ?? afterSeq;
@@ -327,10 +340,13 @@ class EngineOfParts implements api.Engine, HandleHost {
   async tick(options: { readonly budgetMs: number }): Promise<api.TickResult> {
     this.#checkOpen();
     const { budgetMs } = options;
-    if (!(budgetMs > 0))
-      throw new errors.DefinitionError("BUDGET_INVALID", `expected budgetMs above 0, but found ${String(budgetMs)}`);
+    if (!(budgetMs > 0 && budgetMs <= BUDGET_MS_MAX))
+      throw new errors.DefinitionError(
+        "BUDGET_INVALID",
+        `expected budgetMs above 0 and at most ${BUDGET_MS_MAX}, but found ${String(budgetMs)}`,
+      );
     await this.#releaseStuck();
-    const leaseMs = budgetMs + TICK_LEASE_MARGIN_MS;
+    const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const worker = new Worker(this.#workerParts(this.#openSession()), { leaseMs }, { ms: budgetMs });
     return await worker.tick();
   }
@@ -385,6 +401,7 @@ class EngineOfParts implements api.Engine, HandleHost {
 }
 
 function programsOf(workflows: EngineParts["workflows"]): Map<string, Program> {
+  if (!Array.isArray(workflows)) throw invalidOption("workflows", "a list of workflows", workflows);
   const programs = new Map<string, Program>();
   for (const definition of workflows) {
     if (!isWorkflow(definition)) {
@@ -413,6 +430,7 @@ function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef>
 }
 
 function hooksOf(hooks: readonly Hook[]): Map<string, Hook> {
+  if (!Array.isArray(hooks)) throw invalidOption("hooks", "a list of hooks", hooks);
   const byName = new Map<string, Hook>();
   for (const hook of hooks) {
     if (!isHook(hook) || byName.has(hook.name)) {
@@ -439,13 +457,19 @@ function checkLimit(limit: number = PAGE_DEFAULT): number {
 function filterOf(options: api.ListOptions): RunFilter {
   const { workflow, status, tags, idempotencyKey, createdFrom, createdBefore } = options;
   return {
-    ...(workflow === undefined ? {} : { workflow }),
-    ...(status === undefined ? {} : { status: (typeof status === "string" ? [status] : status).map(checkStatus) }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(createdFrom === undefined ? {} : { createdFrom: Number(createdFrom) }),
-    ...(createdBefore === undefined ? {} : { createdBefore: Number(createdBefore) }),
+    ...(workflow === undefined ? {} : { workflow: checkName("the name of a workflow", workflow) }),
+    ...(status === undefined ? {} : { status: [status].flat().map(checkStatus) }),
+    ...(tags === undefined ? {} : { tags: checkTags(tags) }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey: checkName("the idempotency key", idempotencyKey) }),
+    ...(createdFrom === undefined ? {} : { createdFrom: checkInstant("createdFrom", createdFrom) }),
+    ...(createdBefore === undefined ? {} : { createdBefore: checkInstant("createdBefore", createdBefore) }),
   };
+}
+
+function checkInstant(what: string, instant: Date | number): number {
+  const ms = typeof instant === "number" ? instant : instant instanceof Date ? instant.getTime() : Number.NaN;
+  if (Number.isFinite(ms)) return ms;
+  throw invalidOption(what, "a Date, or milliseconds since the epoch", instant);
 }
 
 function checkStatus(status: RunStatus): RunStatus {

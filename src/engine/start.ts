@@ -4,6 +4,7 @@ import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { dataText, type EventData, type EventOf, FORMAT_VERSION, type Tags } from "../kernel/events.ts";
 import type { Json } from "../kernel/json.ts";
+import { invalidOption } from "../kernel/options.ts";
 import { checkName } from "../kernel/text.ts";
 import type { DeliveryRow, RunAppend, RunStart } from "../log/port.ts";
 import type { Source } from "../worker/writer.ts";
@@ -64,7 +65,13 @@ export function prepareStart(
 
 const NO_TAGS: Tags = {};
 
-function checkTags(tags: Tags): Tags {
+/**
+ * Checks the names and values of tags.
+ *
+ * @throws DefinitionError `NAME_INVALID`, `OPTION_INVALID`; LimitError `TAGS_LIMIT`
+ */
+export function checkTags(tags: Tags): Tags {
+  if (typeof tags !== "object" || tags === null) throw invalidOption("tags", "texts by name", tags);
   const entries = Object.entries(tags);
   if (entries.length > TAGS_MAX) {
     throw new errors.LimitError("TAGS_LIMIT", `expected at most ${TAGS_MAX} tags, but found ${entries.length}`, {

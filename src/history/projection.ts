@@ -50,14 +50,19 @@ export class Projection {
       this.#checkScope(event);
       this.state = evolve(this.state, event);
     } catch (error) {
-      this.isReadable = false;
-      this.#differs("event", "an event that can follow", `seq ${row.seq}: ${(error as Error).message}`);
+      this.unreadable(`seq ${row.seq}: ${(error as Error).message}`);
       return false;
     }
     if (isOutcome(event.type) || isTerminal(event.type)) this.#settledEpoch = event.epoch;
     const data = event.type === "timer.armed" ? event.data : NO_DATA;
     this.history.push({ ...event, data } as RunEvent);
     return true;
+  }
+
+  /** Its events cannot be folded any further. */
+  unreadable(found: string): void {
+    this.isReadable = false;
+    this.#differs("event", "an event that can follow", found);
   }
 
   /** The index that lets a reader leave out completed scopes: an event's scope is that of its key. */

@@ -12,6 +12,8 @@
  *
  * It reads while others write: what seems to differ is read again until the row stands still.
  */
+import { isVarveError } from "../kernel/errors.ts";
+import type { EventRow } from "../kernel/events.ts";
 import { type Violation, violations } from "../kernel/invariants.ts";
 import type { Drain } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
@@ -147,11 +149,22 @@ class Verification {
   async #fold(projection: Projection): Promise<void> {
     while (projection.isReadable) {
       const page = { afterSeq: projection.lastSeq, limit: PAGE_EVENTS };
-      const rows = await this.#store.readHistory(projection.runId, page);
+      const rows = await this.#readHistory(projection, page);
       this.#events += rows.length;
       for (const row of rows) if (!projection.add(row)) return;
       if (rows.length < PAGE_EVENTS) return;
       await this.#breathe();
+    }
+  }
+
+  /** A cell that the client cannot read is a finding: the other runs are looked at. */
+  async #readHistory(projection: Projection, page: { afterSeq: number; limit: number }): Promise<EventRow[]> {
+    try {
+      return await this.#store.readHistory(projection.runId, page);
+    } catch (error) {
+      if (!isVarveError(error, "STORE_CORRUPT")) throw error;
+      projection.unreadable(`after seq ${page.afterSeq}: ${error.message}`);
+      return [];
     }
   }
 

@@ -1,5 +1,6 @@
 /** The engine's bounds. Reaching one is a typed outcome, never a loop (rule R9). */
 import { PAYLOAD_BYTES_MAX } from "./codec.ts";
+import { checkNumbers, type Range } from "./options.ts";
 
 export interface Limits {
   /** The largest value that the log takes, bytes. @default 1_048_576 (1 MiB) */
@@ -15,3 +16,19 @@ export const DEFAULT_LIMITS: Limits = {
   historyEventsMax: 51_200,
   historyEventsWarn: 10_240,
 };
+
+/** What they may be. The texts of a value larger than this are longer than a text of JavaScript's can be. */
+const RANGES: Readonly<Record<keyof Limits, Range>> = {
+  payloadBytesMax: [1, 128 * 1_048_576],
+  historyEventsMax: [1, 1_000_000_000],
+  historyEventsWarn: [1, 1_000_000_000],
+};
+
+/**
+ * The limits with their defaults.
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function checkLimits(limits: Partial<Limits>): Limits {
+  return checkNumbers("limits", limits, DEFAULT_LIMITS, RANGES);
+}

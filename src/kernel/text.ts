@@ -39,3 +39,12 @@ export function clipText(text: string, max: number): string {
   const clipped = text.length > max ? `${text.slice(0, max - 1)}…` : text;
   return clipped.toWellFormed();
 }
+
+/**
+ * The address of a database or server as it may be shown: a user and a password are left out, and so is what stands
+ * behind `?` or `#`, where a token may be. A file's path stays whole.
+ */
+export function shownAddress(address: string): string {
+  const cut = address.replace(/([?#]).*$/s, "$1…");
+  return /^file:/i.test(cut) ? cut : cut.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?).*@/is, "$1…@");
+}

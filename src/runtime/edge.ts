@@ -6,7 +6,7 @@ import { createEngineOf } from "../engine/engine.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { Database } from "../log/libsql/database.ts";
-import { filePath } from "../log/libsql/open.ts";
+import { filePath, remoteClient } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import { storePerCall } from "./call-store.ts";
 import { drainInIsolate } from "./drain.ts";
@@ -75,7 +75,9 @@ function openStore({ db: url, authToken }: Pick<EngineOptions, "db" | "authToken
     );
   }
   const config = authToken === undefined ? { url } : { url, authToken };
-  return storePerCall(() => new Database({ client: createClient(config), kind: "remote", name: url, ports }));
+  return storePerCall(
+    () => new Database({ client: remoteClient(createClient, config), kind: "remote", name: url, ports }),
+  );
 }
 
 // biome-ignore lint/suspicious/noConsole: an isolate has no other place for its log lines

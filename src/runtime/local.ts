@@ -64,16 +64,16 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   };
   const work = engine.work.bind(engine);
   engine.work = (working) => work({ label: surroundings.label, ...working });
-  if (options.worker !== false) await engine.work(options.worker);
+  if (options.worker !== false) await closingOnFailure(engine, engine.work(options.worker));
   return engine;
 }
 
-/** A definition that is refused must not leave the file locked. */
-async function closingOnFailure<T>(store: LogStore, promise: Promise<T>): Promise<T> {
+/** A definition or an option that is refused must not leave the file locked, nor keep the process. */
+async function closingOnFailure<T>(opened: Pick<LogStore, "close">, promise: Promise<T>): Promise<T> {
   try {
     return await promise;
   } catch (error) {
-    await store.close();
+    await opened.close();
     throw error;
   }
 }

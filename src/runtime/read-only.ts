@@ -9,6 +9,7 @@ import { createEngineOf } from "../engine/engine.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "../history/verify.ts";
 import { StoreError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
+import { shownAddress } from "../kernel/text.ts";
 import type { Database } from "../log/libsql/database.ts";
 import { isBusy } from "../log/libsql/errors.ts";
 import { type DatabaseFacts, databaseFacts, integrityFaults, type LogFacts, logFacts } from "../log/libsql/inspect.ts";
@@ -125,8 +126,8 @@ function checkSchema(url: string, { migrations }: DatabaseFacts): void {
   const isEmpty = missing.length === migrations.length;
   throw new StoreError(
     isEmpty ? "SCHEMA_MISSING" : "SCHEMA_OLD",
-    `expected ${url} to have the schema of this version of Varve, but found ${isEmpty ? "none" : `no ${missing.join(", ")}`}; \`varve db migrate\` brings it up to date`,
-    { url, missing },
+    `expected ${shownAddress(url)} to have the schema of this version of Varve, but found ${isEmpty ? "none" : `no ${missing.join(", ")}`}; \`varve db migrate\` brings it up to date`,
+    { url: shownAddress(url), missing },
   );
 }
 

@@ -28,7 +28,9 @@ import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.t
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail } from "./mail.ts";
+import { damagedEvent } from "./rebuild.ts";
 import type { Body, BodyOutcome, CallRequest, LogLine, Program, Recorder, RunFacts } from "./recorder.ts";
+
 import { Replay } from "./replay.ts";
 import { type Leave, leavingRow, stayingRow } from "./row.ts";
 import { Scope } from "./scope.ts";
@@ -167,29 +169,43 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   // ---- The worker: claims, mail, the end of its work ----
 
-  /** Begins with the code. `mail` is drained once the log is exhausted. */
+  /**
+   * Begins with the code. `mail` is drained once the log is exhausted.
+   *
+   * @throws StoreError `EVENT_UNREADABLE`
+   */
   begin(mail: readonly InboxRow[], wasStuck: boolean): void {
     this.#mail.add(mail);
-    this.#host.ready(this);
     const untouched = this.head === 1 && this.#journal.state.head === 1;
     if (this.#mail.hasCancel && (untouched || wasStuck)) {
       // Its code has not begun, or cannot be trusted to come this far: it need not be asked.
+      this.#host.ready(this);
       this.#phase = "live";
       this.#drainMail();
       this.#end("run.cancelled", this.#cancelReason());
       return;
     }
+    const input = this.#input();
+    this.#host.ready(this);
     this.#turn = ROOT_SCOPE;
-    this.#runCode().then(
+    this.#runCode(input).then(
       (value) => this.#finished({ kind: "value", value }),
       (error) => this.#finished({ kind: "error", error }),
     );
   }
 
-  /** Not an async function: the code must run up to its first await within this very turn. */
-  #runCode(): Promise<unknown> {
+  #input(): unknown {
     try {
-      return this.#program.run(this, decodePayload(this.#journal.state.input));
+      return decodePayload(this.#journal.state.input);
+    } catch (error) {
+      throw damagedEvent({ runId: this.runId, seq: 1, type: "run.created" }, error);
+    }
+  }
+
+  /** Not an async function: the code must run up to its first await within this very turn. */
+  #runCode(input: unknown): Promise<unknown> {
+    try {
+      return this.#program.run(this, input);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -384,16 +400,25 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#leaveBy({ kind: "stuck", error: outcome });
       return false;
     }
-    if (outcome !== null) {
-      this.#give(outcome);
-      return true;
-    }
+    if (outcome !== null) return this.#giveRecorded(outcome);
     this.#phase = "live";
     this.#replay.releaseLines();
     this.#drainMail();
     if (this.#finish === null) this.#replay.release();
     this.#checkDeadline();
     return false;
+  }
+
+  /** What the log holds of it may have been damaged: then this run is stuck, and the others of the round go on. */
+  #giveRecorded(outcome: RunEvent): boolean {
+    try {
+      this.#give(outcome);
+      return true;
+    } catch (error) {
+      this.#turn = null;
+      this.#leaveBy({ kind: "stuck", error: damagedEvent(outcome, error) });
+      return false;
+    }
   }
 
   #giveNext(): boolean {

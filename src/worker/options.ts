@@ -1,6 +1,8 @@
 /** What a worker may be told, and what it shares with the rest of its engine. */
 import type { Limits } from "../kernel/limits.ts";
+import { checkNumbers, type Range } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
+import { checkName } from "../kernel/text.ts";
 import type { LogStore, ProgramId } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { Asked } from "./host.ts";
@@ -23,14 +25,39 @@ export interface WorkerOptions {
   readonly label?: string;
 }
 
-export const WORKER_DEFAULTS = {
+type Numbers = Omit<Required<WorkerOptions>, "label">;
+
+const DEFAULTS: Numbers = {
   concurrency: 100,
   leaseMs: 15_000,
   hotRunsMax: 1_000,
   parkAfterMs: 250,
   pollMsMax: 1_000,
-  label: "worker",
-} as const satisfies Required<WorkerOptions>;
+};
+
+const DAY_MS = 86_400_000;
+
+/** A lease outlasts the way to a server and back. */
+const RANGES: Readonly<Record<keyof Numbers, Range>> = {
+  concurrency: [1, 1_000_000],
+  leaseMs: [100, DAY_MS],
+  hotRunsMax: [0, 1_000_000],
+  parkAfterMs: [0, DAY_MS],
+  pollMsMax: [1, DAY_MS],
+};
+
+/**
+ * The options with their defaults.
+ *
+ * @throws DefinitionError `OPTION_INVALID`, `NAME_INVALID`
+ */
+export function checkWorkerOptions(options: WorkerOptions): Required<WorkerOptions> {
+  const { label = "worker" } = options;
+  return {
+    ...checkNumbers("worker", options, DEFAULTS, RANGES),
+    label: checkName("the label of a worker", label),
+  };
+}
 
 /** What a worker shares with the rest of its engine. */
 export interface WorkerParts {

@@ -24,7 +24,7 @@ import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
 import { Notices } from "./notices.ts";
-import { programKey, WORKER_DEFAULTS, type WorkerOptions, type WorkerParts } from "./options.ts";
+import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
@@ -68,7 +68,7 @@ export class Worker implements Host<Execution>, Claimant {
   constructor(parts: WorkerParts, options: WorkerOptions = {}, budget: { readonly ms: number } | null = null) {
     const { store, ports, programs } = parts;
     this.#parts = parts;
-    this.#options = { ...WORKER_DEFAULTS, ...options };
+    this.#options = checkWorkerOptions(options);
     this.#programs = [...programs.values()].map(({ workflow, version }) => ({ workflow, version }));
     this.#newId = idSource("w", ports);
     this.#id = this.#incarnation();
@@ -172,12 +172,21 @@ export class Worker implements Host<Execution>, Claimant {
     try {
       runs = await collect(this.#parts.store, this.#hot, claims);
     } catch (error) {
-      if (worker === this.#id) for (const claim of claims) this.#giveBack(claim);
+      if (worker !== this.#id) throw error;
+      if (errors.isVarveError(error, "STORE_CORRUPT")) return await this.#findUnreadable(claims, error);
+      for (const claim of claims) this.#giveBack(claim);
       throw error;
     }
     // The lease may have been lost meanwhile: then these claims are a dead worker's.
     if (worker !== this.#id) return;
     for (const run of runs) this.#beginRun(run);
+  }
+
+  /** A cell that the client cannot read fails the read of all: alone, each run but the damaged ones can be read. */
+  async #findUnreadable(claims: readonly Claim[], error: errors.VarveError): Promise<void> {
+    const [first, ...others] = claims;
+    if (first !== undefined && others.length === 0) this.#parkUnreadable(first, error);
+    else for (const claim of claims) await this.begin([claim]);
   }
 
   #beginRun({ claim, copy, history, mail }: ClaimedRun): void {
@@ -194,7 +203,7 @@ export class Worker implements Host<Execution>, Claimant {
     const program = this.#parts.programs.get(programKey(claim));
     if (program === undefined)
       throw new errors.NotFoundError("WORKFLOW_UNKNOWN", `${programKey(claim)} is not registered here`);
-    const { state, events } = replayedState(claim.runId, history);
+    const { state, events } = replayedState(claim, history);
     const execution = Execution.ofClaim(this, program, claim, state, events);
     this.#own(execution, claim).begin(mail, claim.wasStuck);
   }

@@ -291,6 +291,13 @@ describe("a refusal", () => {
       expect(() => createClient({ url })).toThrow(expect.objectContaining({ code: "URL_INVALID" }));
     },
   );
+
+  it("of a key or a password that cannot be sent comes at once, and does not show it", () => {
+    for (const options of [{ url: "http://me:c4n4ry@varve.test" }, { url: "http://varve.test", key: "c4n4ry\nx" }]) {
+      const message = expect.not.stringContaining("c4n4ry");
+      expect(() => createClient(options)).toThrow(expect.objectContaining({ message }));
+    }
+  });
 });
 
 it("the app may be mounted under a path", async () => {

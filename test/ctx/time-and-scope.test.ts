@@ -65,7 +65,15 @@ describe("ctx.sleep", () => {
             ctx.sleepUntil("zone", new Date(at + 3_600_000).toISOString().replace("Z", "+01:00")),
           ]);
           const wrong: string[] = [];
-          for (const instant of ["2030-01-01", "2030-01-01T00:00:00", "soon", Number.NaN, new Date(Number.NaN)]) {
+          const none = [null, 7n, {}] as never[];
+          for (const instant of [
+            "2030-01-01",
+            "2030-01-01T00:00:00",
+            "soon",
+            Number.NaN,
+            new Date(Number.NaN),
+            ...none,
+          ]) {
             wrong.push(
               await ctx.sleepUntil("wrong", instant).then(
                 () => "",
@@ -81,7 +89,7 @@ describe("ctx.sleep", () => {
     await lab.pass(4_500);
     expect((await lab.rows("flow"))[0]?.status).toBe("waiting");
     await lab.pass(2_000);
-    expect(await run.result()).toEqual(Array(5).fill("INSTANT_INVALID"));
+    expect(await run.result()).toEqual(Array(8).fill("INSTANT_INVALID"));
     const timers = (await lab.history(run.id)).filter((event) => event.type === "timer.armed");
     expect(timers.map((event) => event.data)).toEqual(Array(4).fill({ dueAt: at }));
   });

@@ -142,7 +142,7 @@ describe("tick", () => {
 
   it("refuses a budget of nothing", async () => {
     const engine = await openLab().engine({ workflows: [], worker: false });
-    for (const budgetMs of [0, -1, Number.NaN]) {
+    for (const budgetMs of [0, -1, Number.NaN, 3_600_001, Number.POSITIVE_INFINITY]) {
       await expect(engine.tick({ budgetMs })).rejects.toMatchObject({ code: "BUDGET_INVALID" });
     }
   });

@@ -149,6 +149,7 @@ describe("a planted corruption is found and named", () => {
     "a first event that is gone": ["event", () => `DELETE FROM events WHERE run_id = '${runs.order}' AND seq = 1`],
     "an event of an unknown type": ["event", () => event("type = 'step.guessed'", "key = 'price'")],
     "an event whose data is damaged": ["event", () => event("data = '{'", "seq = 1")],
+    "an instant that no number holds": ["event", () => event("at = 4611686018427387904", "seq = 4")],
     "an event in another scope than its key": ["scope", () => event("scope = ''", "key = 'pack/box'")],
     "an event outside the scope index": ["scope", () => event("scope = NULL", "key = 'pack/label/print'")],
     "mail of a run that ended": [

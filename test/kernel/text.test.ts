@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { checkName, clipText, isStorableText, NAME_LENGTH_MAX } from "../../src/kernel/text.ts";
+import { checkName, clipText, isStorableText, NAME_LENGTH_MAX, shownAddress } from "../../src/kernel/text.ts";
 
 describe("a name", () => {
   it.each(["a", " ", "größe 🙂", "x".repeat(NAME_LENGTH_MAX), "a\nb", "'; DROP TABLE runs; --"])(
@@ -66,5 +66,20 @@ describe("clipped text", () => {
         return clipped.isWellFormed() && clipped.length <= max;
       }),
     );
+  });
+});
+
+describe("an address as it is shown", () => {
+  it.each([
+    ["file:varve.db", "file:varve.db"],
+    ["file:///home/me@work/varve.db", "file:///home/me@work/varve.db"],
+    ["file:varve.db?authToken=s", "file:varve.db?…"],
+    ["libsql://db.example.org", "libsql://db.example.org"],
+    ["libsql://db.example.org/a?authToken=s#s", "libsql://db.example.org/a?…"],
+    ["https://user:s@db.example.org/a", "https://…@db.example.org/a"],
+    ["postgres://user:s/s@s@db.example.org/a", "postgres://…@db.example.org/a"],
+    ["user:s@db.example.org", "user:…@db.example.org"],
+  ])("of %s is %s", (address, shown) => {
+    expect(shownAddress(address)).toBe(shown);
   });
 });

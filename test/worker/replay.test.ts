@@ -1,5 +1,7 @@
-import { type Ctx, workflow } from "varve";
+import { type Ctx, type RunHandle, workflow } from "varve";
 import { describe, expect, it, vi } from "vitest";
+import { StoreError } from "../../src/kernel/errors.ts";
+import type { EventRow } from "../../src/kernel/events.ts";
 import { LEASE_MS, openLab } from "../support/lab.ts";
 
 type Body = (ctx: Ctx, input: unknown) => Promise<unknown>;
@@ -297,6 +299,68 @@ describe("replay", () => {
     const third = await lab.engine({ workflows: [flow(twoSteps)] });
     await lab.settle();
     expect(await third.run(id).result()).toBe(2);
+  });
+});
+
+describe("a row that somebody damaged", () => {
+  const place = (seq: number, change: (row: EventRow) => EventRow) => (rows: readonly EventRow[]) =>
+    rows.map((row) => (row.seq === seq ? change(row) : row));
+  const corrupt = new StoreError("STORE_CORRUPT", "an integer that no number holds", { retry: false });
+  const damages: Record<string, readonly [code: string, damage: (rows: readonly EventRow[]) => EventRow[]]> = {
+    "an input that cannot be decoded": [
+      "EVENT_UNREADABLE",
+      place(1, (row) => ({ ...row, data: `{"workflow":"flow","version":"1","input":{"value":5,"meta":"x"}}` })),
+    ],
+    "a result that cannot be decoded": [
+      "EVENT_UNREADABLE",
+      place(3, (row) => ({ ...row, data: '{"value":5,"meta":[[["a"],"date"]]}' })),
+    ],
+    "a step that ends as a timer does": ["HISTORY_INVALID", place(3, (row) => ({ ...row, type: "timer.fired" }))],
+    "a last event that is gone": ["HISTORY_INVALID", (rows) => rows.slice(0, -1)],
+    "a last event that is another one": [
+      "HISTORY_INVALID",
+      (rows) => place(rows.length, (row) => ({ ...row, seq: 99 }))(rows),
+    ],
+    "a cell that cannot be read": [
+      "STORE_CORRUPT",
+      () => {
+        throw corrupt;
+      },
+    ],
+  };
+
+  it.each(Object.keys(damages))("parks its run and no other, and nothing is appended: %s", async (name) => {
+    const [code, damage] = damages[name] as (typeof damages)[string];
+    const lab = openLab();
+    const hold: Body = async (ctx) => {
+      const a = await ctx.step("a", () => 1);
+      await ctx.sleep("nap", "1h");
+      return a;
+    };
+    const first = await lab.engine({ workflows: [flow(hold)] });
+    const runs = [await first.start("flow", 1), await first.start("flow", 2), await first.start("flow", 3)];
+    await lab.settle();
+    first.kill();
+    const damagedRun = runs[1] as RunHandle;
+    const load = lab.store.load.bind(lab.store);
+    lab.store.load = async (claims) => {
+      const rows = await load(claims);
+      return new Map([...rows].map(([id, events]) => [id, id === damagedRun.id ? damage(events) : [...events]]));
+    };
+    const before = await lab.story(damagedRun.id);
+    lab.clock.advance(LEASE_MS + 3_600_000);
+    const second = await lab.engine({ workflows: [flow(hold)] });
+    await lab.pass(5_000);
+    const statuses = await Promise.all(runs.map(async ({ id }) => await second.run(id).status()));
+    expect(statuses.map(({ status }) => status)).toEqual(["completed", "stuck", "completed"]);
+    expect(statuses[1]?.stuck).toMatchObject({ code });
+    expect(await lab.story(damagedRun.id)).toEqual(before);
+    second.kill();
+    lab.store.load = load;
+    lab.clock.advance(LEASE_MS + 1_000);
+    const third = await lab.engine({ workflows: [flow(hold)] });
+    await lab.settle();
+    expect(await third.run(damagedRun.id).result()).toBe(1);
   });
 });
 

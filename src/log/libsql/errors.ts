@@ -1,5 +1,6 @@
 /** What the client's errors mean for the engine. */
 import { StoreError } from "../../kernel/errors.ts";
+import { type Failure, fromFailure, toFailure } from "../../kernel/failure.ts";
 
 /** What the caller can do about each kind of failure. `retry`: the same call may succeed later. */
 const MEANINGS = {
@@ -53,8 +54,17 @@ export function storeError(error: unknown, { isRemote, name }: Located): Error {
     code,
     `expected the database ${database} to take the call, but found: ${found}; ${advice}`,
     { retry, database },
-    { cause: error },
+    { cause: shownCause(error) },
   );
+}
+
+/** The cause as it may be logged: its texts, and those of its stack, may name the address. */
+function shownCause(error: unknown): unknown {
+  const text = JSON.stringify(toFailure(error));
+  const clean = JSON.stringify(
+    JSON.parse(text, (_key, value) => (typeof value === "string" ? withoutSecrets(value) : value)),
+  );
+  return clean === text ? error : fromFailure(JSON.parse(clean) as Failure);
 }
 
 /** An address may hold a password or a token, and the text of an error an address. */

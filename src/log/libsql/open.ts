@@ -1,7 +1,9 @@
 /** Opens a log: finds out what kind of database it is, takes ownership of a file, brings the schema up to date. */
 import type { Client, Config } from "@libsql/client";
 import { DefinitionError } from "../../kernel/errors.ts";
+import { invalidOption } from "../../kernel/options.ts";
 import type { Ports } from "../../kernel/ports.ts";
+import { shownAddress } from "../../kernel/text.ts";
 import type { LogStore } from "../port.ts";
 import { endAllLeases } from "./claim.ts";
 import { BUSY_TIMEOUT_MS, Database, type DatabaseKind } from "./database.ts";
@@ -29,7 +31,9 @@ export type CreateClient = (config: Config, kind?: DatabaseKind) => Client;
 export async function openLog(createClient: CreateClient, options: OpenOptions, ports: Ports): Promise<LogStore> {
   const path = filePath(options.url);
   if (path === null) return libsqlStore(await migrated(remote(createClient, options, ports)));
-  return await openFile(createClient, path, options.file ?? "owned", ports);
+  const { file = "owned" } = options;
+  if (file !== "owned" && file !== "shared") throw invalidOption("file", '"owned" or "shared"', file);
+  return await openFile(createClient, path, file, ports);
 }
 
 /** Opens somebody else's file for reading. */
@@ -88,8 +92,35 @@ function fileClient(createClient: CreateClient, path: string, timeout: number, k
 
 function remote(createClient: CreateClient, options: OpenOptions, ports: Ports): Database {
   const { url, authToken } = options;
-  const client = createClient(authToken === undefined ? { url } : { url, authToken });
+  const client = remoteClient(createClient, authToken === undefined ? { url } : { url, authToken });
   return new Database({ client, kind: "remote", name: url, ports });
+}
+
+/** What a header can hold: the error of one that cannot would show it. */
+const TOKEN = /^[\x21-\x7e]*$/;
+
+/**
+ * A client of a server, which sends nothing by itself.
+ *
+ * @throws DefinitionError `DATABASE_URL_INVALID`, `OPTION_INVALID`
+ */
+export function remoteClient(createClient: CreateClient, config: Pick<Config, "url" | "authToken">): Client {
+  const { url, authToken = "" } = config;
+  if (typeof authToken !== "string" || !TOKEN.test(authToken.trim())) {
+    throw invalidOption("authToken", "a text as a header can hold it, on one line", null);
+  }
+  try {
+    return createClient(config);
+  } catch (error) {
+    // Its text shows what it does not like, and it is no cause that may be told: that may be a token.
+    const { code } = error as { readonly code?: unknown };
+    const shown = shownAddress(url);
+    throw new DefinitionError(
+      "DATABASE_URL_INVALID",
+      `expected an address of a libSQL server that its client takes, but found ${JSON.stringify(shown)}: ${String(code ?? "refused")}`,
+      { url: shown },
+    );
+  }
 }
 
 async function migrated(db: Database): Promise<Database> {
@@ -118,10 +149,11 @@ export function filePath(url: string): string | null {
   const [, scheme = "", rest = ""] = match ?? [];
   if (SERVER_SCHEMES.includes(scheme.toLowerCase())) return null;
   if (scheme.toLowerCase() === "file:" && isPath(rest)) return rest.replace(/^\/\/(?=\/)/, "");
+  const shown = shownAddress(String(url));
   throw new DefinitionError(
     "DATABASE_URL_INVALID",
-    `expected the database as "file:path" or as the address of a libSQL server ("libsql://...", "https://..."), but found ${JSON.stringify(url)}`,
-    { url },
+    `expected the database as "file:path" or as the address of a libSQL server ("libsql://...", "https://..."), but found ${JSON.stringify(shown)}`,
+    { url: shown },
   );
 }
 
