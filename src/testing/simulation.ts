@@ -26,8 +26,8 @@ export interface SimulationOptions {
   readonly faults?: FaultRates;
   /** Ids of faults that do not happen all the same. */
   readonly without?: ReadonlySet<string>;
-  /** The only fault that happens. */
-  readonly only?: Fault;
+  /** The only faults that happen. */
+  readonly only?: readonly Fault[];
   /** Whether the log is a file that one process owns. @default false */
   readonly exclusive?: boolean;
   /** The longest way of a call to the log, milliseconds. @default 3 */

@@ -1,0 +1,41 @@
+/**
+ * The lanes that leave out nothing: each point at which something can go wrong, one after the other. Each lane has a short
+ * form, for every run of the tests, and a long one.
+ */
+import { cases } from "../support/examples.ts";
+import { CORPUS } from "./corpus.ts";
+import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } from "./crashes.ts";
+import { exampleSubject, programSubject, type Subject } from "./subject.ts";
+
+export type LaneLength = "short" | "long";
+
+/** Every program of the corpus, and every example. */
+export const SUBJECTS: readonly Subject[] = [...CORPUS.map(programSubject), ...cases.map(exampleSubject)];
+
+/** Those that take hours: a worker of a shared log looks at it each second, and so they are left to the long lanes. */
+const isQuick = ({ name }: Subject) => !name.startsWith("example staged-rollout");
+
+/** Its steps have two attempts each, and two crashes may use up both. */
+const hasAttemptsToSpare = ({ name }: Subject) => name !== "example nightly-report";
+
+export function crashLane(length: LaneLength, exclusive: boolean): Promise<CrashReport> {
+  const subjects = exclusive || length === "long" ? SUBJECTS : SUBJECTS.filter(isQuick);
+  return crashAtEveryAppend(subjects, exclusive);
+}
+
+/** Of so many pairs of crashes the short lane tries one, but for the smallest subjects: there it tries all. */
+const PAIRS_LEFT_OUT = 29;
+const SMALLEST = 10;
+
+/** The second crash hits the process that takes up the run: all pairs for the smallest subjects. */
+export async function secondCrashLane(exclusive: boolean): Promise<CrashReport> {
+  // The values that a step returns make no difference to a crash.
+  const subjects = SUBJECTS.filter(({ name }) => !name.startsWith("value-"));
+  return await crashInEveryRecovery(await smallest(subjects, SMALLEST), exclusive, () => true);
+}
+
+/** The same for all subjects: a sample of the pairs, or all of them. */
+export async function sampledSecondCrashLane(length: LaneLength, exclusive: boolean): Promise<CrashReport> {
+  const subjects = SUBJECTS.filter((each) => hasAttemptsToSpare(each) && (length === "long" || isQuick(each)));
+  return await crashInEveryRecovery(subjects, exclusive, (pair) => length === "long" || pair % PAIRS_LEFT_OUT === 0);
+}
