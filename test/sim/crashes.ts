@@ -1,6 +1,6 @@
 /** Crashes at every append of a run: before the write, after it and before its answer, and at the answer. */
 import type { Fault, FaultKind } from "../../src/testing/faults.ts";
-import { type Life, live } from "./life.ts";
+import { failureText, type Life, live } from "./life.ts";
 import { differences } from "./story.ts";
 import type { Subject } from "./subject.ts";
 
@@ -83,11 +83,7 @@ class Tally {
     const whole = await live(subject, { exclusive: this.#exclusive });
     this.#subjects++;
     this.#appends += appendsOf(whole);
-    this.#note(
-      subject,
-      "no crash",
-      whole.failures.map(({ predicate, what }) => `${predicate}: ${what}`),
-    );
+    this.#note(subject, "no crash", whole.failures.map(failureText));
     return whole;
   }
 
@@ -100,7 +96,7 @@ class Tally {
     const keepsOrder = order === "sequential" || (order === "staggered" && isQuick);
     const when = crashes.map(({ id, kind }) => `${kind} ${id}`).join(", ");
     this.#note(subject, when, [
-      ...life.failures.map(({ predicate, what }) => `${predicate}: ${what}`),
+      ...life.failures.map(failureText),
       ...differences(whole.history, life.history, { keepsOrder, hasFixedValues }),
       ...(life.processes === crashes.length + 1 ? [] : [`${life.processes} processes for ${crashes.length} crashes`]),
     ]);

@@ -5,6 +5,7 @@
 import { cases } from "../support/examples.ts";
 import { CORPUS } from "./corpus.ts";
 import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } from "./crashes.ts";
+import { type CallsReport, failEveryCall, failEveryDoubt } from "./failing-calls.ts";
 import { exampleSubject, programSubject, type Subject } from "./subject.ts";
 
 export type LaneLength = "short" | "long";
@@ -38,4 +39,34 @@ export async function secondCrashLane(exclusive: boolean): Promise<CrashReport> 
 export async function sampledSecondCrashLane(length: LaneLength, exclusive: boolean): Promise<CrashReport> {
   const subjects = SUBJECTS.filter((each) => hasAttemptsToSpare(each) && (length === "long" || isQuick(each)));
   return await crashInEveryRecovery(subjects, exclusive, (pair) => length === "long" || pair % PAIRS_LEFT_OUT === 0);
+}
+
+/** Together they call every site that a worker calls while nothing is wrong, and use every kind of command. */
+const FAILING = [
+  "one-step",
+  "one-slow-step",
+  "value-date",
+  "sleep-parks",
+  "retry-once",
+  "once",
+  "all-at-once",
+  "any-but-the-first",
+  "race-of-steps",
+  "scope",
+  "loop-of-scopes",
+  "try-and-compensate",
+  "deadline-in-a-body",
+  "delayed",
+  "cancelled-asleep",
+];
+
+const failingSubjects = (length: LaneLength) =>
+  SUBJECTS.filter((each) => (length === "long" ? isQuick(each) : FAILING.includes(each.name)));
+
+export function failingCallLane(length: LaneLength): Promise<CallsReport> {
+  return failEveryCall(failingSubjects(length));
+}
+
+export function failingDoubtLane(length: LaneLength): Promise<CallsReport> {
+  return failEveryDoubt(failingSubjects(length));
 }

@@ -4,6 +4,8 @@
  */
 import type { Engine } from "../../src/engine/api.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
+import { memoryStore } from "../../src/log/memory.ts";
+import type { LogStore } from "../../src/log/port.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { Fault } from "../../src/testing/faults.ts";
 import { type Incarnation, Simulation } from "../../src/testing/simulation.ts";
@@ -23,6 +25,7 @@ export interface LifeOptions {
 export interface Life {
   readonly failures: readonly Failure[];
   readonly history: readonly EventRow[];
+  readonly looks: Simulation["checker"]["looks"];
   /** The faults that happened. */
   readonly happened: readonly Fault[];
   /** How often each site was called, by all processes together. */
@@ -66,12 +69,16 @@ class Succession {
   readonly #wishes = new Set<() => void>();
   #current: Incarnation;
   #runId: string | null = null;
+  /** What the log did since nothing goes wrong any more, and so calls are counted nowhere else. */
+  #callsAfterwards = 0;
+  #isAfterwards = false;
 
   constructor(subject: Subject, options: LifeOptions) {
     const { only = [], exclusive } = options;
     this.#subject = subject;
     this.#options = options;
-    this.#sim = new Simulation({ seed: subject.name, only, exclusive });
+    const store = (clock: { now(): number }) => this.#counted(memoryStore(clock));
+    this.#sim = new Simulation({ seed: subject.name, only, exclusive, store });
     this.#current = this.#boot();
   }
 
@@ -81,6 +88,7 @@ class Succession {
     this.#start();
     for (;;) {
       await this.#sim.run(LIFE_MS_MAX, () => this.#isDead || this.#isOver);
+      if (this.#isOver) this.#stopFaults();
       // A process can die of the answer to its last call.
       if (!this.#isDead && this.#isOver) await this.#sim.run(this.#options.afterwardsMs ?? 100, () => this.#isDead);
       if (!this.#isDead || checker.hasFailed) break;
@@ -166,11 +174,29 @@ class Succession {
     ask();
   }
 
+  #stopFaults(): void {
+    this.#isAfterwards = true;
+    this.#sim.faults.stop();
+  }
+
+  #counted(store: LogStore): LogStore {
+    return new Proxy(store, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          if (this.#isAfterwards) this.#callsAfterwards++;
+          return value.apply(target, args);
+        };
+      },
+    });
+  }
+
   /** Looks each second how many calls it had. */
   #countCalls(before: number): void {
     const { agenda, checker, faults } = this.#sim;
     agenda.after(1_000, () => {
-      const count = [...faults.calls.values()].reduce((sum, each) => sum + each, 0);
+      const count = [...faults.calls.values()].reduce((sum, each) => sum + each, this.#callsAfterwards);
       checker.expect("no-hot-loop", count - before <= CALLS_A_SECOND_MAX, () => `${count - before} calls in a second`);
       this.#countCalls(count);
     });
@@ -181,11 +207,16 @@ class Succession {
     return {
       failures: checker.failures,
       history: this.#history,
+      looks: checker.looks,
       happened: faults.happened,
       calls: faults.calls,
       processes: incarnations.length,
     };
   }
+}
+
+export function failureText({ predicate, what }: Failure): string {
+  return `${predicate}: ${what}`;
 }
 
 /** A cancel that comes too late is answered too. */
