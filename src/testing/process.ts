@@ -83,12 +83,12 @@ export class SimulatedProcess {
 
   /** Runs `fn` in this process after `ms`, if it lives then. */
   after(ms: number, fn: () => void): void {
-    this.#agenda.after(ms + this.#slowMs, () => this.#run(fn));
+    this.#agenda.after(ms + this.#slowMs, () => this.#run(fn), this.name);
   }
 
   #run(fn: () => void): void {
     if (this.#isDead) return;
-    if (this.isPaused) this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
+    if (this.isPaused) this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn), this.name);
     else fn();
   }
 }

@@ -6,6 +6,7 @@ import { cases } from "../support/examples.ts";
 import { CORPUS } from "./corpus.ts";
 import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } from "./crashes.ts";
 import { type CallsReport, failEveryCall, failEveryDoubt } from "./failing-calls.ts";
+import { everyOrder, type OrdersReport } from "./orders.ts";
 import { exampleSubject, programSubject, type Subject } from "./subject.ts";
 
 export type LaneLength = "short" | "long";
@@ -69,4 +70,20 @@ export function failingCallLane(length: LaneLength): Promise<CallsReport> {
 
 export function failingDoubtLane(length: LaneLength): Promise<CallsReport> {
   return failEveryDoubt(failingSubjects(length));
+}
+
+/** More than any of the scopes below has. */
+const STATES_MAX = 1_000_000;
+
+const named = (name: string) => SUBJECTS.find((subject) => subject.name === name) as Subject;
+
+/** Two workers and a run of three steps. No worker stands still. */
+export function ordersLane(): Promise<OrdersReport> {
+  return everyOrder(named("three-steps"), { pauses: 0, endsPausesAnywhere: false, statesMax: STATES_MAX });
+}
+
+/** The same where one of them stands still once, for so long that its lease may run out: a smaller run in the short lane. */
+export function ordersWithPauseLane(length: LaneLength): Promise<OrdersReport> {
+  const subject = named(length === "long" ? "three-steps" : "one-step");
+  return everyOrder(subject, { pauses: 1, endsPausesAnywhere: length === "long", statesMax: STATES_MAX });
 }
