@@ -6,7 +6,7 @@ import { cases } from "../support/examples.ts";
 import { CORPUS } from "./corpus.ts";
 import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } from "./crashes.ts";
 import { type CallsReport, failEveryCall, failEveryDoubt } from "./failing-calls.ts";
-import { everyOrder, type OrdersReport } from "./orders.ts";
+import { everyOrder, type OrdersOptions, type OrdersReport } from "./orders.ts";
 import { exampleSubject, programSubject, type Subject } from "./subject.ts";
 
 export type LaneLength = "short" | "long";
@@ -82,8 +82,12 @@ export function ordersLane(): Promise<OrdersReport> {
   return everyOrder(named("three-steps"), { pauses: 0, endsPausesAnywhere: false, statesMax: STATES_MAX });
 }
 
-/** The same where one of them stands still once, for so long that its lease may run out: a smaller run in the short lane. */
-export function ordersWithPauseLane(length: LaneLength): Promise<OrdersReport> {
-  const subject = named(length === "long" ? "three-steps" : "one-step");
-  return everyOrder(subject, { pauses: 1, endsPausesAnywhere: length === "long", statesMax: STATES_MAX });
+/**
+ * The same where one of them stands still once, for as short or as long as may be, so that its lease may run out. In the long
+ * lane it may also go on while the other one is in the midst of something.
+ */
+export function ordersWithPauseLane(length: LaneLength, log?: OrdersOptions["log"]): Promise<OrdersReport> {
+  const endsPausesAnywhere = length === "long";
+  const options = { pauses: 1, endsPausesAnywhere, statesMax: STATES_MAX, ...(log === undefined ? {} : { log }) };
+  return everyOrder(named("three-steps"), options);
 }

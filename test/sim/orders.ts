@@ -37,6 +37,8 @@ export interface OrdersOptions {
   readonly endsPausesAnywhere: boolean;
   /** The search gives up at so many states. */
   readonly statesMax: number;
+  /** What the log is in place of itself, to see that the search finds what is wrong with it. @default itself */
+  readonly log?: (store: LogStore) => LogStore;
 }
 
 export interface OrdersReport {
@@ -159,14 +161,15 @@ class Order {
   constructor(subject: Subject, options: OrdersOptions, path: Fork[], seen: Set<string>, texts: Texts) {
     this.#subject = subject;
     this.#options = options;
-    this.#pausesLeft = options.pauses;
+    const { pauses, log = (store) => store } = options;
+    this.#pausesLeft = pauses;
     this.#path = path;
     this.#seen = seen;
     this.#texts = texts;
     this.#sim = new Simulation({
       seed: subject.name,
       latencyMsMax: 0,
-      store: (clock) => this.#watched(memoryStore(clock)),
+      store: (clock) => log(this.#watched(memoryStore(clock))),
       choose: (pending, now) => this.#choose(pending, now),
     });
   }
