@@ -29,7 +29,7 @@ describe("a crash at every append", () => {
       expect(report.failures).toEqual([]);
       expect(report.appends).toBeGreaterThan(4 * report.subjects);
       expect(report.resumes).toBe(3 * report.appends);
-    }, 60_000);
+    }, 180_000);
 
     it(`and one more in the recovery change nothing about a small run, in ${what}`, async () => {
       const report = await secondCrashLane(exclusive);
@@ -38,14 +38,14 @@ describe("a crash at every append", () => {
       expect(report.subjects).toBe(10);
       // Two of each pair, and each recovery has two appends or more.
       expect(report.resumes).toBeGreaterThan(2 * 3 * 3 * 2 * report.subjects);
-    }, 60_000);
+    }, 180_000);
 
     it(`and one more in the recovery change nothing about any run, as far as sampled, in ${what}`, async () => {
       const report = await sampledSecondCrashLane("short", exclusive);
       print(`two crashes, sampled, ${what}`, report);
       expect(report.failures).toEqual([]);
       expect(report.resumes).toBeGreaterThan(300);
-    }, 60_000);
+    }, 180_000);
   }
 });
 

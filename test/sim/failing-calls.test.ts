@@ -28,7 +28,7 @@ describe("a call of the log that fails", () => {
     expect(report.subjects).toBeGreaterThanOrEqual(10);
     expect(report.sites).toEqual(SITES);
     expect(report.runs).toBe(report.calls * CALL_FAULTS.length);
-  }, 60_000);
+  }, 180_000);
 
   it("delays a run no more if the call that settles a doubtful claim fails as well", async () => {
     const report = await failingDoubtLane("short");
@@ -36,5 +36,5 @@ describe("a call of the log that fails", () => {
     expect(report.failures).toEqual([]);
     expect(report.sites).toEqual(["claim", "disown"]);
     expect(report.runs).toBeGreaterThanOrEqual(4 * CALL_FAULTS.length);
-  }, 60_000);
+  }, 180_000);
 });

@@ -73,7 +73,7 @@ function isSequential(program: Program): boolean {
 }
 
 /** The world that tells a simulation's checker what bodies and code do. */
-export function worldOf({ checker }: Simulation, proc: SimulatedProcess): World {
+function worldOf({ checker }: Simulation, proc: SimulatedProcess): World {
   return {
     begin: (body) => checker.bodyStarts(proc, body),
     wait: (ms) => new Promise((resolve) => proc.after(ms, resolve)),
