@@ -1,6 +1,7 @@
 /**
  * Virtual time and what happens in it: one queue of tasks, of which the earliest runs next. Among those of one instant the
- * seed decides, which is how orders are explored.
+ * seed decides, which is how orders are explored. Or somebody chooses: then a task may also run later than it is due, as
+ * things do in processes and on the ways between them.
  *
  * I1 Between two tasks lies one macrotask of the runtime, so every microtask of a task has run before the next begins. A
  *    promise that is awaited in between is not enough: whoever chains one more would run later.
@@ -11,25 +12,42 @@ import type { Prng } from "./prng.ts";
 /** `false`: there was nothing to do, such as for a timer that was cancelled. */
 export type TaskBody = () => unknown;
 
-interface Task {
+/** A task that has not run. */
+export interface PendingTask {
+  /** When it is due. */
   readonly at: number;
-  readonly tie: number;
+  /** Tasks are numbered in the order in which they were added. */
   readonly number: number;
+  /** The number of the task that added it; null: none did. */
+  readonly parent: number | null;
+  /** The process in which it happens; null: in none, as what has left one. */
+  readonly place: string | null;
+}
+
+/** Picks one of the tasks that are due, or lets time pass until the next one is (null). */
+export type Choose = (pending: readonly PendingTask[], now: number) => PendingTask | null;
+
+interface Task extends PendingTask {
+  readonly tie: number;
   readonly run: TaskBody;
 }
 
 export class Agenda {
   readonly #ties: Prng;
+  readonly #choose: Choose | null;
   readonly #heap: Task[] = [];
   #now: number;
   #numbers = 0;
   /** In whose name the present task runs, down to its last microtask (I1); null: nobody's, such as the log's. */
   actor: unknown = null;
+  /** The number of the task that runs. */
+  #running: number | null = null;
 
   /** @param now milliseconds since the epoch */
-  constructor(now: number, ties: Prng) {
+  constructor(now: number, ties: Prng, choose: Choose | null = null) {
     this.#now = now;
     this.#ties = ties;
+    this.#choose = choose;
   }
 
   get now(): number {
@@ -45,10 +63,10 @@ export class Agenda {
     return this.#numbers;
   }
 
-  /** Runs `run` after `ms` of virtual time. */
-  after(ms: number, run: TaskBody): void {
-    const task = { at: this.#now + Math.max(0, ms), tie: this.#ties.float(), number: this.#numbers++, run };
-    this.#heap.push(task);
+  /** Runs `run` after `ms` of virtual time, in the process of this name if there is one. */
+  after(ms: number, run: TaskBody, place: string | null = null): void {
+    const at = this.#now + Math.max(0, ms);
+    this.#heap.push({ at, tie: this.#ties.float(), number: this.#numbers++, parent: this.#running, place, run });
     this.#rise(this.#heap.length - 1);
   }
 
@@ -58,22 +76,36 @@ export class Agenda {
    */
   async run(isOver: () => boolean, until: number): Promise<boolean> {
     while (!isOver()) {
-      const first = this.#heap[0];
-      if (first === undefined || first.at > until) return false;
-      this.#take();
-      this.#now = first.at;
-      this.actor = null;
-      // A macrotask is half the price of a task, and what did nothing has left no microtasks.
-      if (first.run() !== false) await macrotask();
+      const task = this.#choose === null ? (this.#heap[0] ?? null) : this.#choose(this.#heap, this.#now);
+      const at = task?.at ?? this.#nextAt();
+      if (at > until) return false;
+      this.#now = Math.max(this.#now, at);
+      if (task !== null) await this.#perform(this.#heap.indexOf(task as Task));
     }
     return true;
   }
 
-  #take(): void {
+  /** The next instant at which something becomes due. */
+  #nextAt(): number {
+    return Math.min(...this.#heap.map(({ at }) => at).filter((at) => at > this.#now));
+  }
+
+  async #perform(index: number): Promise<void> {
+    const { number, run } = this.#heap[index] as Task;
+    this.#remove(index);
+    this.#running = number;
+    this.actor = null;
+    // A macrotask is half the price of a task, and what did nothing has left no microtasks.
+    if (run() !== false) await macrotask();
+    this.#running = null;
+  }
+
+  #remove(index: number): void {
     const last = this.#heap.pop() as Task;
-    if (this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    this.#sink();
+    if (index === this.#heap.length) return;
+    this.#heap[index] = last;
+    this.#sink(index);
+    this.#rise(index);
   }
 
   #rise(from: number): void {
@@ -86,8 +118,8 @@ export class Agenda {
     }
   }
 
-  #sink(): void {
-    let index = 0;
+  #sink(from: number): void {
+    let index = from;
     for (;;) {
       const left = 2 * index + 1;
       const right = left + 1;
@@ -113,5 +145,4 @@ export class Agenda {
   }
 }
 
-/** Resolves when every microtask that is queued now, and those that they queue, have run. */
 export const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));

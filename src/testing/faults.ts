@@ -60,8 +60,8 @@ export interface FaultOptions {
   readonly rates: FaultRates;
   /** Ids of faults that do not happen. */
   readonly without?: ReadonlySet<string>;
-  /** The only call that fails, and how: for lanes that try each call in turn. */
-  readonly only?: Fault;
+  /** The only calls that fail, and how: for lanes that try each call in turn. */
+  readonly only?: readonly Fault[];
   /** Has the last word on a fault that would happen. */
   readonly mayHappen?: (fault: Fault) => boolean;
 }
@@ -115,7 +115,7 @@ export class Faults {
   }
 
   #chosen(id: string): FaultKind | null {
-    return this.#options.only?.id === id ? this.#options.only.kind : null;
+    return this.#options.only?.find((fault) => fault.id === id)?.kind ?? null;
   }
 
   #drawn(id: string, site: string): FaultKind | null {

@@ -82,13 +82,13 @@ export class SimulatedProcess {
 
   /** Runs `fn` in this process after `ms`, if it lives then. */
   after(ms: number, fn: TaskBody): void {
-    this.#agenda.after(ms + this.#slowMs, () => this.#run(fn));
+    this.#agenda.after(ms + this.#slowMs, () => this.#run(fn), this.name);
   }
 
   #run(fn: TaskBody): unknown {
     if (this.#isDead) return false;
     if (this.isPaused) {
-      this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
+      this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn), this.name);
       return false;
     }
     this.#agenda.actor = this;

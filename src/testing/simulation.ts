@@ -12,7 +12,7 @@ import { memoryStore } from "../log/memory.ts";
 import type { LogStore, LogWrite } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { WorkerOptions } from "../worker/options.ts";
-import { Agenda } from "./agenda.ts";
+import { Agenda, type Choose } from "./agenda.ts";
 import { Checker } from "./checker.ts";
 import { type Fault, type FaultRates, Faults } from "./faults.ts";
 import { Prng } from "./prng.ts";
@@ -26,14 +26,16 @@ export interface SimulationOptions {
   readonly faults?: FaultRates;
   /** Ids of faults that do not happen all the same. */
   readonly without?: ReadonlySet<string>;
-  /** The only fault that happens. */
-  readonly only?: Fault;
+  /** The only faults that happen. */
+  readonly only?: readonly Fault[];
   /** Whether the log is a file that one process owns. @default false */
   readonly exclusive?: boolean;
   /** The longest way of a call to the log, milliseconds. @default 3 */
   readonly latencyMsMax?: number;
   /** The log itself, on the simulation's clock. Its calls must settle within microtasks. @default in memory */
   readonly store?: (clock: { now(): number }) => LogStore;
+  /** Decides what runs next, in place of time and the seed. */
+  readonly choose?: Choose;
   /** Keeps the lines of the trace, not their hash alone. @default false */
   readonly keepTrace?: boolean;
   /** Has the last word on a fault on the way to the log. */
@@ -94,7 +96,7 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.prng = new Prng(options.seed);
-    this.agenda = new Agenda(EPOCH_MS, this.prng.stream("ties"));
+    this.agenda = new Agenda(EPOCH_MS, this.prng.stream("ties"), options.choose);
     const { seed, faults: rates = {}, without, only, mayHappen } = options;
     this.faults = new Faults({
       seed,

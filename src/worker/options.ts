@@ -40,7 +40,7 @@ const DAY_MS = 86_400_000;
 /** A lease outlasts the way to a server and back. */
 const RANGES: Readonly<Record<keyof Numbers, Range>> = {
   concurrency: [1, 1_000_000],
-  leaseMs: [100, DAY_MS],
+  leaseMs: [10, DAY_MS],
   hotRunsMax: [0, 1_000_000],
   parkAfterMs: [0, DAY_MS],
   pollMsMax: [1, DAY_MS],

@@ -17,7 +17,7 @@ describe("an option of a worker", () => {
     ["concurrency", Number.POSITIVE_INFINITY],
     ["concurrency", "many"],
     ["concurrency", null],
-    ["leaseMs", 99],
+    ["leaseMs", 9],
     ["leaseMs", 1_500.5],
     ["hotRunsMax", -1],
     ["parkAfterMs", Number.NaN],

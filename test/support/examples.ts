@@ -127,7 +127,7 @@ export interface Change {
   /** Another name for a call. */
   readonly rename?: (name: string) => string;
   /** A body of this step is about to run. */
-  readonly onBody?: (runId: string, key: string) => void;
+  readonly onBody?: (runId: string, key: string, attempt: number) => void;
 }
 
 /** The same workflow, changed. */
@@ -145,7 +145,7 @@ export function changed(workflow: AnyWorkflow, { rename = (name) => name, onBody
                 call.runBody({
                   ...body,
                   run: (surroundings) => {
-                    onBody(call.run.id, call.key);
+                    onBody(call.run.id, call.key, body.attempt);
                     return body.run(surroundings);
                   },
                 }),

@@ -1,0 +1,126 @@
+/** What the exhaustive lanes run: programs of the corpus, and the examples, under one interface. */
+import type { Workflow } from "../../src/ctx/workflow.ts";
+import type { StartOptions } from "../../src/engine/api.ts";
+import type { EventRow } from "../../src/kernel/events.ts";
+import type { SimulatedProcess } from "../../src/testing/process.ts";
+import type { Simulation } from "../../src/testing/simulation.ts";
+import { type Case, changed, outside, TRIAGE_URL } from "../support/examples.ts";
+import type { CorpusEntry } from "./corpus.ts";
+import { interpreter, type World } from "./interpreter.ts";
+import { endingOf, fits } from "./oracle.ts";
+import { COMBINATORS, type Program, partsOf } from "./program.ts";
+
+/**
+ * What the order of its events hangs on: nothing, because nothing is side by side; only pauses of a second and more, because
+ * what is side by side lies far apart in time or begins and ends at once; or any crash.
+ */
+export type Order = "sequential" | "staggered" | "free";
+
+export interface Subject {
+  readonly name: string;
+  readonly workflow: string;
+  readonly input: unknown;
+  readonly startOptions: StartOptions;
+  readonly cancelAfterMs: number | null;
+  readonly order: Order;
+  /** Whether two runs of it have the same values: those of some examples are made of the run's id and of the hour. */
+  readonly hasFixedValues: boolean;
+  /** Its code in a process of `sim`, which tells the checker of every body. */
+  code(sim: Simulation, proc: SimulatedProcess): { workflow: Workflow<never, unknown, never>; env: unknown };
+  /** Readies the world for one life; what it returns puts everything back. */
+  open(): () => void;
+  /** Whether the run may end by this event. */
+  isExpected(end: EventRow): boolean;
+}
+
+export function programSubject(entry: CorpusEntry): Subject {
+  const { name, program, deadlineMs, delayMs, cancelAfterMs = null } = entry;
+  const ending = endingOf(program);
+  const isExpected = ({ type, data }: EventRow) => {
+    const { value, error } = JSON.parse(data ?? "{}") as {
+      value?: unknown;
+      error?: { message: string; code?: string };
+    };
+    if (cancelAfterMs !== null) return type === "run.cancelled";
+    if (type === "run.completed") return ending.values.some((pattern) => fits(pattern, value));
+    if (type !== "run.failed") return false;
+    const isLate = deadlineMs !== undefined && error?.code === "RUN_DEADLINE";
+    return isLate || ending.errors.some((pattern) => fits(pattern, error?.message));
+  };
+  return {
+    name,
+    workflow: "program",
+    input: { program },
+    startOptions: {
+      ...(deadlineMs === undefined ? {} : { deadline: deadlineMs }),
+      ...(delayMs === undefined ? {} : { delay: delayMs }),
+    },
+    cancelAfterMs,
+    order: isSequential(program) ? "sequential" : "staggered",
+    hasFixedValues: true,
+    code: (sim, proc) => {
+      const world = worldOf(sim, proc);
+      return { workflow: interpreter(world, "1"), env: world };
+    },
+    open: () => () => {},
+    isExpected,
+  };
+}
+
+function isSequential(program: Program): boolean {
+  const combinators: readonly string[] = COMBINATORS;
+  return program.every((command) => !combinators.includes(command.do) && partsOf(command).every(isSequential));
+}
+
+/** The world that tells a simulation's checker what bodies and code do. */
+function worldOf({ checker }: Simulation, proc: SimulatedProcess): World {
+  return {
+    begin: (body) => checker.bodyStarts(proc, body),
+    wait: (ms) => new Promise((resolve) => proc.after(ms, resolve)),
+    given: (runId, key, value) => checker.given(proc, runId, key, value),
+    lastAsked: (runId) => checker.lastAsked(proc, runId),
+  };
+}
+
+export function exampleSubject({ name, workflow, input, expected }: Case): Subject {
+  return {
+    name: `example ${name}`,
+    workflow: workflow.name,
+    input,
+    startOptions: {},
+    cancelAfterMs: null,
+    // Its reads fail side by side, and an interrupted attempt is spared its wait.
+    order: name === "nightly-report" ? "free" : "staggered",
+    hasFixedValues: false,
+    code: ({ checker }, proc) => ({
+      workflow: changed(workflow, {
+        onBody: (runId, key, attempt) => void checker.bodyStarts(proc, { runId, key, attempt }),
+      }),
+      env: undefined,
+    }),
+    open: openOutside,
+    isExpected: ({ type, data }) =>
+      type === "run.completed" && holds((JSON.parse(data ?? "{}") as { value: unknown }).value, expected),
+  };
+}
+
+/** The examples ask the world by `fetch`, and find their addresses in the environment. */
+function openOutside(): () => void {
+  const { fetch } = globalThis;
+  const url = process.env["TRIAGE_URL"];
+  globalThis.fetch = outside();
+  process.env["TRIAGE_URL"] = TRIAGE_URL;
+  return () => {
+    globalThis.fetch = fetch;
+    if (url === undefined) delete process.env["TRIAGE_URL"];
+    else process.env["TRIAGE_URL"] = url;
+  };
+}
+
+/** Whether `found` has everything that `expected` has. */
+function holds(found: unknown, expected: unknown): boolean {
+  if (typeof expected !== "object" || expected === null) return Object.is(found, expected);
+  if (typeof found !== "object" || found === null) return false;
+  if (Array.isArray(expected) && (found as unknown[]).length !== expected.length) return false;
+  return Object.entries(expected).every(([key, value]) => holds((found as Record<string, unknown>)[key], value));
+}
