@@ -8,7 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^varve$/, replacement: src("index.ts") },
       { find: /^varve\/(node|deno|bun|edge|client)$/, replacement: src("runtime/$1.ts") },
-      { find: /^varve\/http$/, replacement: src("http/index.ts") },
+      { find: /^varve\/(http|testing)$/, replacement: src("$1/index.ts") },
     ],
   },
   test: {

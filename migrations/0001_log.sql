@@ -69,7 +69,9 @@ CREATE INDEX inbox_run ON inbox (run_id, id);
 CREATE TABLE workers (
   id TEXT PRIMARY KEY NOT NULL,
   started_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL
+  expires_at INTEGER NOT NULL,
+  -- The last of its claims: an earlier one that arrives late, or again, does nothing.
+  turn INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 --> statement
 -- Webhook requests that were accepted, each stored in the write that started its run.

@@ -41,7 +41,10 @@ const { status } = spawnSync(process.execPath, [`${outdir}/${basename(first, ".t
 process.exitCode = status ?? 1;
 
 function sources() {
-  const runtimes = ["node", "deno", "bun", "edge"].map((name) => [`varve/${name}`, `./src/runtime/${name}.ts`]);
-  const layers = ["http", "client"].map((name) => [`varve/${name}`, `./src/${name}/index.ts`]);
+  const runtimes = ["node", "deno", "bun", "edge", "client"].map((name) => [
+    `varve/${name}`,
+    `./src/runtime/${name}.ts`,
+  ]);
+  const layers = ["http", "testing"].map((name) => [`varve/${name}`, `./src/${name}/index.ts`]);
   return Object.fromEntries([["varve", "./src/index.ts"], ...runtimes, ...layers]);
 }

@@ -135,6 +135,14 @@ export function isWorkflow(value: unknown): value is Workflow {
   return typeof value === "object" && value !== null && WORKFLOW in value;
 }
 
+/** The same workflow, run in another way: for tests that watch what its calls do. */
+export function wrapWorkflow<W extends Workflow<never, unknown, never>>(
+  definition: W,
+  wrap: (run: Program["run"]) => Program["run"],
+): W {
+  return { ...definition, [WORKFLOW]: wrap(definition[WORKFLOW]) };
+}
+
 /** A workflow as a worker runs it. */
 export function toProgram(definition: Workflow): Program {
   return { workflow: definition.name, version: definition.version, run: definition[WORKFLOW] };

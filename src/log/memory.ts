@@ -50,6 +50,8 @@ class MemoryStore implements LogStore {
   readonly #histories = new Map<string, EventRow[]>();
   readonly #runs = new Map<string, Mutable<RunRow>>();
   readonly #workers = new Map<string, Mutable<WorkerRow>>();
+  /** By worker: the last of its claims. */
+  readonly #turns = new Map<string, number>();
   readonly #deliveries = new Map<string, { runId: string; delivery: DeliveryRow }>();
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   #inbox: InboxRow[] = [];
@@ -191,7 +193,15 @@ class MemoryStore implements LogStore {
     return row !== undefined && row.expiresAt > Math.floor(this.#clock.now());
   }
 
-  async disown(worker: string, known: readonly string[]): Promise<number> {
+  /** Whether a worker's claim is its latest, which it then is. */
+  #takeTurn(worker: string, turn: number): boolean {
+    if (turn <= (this.#turns.get(worker) ?? 0)) return false;
+    this.#turns.set(worker, turn);
+    return true;
+  }
+
+  async disown(worker: string, turn: number, known: readonly string[]): Promise<number> {
+    if (!this.#takeTurn(worker, turn)) return 0;
     const unknown = [...this.#runs.values()].filter((run) => run.owner === worker && !known.includes(run.id));
     for (const run of unknown) {
       Object.assign(run, { status: "pending", owner: null, availableAt: Math.floor(this.#clock.now()) });
@@ -219,7 +229,8 @@ class MemoryStore implements LogStore {
     const poisoned = claimable.filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
     for (const run of poisoned) parkPoisoned(run);
     const claims: Claim[] = [];
-    if (this.#isAlive(request.worker)) {
+    const isVoid = !this.#takeTurn(request.worker, request.turn);
+    if (!isVoid && this.#isAlive(request.worker)) {
       const open = claimable.filter(
         (run) => !poisoned.includes(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
       );
@@ -228,7 +239,7 @@ class MemoryStore implements LogStore {
         claims.push(take(run, request.worker, this.#mailOf(run.id).length > 0));
       }
     }
-    return { claims, poisoned: poisoned.map((run) => run.id) };
+    return { isVoid, claims, poisoned: poisoned.map((run) => run.id) };
   }
 
   #isClaimable(run: RunRow): boolean {

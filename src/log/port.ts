@@ -140,6 +140,12 @@ export interface ProgramId {
 
 export interface ClaimRequest {
   readonly worker: string;
+  /**
+   * Numbers the worker's claims, upwards: one that is not later than the last does nothing. Else a claim that is late on
+   * its way, or that something sends again, would give a worker runs that it does not know of, and keep them from others
+   * for as long as it lives.
+   */
+  readonly turn: number;
   readonly programs: readonly ProgramId[];
   readonly limit: number;
   /** Whether the worker owns nothing else, and so takes one suspect (see {@link UNCLEAN_ALONE_FROM}). */
@@ -169,6 +175,8 @@ export interface Claim {
 }
 
 export interface ClaimVerdict {
+  /** Nothing was done, because a claim with this turn or a later one has been there. */
+  readonly isVoid: boolean;
   readonly claims: readonly Claim[];
   /** Runs that were parked as `stuck` because they kept killing their workers. */
   readonly poisoned: readonly string[];
@@ -276,9 +284,9 @@ export interface LogStore {
   claim(request: ClaimRequest): Promise<ClaimVerdict>;
   /**
    * Lets go of runs that `worker` owns and does not know of: the answer to their claim was lost. They may be claimed at
-   * once, under another epoch, and that claim does not count as unclean. Returns how many.
+   * once, under another epoch, and that claim does not count as unclean. Returns how many. `turn`: as of a claim.
    */
-  disown(worker: string, known: readonly string[]): Promise<number>;
+  disown(worker: string, turn: number, known: readonly string[]): Promise<number>;
   /**
    * Claimed runs' events by run id, in order of seq, without those within completed scopes; but the last one in any case,
    * because what a run's next owner writes follows it.

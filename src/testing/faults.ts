@@ -40,7 +40,10 @@ export const FAULT_KINDS_OF_A_FILE = [
   "crash-at-reply",
 ] as const;
 
-export type FaultKind = (typeof FAULT_KINDS)[number];
+export type FaultKind =
+  | (typeof FAULT_KINDS)[number]
+  /** It has its effect, and the answer takes seconds. In no swarm: seeds go on to mean what they meant. */
+  | "slow-reply";
 
 /** How often each kind happens: a probability a call. */
 export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;
@@ -59,6 +62,8 @@ export interface FaultOptions {
   readonly without?: ReadonlySet<string>;
   /** The only call that fails, and how: for lanes that try each call in turn. */
   readonly only?: Fault;
+  /** Has the last word on a fault that would happen. */
+  readonly mayHappen?: (fault: Fault) => boolean;
 }
 
 export class Faults {
@@ -82,6 +87,13 @@ export class Faults {
     return this.#calls;
   }
 
+  /** How many calls a process has made. */
+  callsOf(proc: string): number {
+    let count = 0;
+    for (const [place, calls] of this.#counts) if (place.startsWith(`${proc}/`)) count += calls;
+    return count;
+  }
+
   /** From now on nothing goes wrong. */
   stop(): void {
     this.#stopped = true;
@@ -95,8 +107,9 @@ export class Faults {
     if (this.#stopped) return null;
     this.#calls.set(site, (this.#calls.get(site) ?? 0) + 1);
     const id = `${place}/${count}`;
-    const kind = this.#options.only === undefined ? this.#drawn(id) : this.#chosen(id);
+    const kind = this.#options.only === undefined ? this.#drawn(id, site) : this.#chosen(id);
     if (kind === null || this.#options.without?.has(id) === true) return null;
+    if (this.#options.mayHappen?.({ id, kind }) === false) return null;
     this.#happened.push({ id, kind });
     return kind;
   }
@@ -105,11 +118,11 @@ export class Faults {
     return this.#options.only?.id === id ? this.#options.only.kind : null;
   }
 
-  #drawn(id: string): FaultKind | null {
+  #drawn(id: string, site: string): FaultKind | null {
     const { rates, seed } = this.#options;
     const kinds = Object.entries(rates) as [FaultKind, number][];
     if (kinds.length === 0) return null;
-    let left = new Prng(`${seed}/fault/${id}`).float();
+    let left = new Prng(`${seed}/fault/${id}`).float() / (WEIGHTS[site] ?? 1);
     for (const [kind, rate] of kinds) {
       left -= rate;
       if (left < 0) return kind;
@@ -117,6 +130,25 @@ export class Faults {
     return null;
   }
 }
+
+/** Sites that are called often fail less often, so that the rare ones fail often enough. */
+const WEIGHTS: Readonly<Record<string, number>> = {
+  changed: 0.3,
+  workAhead: 0.3,
+  heartbeat: 0.5,
+  openWorker: 0.5,
+  releaseStuck: 0.5,
+  now: 3,
+  claim: 3,
+  load: 3,
+  getRun: 10,
+  listRuns: 5,
+  readHistory: 5,
+  lastPosition: 5,
+  closeWorker: 10,
+  disown: 5,
+  readInbox: 40,
+};
 
 /** Probabilities of a kind that is drawn at all. */
 const RATES = [0.01, 0.03, 0.1] as const;

@@ -4,6 +4,7 @@ export const PREDICATES = {
   "append-whole-or-not": "A write leaves all of a run's events, byte for byte, or none of them.",
   "append-under-current-epoch": "Events are taken only under the epoch of the run's last claim.",
   "verdict-true": "The verdict of a write says that a run's part is written if, and only if, it is in the log.",
+  "event-readable": "Every event in the log can be read by this version of its format.",
   "log-never-changes": "What was once in the log is there at every later look, byte for byte.",
   "seq-dense": "A run's events are 1, 2, 3 ... and their positions grow.",
   "created-first": "The first event of a run is run.created, and no other is.",
@@ -22,6 +23,7 @@ export const PREDICATES = {
   "one-outcome": "A call has one outcome at most.",
   "value-as-recorded": "The code is given what the log holds, at every replay.",
   "replay-asks-the-same": "Two replays of one history ask for the same calls in the same order.",
+  "replay-has-no-effect": "Replay begins no body.",
   "timer-not-early": "A timer fires when it is due by the log's clock, and not before.",
   "retry-not-early": "An attempt that follows a failed one begins when it is due, and not before.",
   "start-once": "One idempotency key is one run, for every caller and for ever.",
@@ -32,9 +34,19 @@ export const PREDICATES = {
   "row-follows-history": "A run's row says what its history says.",
   liveness: "Once nothing goes wrong any more, every run ends or waits for something that will come.",
   "no-dead-owner": "Once nothing goes wrong any more, no run belongs to a worker whose lease has ended.",
+  "idle-holds-no-run": "A worker whose runs have all ended holds none in its hands.",
   "no-hot-loop": "A worker with nothing to do calls the log no more than a few times a second.",
   "one-writer": "A proc has one write under way at a time.",
   "result-as-expected": "The run comes to what its program comes to without faults.",
+} as const;
+
+/** Promises whose subject does not exist yet, and what brings it. */
+export const AWAITED = {
+  "signal-once": "A signal is consumed by one waiter, and none is lost between looking and parking: with signals.",
+  "schedule-decides-once": "Each instant of a schedule has one recorded decision: with schedules.",
+  "child-and-parent-agree": "A child's end is in its parent once, and a cancel reaches it: with child runs.",
+  "limits-hold": "What runs never exceeds a limit, and queues keep their order: with flow control.",
+  "compensations-once": "Compensations run once each, in reverse order: with compensation.",
 } as const;
 
 export type PredicateName = keyof typeof PREDICATES;

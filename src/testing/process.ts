@@ -1,6 +1,6 @@
 /** A process of a simulation: what an engine takes from its surroundings, and what can happen to it. */
 import type { LogLevel, Ports } from "../kernel/ports.ts";
-import type { Agenda } from "./agenda.ts";
+import type { Agenda, TaskBody } from "./agenda.ts";
 import type { Prng } from "./prng.ts";
 
 export interface LogLine {
@@ -22,7 +22,8 @@ const TIMER_LATE_MS_MAX = 2;
 
 /**
  * I1 What a dead process had planned does not happen. What it has sent is on its way all the same.
- * I2 A paused process does nothing; what would have happened in it happens when it wakes, in the order of its time.
+ * I2 A paused process does nothing; what would have happened in it happens when it wakes, in any order: a platform's timers
+ *    and answers do not wait for each other.
  */
 export class SimulatedProcess {
   readonly name: string;
@@ -45,9 +46,7 @@ export class SimulatedProcess {
         monotonic: () => agenda.now - bornAt,
         timer: (ms, fn) => {
           let isCancelled = false;
-          this.after(ms + late.float() * TIMER_LATE_MS_MAX, () => {
-            if (!isCancelled) fn();
-          });
+          this.after(ms + late.float() * TIMER_LATE_MS_MAX, () => (isCancelled ? false : fn()));
           return () => {
             isCancelled = true;
           };
@@ -82,13 +81,17 @@ export class SimulatedProcess {
   }
 
   /** Runs `fn` in this process after `ms`, if it lives then. */
-  after(ms: number, fn: () => void): void {
+  after(ms: number, fn: TaskBody): void {
     this.#agenda.after(ms + this.#slowMs, () => this.#run(fn));
   }
 
-  #run(fn: () => void): void {
-    if (this.#isDead) return;
-    if (this.isPaused) this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
-    else fn();
+  #run(fn: TaskBody): unknown {
+    if (this.#isDead) return false;
+    if (this.isPaused) {
+      this.#agenda.after(this.#pausedUntil - this.#agenda.now, () => this.#run(fn));
+      return false;
+    }
+    this.#agenda.actor = this;
+    return fn();
   }
 }

@@ -4,7 +4,7 @@
  * I1 Everything is decided by the seed: the same seed gives the same trace.
  */
 import type { Workflow } from "../ctx/workflow.ts";
-import type { Engine } from "../engine/api.ts";
+import type { Engine, WorkerHandle } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { CallKind } from "../kernel/state.ts";
@@ -36,13 +36,19 @@ export interface SimulationOptions {
   readonly store?: (clock: { now(): number }) => LogStore;
   /** Keeps the lines of the trace, not their hash alone. @default false */
   readonly keepTrace?: boolean;
+  /** Has the last word on a fault on the way to the log. */
+  readonly mayHappen?: (fault: Fault) => boolean;
+  /** A call had its effect on the log. */
+  readonly happened?: (effect: Effect) => void;
+  /** A process is dead. `error`: what it exited with; null: it was killed. */
+  readonly died?: (proc: SimulatedProcess, error: unknown) => void;
 }
 
 /** What an engine of a process is made of. */
 export interface BootOptions {
   /** Made for each process, so that they can know in which one they run. */
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never>[];
-  readonly hooks?: readonly Hook[];
+  readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly env?: (proc: SimulatedProcess) => unknown;
   readonly limits?: Partial<Limits>;
   /** `false`: it only starts runs and asks. */
@@ -58,14 +64,19 @@ export interface Incarnation {
   readonly proc: SimulatedProcess;
   /** Null until it is up. */
   engine: Engine | null;
+  /** Null if it has none, and until it is up. */
+  worker: WorkerHandle | null;
 }
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
 function appendText(write: LogWrite): string {
-  return JSON.stringify(write).replaceAll(STACK, "");
+  const text = JSON.stringify(write);
+  if (!text.includes("stack")) return text;
+  return JSON.stringify(write, (_, value) => (typeof value === "string" ? value.replace(STACKS, "") : value));
 }
 
-const STACK = /,?\\"stack\\":\\"(?:[^"\\]|\\\\.)*?\\"/g;
+/** In an event's data, which is JSON text. */
+const STACKS = /,?"stack":"(?:[^"\\]|\\.)*"/g;
 
 /** 2026-01-01, when every simulation begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
@@ -84,12 +95,13 @@ export class Simulation {
     this.#options = options;
     this.prng = new Prng(options.seed);
     this.agenda = new Agenda(EPOCH_MS, this.prng.stream("ties"));
-    const { seed, faults: rates = {}, without, only } = options;
+    const { seed, faults: rates = {}, without, only, mayHappen } = options;
     this.faults = new Faults({
       seed,
       rates,
       ...(without === undefined ? {} : { without }),
       ...(only === undefined ? {} : { only }),
+      ...(mayHappen === undefined ? {} : { mayHappen }),
     });
     const clock = { now: () => this.agenda.now };
     this.truth = (options.store ?? memoryStore)(clock);
@@ -107,7 +119,7 @@ export class Simulation {
     const name = `p${this.incarnations.length + 1}`;
     const { skewMs = 0, slowMs = 0 } = setup;
     const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), { name, skewMs, slowMs });
-    const incarnation: Incarnation = { proc, engine: null };
+    const incarnation: Incarnation = { proc, engine: null, worker: null };
     this.incarnations.push(incarnation);
     this.trace.add(this.agenda.now, `${name} boots`);
     proc.after(0, () => void this.#start(incarnation, setup));
@@ -135,17 +147,18 @@ export class Simulation {
         store,
         ports: proc.ports,
         workflows: workflows(proc),
-        ...(hooks === undefined ? {} : { hooks }),
+        ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         asked: (runId: string, key: string, kind: CallKind) => this.checker.asked(proc, runId, key, kind),
       });
-      if (worker !== false) await engine.work({ ...worker, label: proc.name });
+      if (worker !== false) incarnation.worker = await engine.work({ ...worker, label: proc.name });
       incarnation.engine = engine;
     } catch (error) {
       // As a process that cannot reach its database exits: whoever watches over it starts another.
       this.trace.add(this.agenda.now, `${proc.name} exits: ${String(error)}`);
       proc.crash();
+      this.#options.died?.(proc, error);
     }
   }
 
@@ -162,12 +175,14 @@ export class Simulation {
     this.trace.add(this.agenda.now, `${proc.name} dies`);
     proc.crash();
     this.checker.died(proc);
+    this.#options.died?.(proc, null);
   }
 
   #happened(effect: Effect): void {
     const { proc, site, args } = effect;
     this.trace.add(this.agenda.now, `${proc.name} ${site} ${site === "append" ? appendText(args[0] as LogWrite) : ""}`);
     this.checker.happened(effect);
+    this.#options.happened?.(effect);
   }
 
   /** Runs until `isOver`, or for `ms` at most. Returns whether `isOver` became true. */

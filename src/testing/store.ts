@@ -70,6 +70,9 @@ const CALL_MS_MAX = 10_000;
 /** A late request arrives so long after that. */
 const LATE_MS_MAX = 60_000;
 
+/** A slow answer takes up to so long. */
+const SLOW_MS_MAX = 8_000;
+
 const ERRORS: Readonly<Partial<Record<FaultKind, readonly [code: string, message: string]>>> = {
   busy: ["STORE_BUSY", "the database is locked"],
   full: ["STORE_FULL", "the disk is full"],
@@ -102,8 +105,9 @@ function call(
       rejected(error);
     };
     const unanswered = () => reject(new StoreError("STORE_UNAVAILABLE", "no answer came", { retry: true }));
+    const slowMs = fault === "slow-reply" ? latencies.float() * SLOW_MS_MAX : 0;
     const answer = (settle: () => void) => {
-      proc.after(way(), () => {
+      proc.after(way() + slowMs, () => {
         if (fault === "crash-at-reply") crash(proc);
         else settle();
       });

@@ -7,7 +7,7 @@
  * I1 One look at a time. A nudge during a look is another look after it, so nothing that becomes due is missed.
  * I2 An alarm is only ever moved earlier: a look too many is harmless, a look too few is a run that waits for ever.
  * I3 A claim whose answer was lost may have been made: before the next one, the worker lets go of what it owns unknowingly.
- *    Else those runs would wait for its death.
+ *    Else those runs would wait for its death. One that is still on its way then comes to nothing: claims are numbered.
  * I4 A suspect is claimed by an empty worker, alone; now and then the worker is emptied for one. A worker that is empty
  *    anyhow takes the next at once: after two quick deaths of a process all its runs are suspects.
  */
@@ -72,6 +72,8 @@ export class ClaimLoop {
   #backlog = false;
   #emptying = false;
   #inDoubt = false;
+  /** Numbers claims: one that arrives after a later one does nothing. */
+  #turn = 0;
   #suspectWaits = false;
   #suspectAfter = 0;
 
@@ -196,8 +198,14 @@ export class ClaimLoop {
 
   async #claim(limit: number, alone: boolean): Promise<ClaimVerdict> {
     const { programs } = this.#options;
+    const worker = this.#claimant.id;
     try {
-      return await this.#store.claim({ worker: this.#claimant.id, programs, limit, alone });
+      const verdict = await this.#store.claim({ worker, turn: ++this.#turn, programs, limit, alone });
+      // The lease may have been lost meanwhile: then these claims are a dead worker's, and whoever lives may take them.
+      if (worker !== this.#claimant.id) return { ...verdict, claims: [] };
+      // Something on the way has sent it twice, and this is the answer to the second.
+      if (verdict.isVoid) this.#inDoubt = true;
+      return verdict;
     } catch (error) {
       this.#inDoubt = true;
       throw error;
@@ -207,7 +215,7 @@ export class ClaimLoop {
   /** Invariant I3. */
   async #settleDoubt(): Promise<void> {
     const { id, ownedRuns } = this.#claimant;
-    const runs = await this.#store.disown(id, ownedRuns);
+    const runs = await this.#store.disown(id, ++this.#turn, ownedRuns);
     this.#inDoubt = false;
     if (runs > 0)
       this.#logger.log("warn", "the answer to a claim was lost; what it took is let go", { worker: id, runs });

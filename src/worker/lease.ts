@@ -2,7 +2,7 @@
  * A worker's lease: the heartbeat that renews it, and what may be done under it.
  *
  * I1 It is believed to be alive no longer than `leaseMs - margin` after the last renewal was *sent*, on a clock that
- *    only goes forward.
+ *    only goes forward; however late the answer is read.
  * I2 A renewal that is refused, or that does not come in time, ends it here; it is never renewed again.
  */
 import type { Ports } from "../kernel/ports.ts";
@@ -90,12 +90,16 @@ export class Lease {
     const sentAt = this.#ports.clock.monotonic();
     const answer = await this.#ask();
     if (this.#ended) return;
-    if (answer === null) this.#scheduleBeat(this.#leaseMs / HEARTBEATS_PER_LEASE / 4);
-    else if (!answer.alive) {
+    if (answer === null) {
+      this.#scheduleBeat(this.#leaseMs / HEARTBEATS_PER_LEASE / 4);
+      return;
+    }
+    if (answer.alive) this.#believe(sentAt);
+    // An answer that comes late says what was: after a pause it may be read before the expiry timer fires.
+    if (!answer.alive || !this.isAlive) {
       this.end();
       this.#host.lost();
     } else {
-      this.#believe(sentAt);
       this.#scheduleBeat(this.#leaseMs / HEARTBEATS_PER_LEASE);
       this.#host.renewed(answer.mail);
     }

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { LogStore, RunAppend, RunStart } from "../../src/log/port.ts";
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
-import { moved } from "./writes.ts";
+import { moved, turn } from "./writes.ts";
 
 export interface OpenedLog {
   readonly store: LogStore;
@@ -70,7 +70,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   async function claimed(worker = "w1"): Promise<{ id: string; epoch: number }> {
     const id = await pending();
     await store.openWorker(worker, LEASE_MS);
-    const { claims } = await store.claim({ worker, programs: [PROGRAM], limit: 1, alone: false });
+    const { claims } = await store.claim({ turn: turn(), worker, programs: [PROGRAM], limit: 1, alone: false });
     expect(claims.map((claim) => claim.runId)).toEqual([id]);
     return { id, epoch: claims[0]!.epoch };
   }
@@ -117,7 +117,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const part = { starts: [start(id)], runs: [created(id)] };
       await write(part);
       await store.openWorker("w1", LEASE_MS);
-      await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+      await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
       expect((await write(part)).starts.get(id)).toBe(id);
       expect(await store.getRun(id)).toMatchObject({ status: "running", owner: "w1", epoch: 1, head: 1 });
     });
@@ -162,7 +162,9 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       });
       expect(await store.getRun(id)).toMatchObject({ status: "running", owner: "w1", epoch: 1, head: 1, unclean: 1 });
       await store.openWorker("w2", LEASE_MS);
-      expect((await store.claim({ worker: "w2", programs: [PROGRAM], limit: 9, alone: false })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 9, alone: false })).claims,
+      ).toEqual([]);
     });
 
     it("a delivery is stored in the write that starts its run, once", async () => {
@@ -222,7 +224,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const other = await claimed("w1");
       await pass(LEASE_MS + 100);
       await store.openWorker("w2", LEASE_MS);
-      const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
+      const { claims } = await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
       const [stolen] = claims;
       const kept = stolen!.runId === id ? other : { id, epoch };
       const lost = stolen!.runId === id ? { id, epoch } : other;
@@ -303,11 +305,11 @@ export function logContract(open: () => Promise<OpenedLog>): void {
         runs: [created(late, { row: moved({ availableAt: 20 }) }), created(early, { row: moved({ availableAt: 10 }) })],
       });
       await store.openWorker("w1", LEASE_MS);
-      const first = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+      const first = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
       expect(first.claims).toEqual([
         { runId: early, ...PROGRAM, epoch: 1, head: 1, uncleanBefore: 0, wasStuck: false, hasMail: false },
       ]);
-      const second = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
+      const second = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
       expect(second.claims.map((claim) => claim.runId)).toEqual([late]);
     });
 
@@ -316,7 +318,9 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const id = runId();
       await write({ starts: [start(id)], runs: [created(id, { row: moved({ availableAt: at }) })] });
       await store.openWorker("w1", LEASE_MS);
-      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims,
+      ).toEqual([]);
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: at, suspectDue: false });
     });
 
@@ -324,21 +328,23 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       await pending();
       await store.openWorker("w1", LEASE_MS);
       const programs = [{ workflow: "ship", version: "2" }];
-      expect((await store.claim({ worker: "w1", programs, limit: 1, alone: false })).claims).toEqual([]);
+      expect((await store.claim({ turn: turn(), worker: "w1", programs, limit: 1, alone: false })).claims).toEqual([]);
       expect(await store.workAhead("w1", programs)).toMatchObject({ dueAt: null });
     });
 
     it("a run whose owner lives is not claimed", async () => {
       await claimed("w1");
       await store.openWorker("w2", LEASE_MS);
-      expect((await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 1, alone: false })).claims,
+      ).toEqual([]);
     });
 
     it("a run whose owner's lease has ended is claimed under a higher epoch", async () => {
       const { id, epoch } = await claimed("w1");
       await pass(LEASE_MS + 100);
       await store.openWorker("w2", LEASE_MS);
-      const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
+      const { claims } = await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
       expect(claims).toMatchObject([{ runId: id, epoch: epoch + 1, uncleanBefore: 1 }]);
     });
 
@@ -356,7 +362,9 @@ export function logContract(open: () => Promise<OpenedLog>): void {
         expect((await store.heartbeat("w1", LEASE_MS)).alive).toBe(true);
       }
       await store.openWorker("w2", LEASE_MS);
-      expect((await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 1, alone: false })).claims,
+      ).toEqual([]);
     });
 
     it("a heartbeat after the end of the lease is refused, and so is a claim", async () => {
@@ -364,14 +372,16 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       await pending();
       await pass(LEASE_MS + 100);
       expect((await store.heartbeat("w1", LEASE_MS)).alive).toBe(false);
-      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims,
+      ).toEqual([]);
     });
 
     it("a worker that closes leaves its runs to others at once", async () => {
       const { id } = await claimed("w1");
       await store.closeWorker("w1");
       await store.openWorker("w2", LEASE_MS);
-      const { claims } = await store.claim({ worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
+      const { claims } = await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 1, alone: false });
       expect(claims.map((claim) => claim.runId)).toEqual([id]);
     });
 
@@ -387,12 +397,31 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const known = await claimed("w1");
       const { id } = await claimed("w1");
       await claimed("w2");
-      expect(await store.disown("w1", [known.id])).toBe(1);
-      expect(await store.disown("w1", [known.id])).toBe(0);
+      expect(await store.disown("w1", turn(), [known.id])).toBe(1);
+      expect(await store.disown("w1", turn(), [known.id])).toBe(0);
       expect(await store.getRun(known.id)).toMatchObject({ owner: "w1", epoch: 1, unclean: 1 });
       expect(await store.getRun(id)).toMatchObject({ owner: null, epoch: 2, unclean: 0, status: "pending" });
-      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
+      const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
       expect(claims).toMatchObject([{ runId: id, epoch: 3, uncleanBefore: 0 }]);
+    });
+
+    it("a claim that arrives late, or again, does nothing and says so", async () => {
+      await store.openWorker("w1", LEASE_MS);
+      const [early, late] = [turn(), turn()];
+      const request = { worker: "w1", programs: [PROGRAM], limit: 1, alone: false };
+      const first = await pending();
+      expect(await store.claim({ ...request, turn: late })).toMatchObject({
+        isVoid: false,
+        claims: [{ runId: first }],
+      });
+      const second = await pending();
+      expect(await store.claim({ ...request, turn: late })).toMatchObject({ isVoid: true, claims: [] });
+      expect(await store.claim({ ...request, turn: early })).toMatchObject({ isVoid: true, claims: [] });
+      expect(await store.disown("w1", early, [])).toBe(0);
+      expect(await store.getRun(first)).toMatchObject({ owner: "w1", epoch: 1 });
+      expect(await store.getRun(second)).toMatchObject({ owner: null, epoch: 0 });
+      expect(await store.disown("w1", turn(), [])).toBe(1);
+      expect(await store.claim({ ...request, turn: turn() })).toMatchObject({ isVoid: false, claims: [{ epoch: 1 }] });
     });
 
     it("a worker is told the time when it registers", async () => {
@@ -411,7 +440,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
         const worker = `crashing-${id}-${i}`;
         await store.openWorker(worker, LEASE_MS);
         const alone = i >= UNCLEAN_ALONE_FROM;
-        const { claims } = await store.claim({ worker, programs: [PROGRAM], limit: 1, alone });
+        const { claims } = await store.claim({ turn: turn(), worker, programs: [PROGRAM], limit: 1, alone });
         expect(claims).toMatchObject([{ runId: id, uncleanBefore: i }]);
         await store.closeWorker(worker);
       }
@@ -422,8 +451,10 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const id = await crash(UNCLEAN_ALONE_FROM);
       await store.openWorker("w1", LEASE_MS);
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ suspectDue: true });
-      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false })).claims).toEqual([]);
-      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: true });
+      expect(
+        (await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: false })).claims,
+      ).toEqual([]);
+      const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: true });
       expect(claims).toMatchObject([{ runId: id, uncleanBefore: UNCLEAN_ALONE_FROM }]);
     });
 
@@ -431,7 +462,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const id = await crash(UNCLEAN_ALONE_FROM);
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: null, suspectDue: true });
       await store.openWorker("w1", LEASE_MS);
-      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
+      const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
       const [lease] = (await store.listWorkers()).filter((worker) => worker.id === "w1");
       expect(await store.workAhead("w2", [PROGRAM])).toMatchObject({ dueAt: lease?.expiresAt, suspectDue: false });
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ dueAt: null, suspectDue: false });
@@ -444,14 +475,16 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("a claim alone takes suspects only, one at a time", async () => {
       await pending();
       await store.openWorker("w1", LEASE_MS);
-      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: true })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: true })).claims,
+      ).toEqual([]);
     });
 
     it("a run that keeps ending its worker alone is parked as stuck under a new epoch", async () => {
       const id = await crash(UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
       await store.openWorker("w1", LEASE_MS);
-      const verdict = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
-      expect(verdict).toEqual({ claims: [], poisoned: [id] });
+      const verdict = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
+      expect(verdict).toEqual({ isVoid: false, claims: [], poisoned: [id] });
       const row = await store.getRun(id);
       expect(row).toMatchObject({ status: "stuck", owner: null, epoch: UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX + 1 });
       expect(JSON.parse(row!.stuck!).code).toBe(POISONED);
@@ -461,7 +494,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("only runs that are stuck for another reason than poison are released", async () => {
       await crash(UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
       await store.openWorker("w0", LEASE_MS);
-      await store.claim({ worker: "w0", programs: [PROGRAM], limit: 1, alone: true });
+      await store.claim({ turn: turn(), worker: "w0", programs: [PROGRAM], limit: 1, alone: true });
       const { id, epoch } = await claimed("w1");
       const row = moved({
         status: "stuck",
@@ -473,7 +506,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       await write({ runs: [append(id, epoch, 2, { events: [], row })] });
       expect(await store.releaseStuck([{ workflow: "ship", version: "9" }])).toBe(0);
       expect(await store.releaseStuck([PROGRAM])).toBe(1);
-      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
+      const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
       expect(claims).toMatchObject([{ runId: id, wasStuck: true }]);
     });
   });
@@ -513,10 +546,12 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const { id, epoch } = await claimed();
       const row = moved({ status: "waiting", availableAt: null, release: true, unclean: "undo" });
       await write({ runs: [append(id, epoch, 2, { row })] });
-      expect((await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims).toEqual([]);
+      expect(
+        (await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false })).claims,
+      ).toEqual([]);
       await write({ messages: [cancel(id)] });
       expect(await store.getRun(id)).toMatchObject({ status: "pending" });
-      const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+      const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
       expect(claims).toMatchObject([{ runId: id, hasMail: true }]);
       expect(await store.readInbox([id])).toHaveLength(1);
     });

@@ -30,7 +30,8 @@ const PLANS: { readonly [N in Name]: string } = {
   PARK_RUNS: "j:json r:primary i:inbox_run i:inbox_run",
   READ_HEADS: "j:json r:primary",
   CLAIM: "runs:primary w:all r:runs_owner p:json p:json r:primary x:runs_due me:primary i:inbox_run",
-  DISOWN: "runs:runs_owner j:json",
+  TAKE_TURN: "workers:primary",
+  DISOWN: "runs:runs_owner me:primary j:json",
   CLAIM_SUSPECT: "runs:primary r:runs_suspect p:json w:primary me:primary i:inbox_run",
   PARK_POISONED: "runs:primary r:runs_suspect p:json w:primary",
   READ_WORK_AHEAD:

@@ -12,7 +12,7 @@ import { startHranaServer } from "../support/hrana-server.mjs";
 import { realPorts } from "../support/ports.ts";
 import { childProcesses, is } from "./children.ts";
 import { newFolder, openFile, openStore, rejection } from "./open.ts";
-import { eventOf, idsOf, newRun, PROGRAM } from "./writes.ts";
+import { eventOf, idsOf, newRun, PROGRAM, turn } from "./writes.ts";
 
 const start = childProcesses();
 
@@ -37,7 +37,7 @@ describe("a busy database", () => {
     expect(await idsOf(store)).toEqual(names);
     for (const each of [store, other.store]) {
       await each.append({ ...newRun(`z-${each === store}`) });
-      await each.claim({ worker: "w", programs: [PROGRAM], limit: 1, alone: false });
+      await each.claim({ turn: turn(), worker: "w", programs: [PROGRAM], limit: 1, alone: false });
     }
   });
 
@@ -221,7 +221,7 @@ describe("rowsAffected", () => {
     expect({ rows: returned.rows.length, affected: returned.rowsAffected }).toEqual({ rows: 1, affected: 0 });
     await store.openWorker("w1", 1_000);
     expect((await store.heartbeat("w1", 1_000)).alive).toBe(true);
-    const { claims } = await store.claim({ worker: "w1", programs: [PROGRAM], limit: 5, alone: false });
+    const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 5, alone: false });
     expect(claims.map(({ runId }) => runId)).toEqual(["run_1"]);
   });
 });
@@ -268,7 +268,7 @@ describe("a connection to a server", () => {
     expect(error.message).toContain("no answer from the libSQL server within 50 ms");
     await direct.append(newRun("run_1"));
     await direct.openWorker("w1", 60_000);
-    const { claims } = await direct.claim({ worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
+    const { claims } = await direct.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: false });
     await late;
     expect(await appended(direct)).toEqual(["run_1 1"]);
     expect(await direct.getRun("run_1")).toMatchObject({ status: "running", epoch: claims[0]?.epoch, head: 1 });

@@ -3,6 +3,11 @@ import type { AppendedEvent, LogStore, RunRowMove, RunStart } from "../../src/lo
 
 export const PROGRAM = { workflow: "ship", version: "1" };
 
+let turns = 0;
+
+/** The number of a claim that is later than all before. */
+export const turn = (): number => ++turns;
+
 export const eventOf = (type: string, key: string | null = null, data: object | null = null): AppendedEvent => ({
   type,
   v: 1,

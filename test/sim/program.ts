@@ -175,7 +175,7 @@ class Generator {
     const fails = once ? 0 : isHopeless ? "all" : prng.chance(0.25) ? prng.int(1, 3) : 0;
     return {
       do: "step",
-      name: `step-${++this.#names}`,
+      name: `${once ? "once" : isHopeless ? "hopeless" : "step"}-${++this.#names}`,
       value: this.#value(),
       fails,
       ms: prng.pick([0, 0, 0, 1, 20, 400, 5_000]),

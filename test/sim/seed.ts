@@ -3,6 +3,7 @@
  * and everything must come to what its program comes to.
  */
 import type { Engine } from "../../src/engine/api.ts";
+import { verify } from "../../src/history/verify.ts";
 import { FAULT_KINDS, FAULT_KINDS_OF_A_FILE, type FaultRates, swarm } from "../../src/testing/faults.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
@@ -12,9 +13,12 @@ import {
   Simulation,
   type SimulationOptions,
 } from "../../src/testing/simulation.ts";
+import { type Hook, webhook } from "../../src/triggers/hook.ts";
+import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits } from "./oracle.ts";
 import { type Program, randomProgram, sizeOf } from "./program.ts";
+import { askedBy, goesOn, withoutConcluded } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace"> {
   /** In place of those that the seed draws. */
@@ -49,12 +53,17 @@ interface Order {
   readonly program: Program;
   readonly ending: Ending;
   readonly deadlineMs: number | null;
+  /** It comes as a webhook: so often. Null: a caller starts it. */
+  readonly deliveries: number | null;
   isCancelled: boolean;
   runId: string | null;
 }
 
 /** After the trouble everything must have ended within so much virtual time. */
 const HEALED_MS_MAX = 4 * 3_600_000;
+
+/** Long enough to see a circle. */
+const IDLE_MS = 20_000;
 
 /** A late request arrives at most so long after it was sent. */
 const LATE_MS = 75_000;
@@ -63,6 +72,20 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   const fleet = new Fleet(seed, options);
   await fleet.run();
   return fleet.report();
+}
+
+const keyOf = (call: string) => call.slice(call.indexOf(" ") + 1);
+
+/** The keys of steps that an interruption may end. */
+const FRAGILE = /(^|\/)(once|hopeless)-\d+(#\d+)?$/;
+
+/** A heartbeat a third of the lease, and a look a second in two calls. */
+const IDLE_CALLS_PER_SECOND_MAX = 8;
+
+/** A hook whose sender needs no signature, because the runtime's cryptography does not go by virtual time. */
+function hookOf(workflow: ReturnType<typeof interpreter>): Hook {
+  const verify: WebhookScheme["verify"] = async ({ headers }) => ({ ok: true, deliveryId: headers[0]?.[1] ?? "" });
+  return webhook({ name: "orders", scheme: { name: "trusting", check: async () => {}, verify }, workflow });
 }
 
 class Fleet {
@@ -76,6 +99,9 @@ class Fleet {
   readonly #setup: Omit<BootOptions, "workflows">;
   readonly #crashMs: number;
   readonly #pauseMs: number;
+  readonly #stopMs: number;
+  readonly #mayBeLate: boolean;
+  readonly #readMs: number;
   #isHealed = false;
   #crashes = 0;
   #cancels = 0;
@@ -89,14 +115,18 @@ class Fleet {
     const plan = this.#plan;
     this.#isShared = plan.chance(0.7);
     this.#workers = this.#isShared ? plan.int(2, 4) : 1;
-    const rates = faults ?? swarm(plan, this.#isShared ? FAULT_KINDS : FAULT_KINDS_OF_A_FILE);
+    const rates: FaultRates = faults ?? swarm(plan, this.#isShared ? FAULT_KINDS : FAULT_KINDS_OF_A_FILE);
+    this.#mayBeLate = rates["late-request"] !== undefined || rates.duplicate !== undefined;
     const latencyMsMax = plan.pick([0, 3, 50]);
     this.#sim = new Simulation({ seed: name, faults: rates, exclusive: !this.#isShared, latencyMsMax, ...rest });
-    this.#troubleMs = plan.pick([5_000, 30_000, 120_000]);
+    this.#troubleMs = plan.pick([5_000, 20_000, 60_000]);
     this.#crashMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 15_000]);
     this.#pauseMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
+    this.#stopMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
+    this.#readMs = plan.pick([Number.POSITIVE_INFINITY, 3_000]);
     this.#setup = {
       worker: {
+        pollMsMax: plan.pick([1_000, 4_000]),
         leaseMs: plan.pick([2_000, 15_000]),
         hotRunsMax: plan.pick([0, 1, 1_000]),
         parkAfterMs: plan.pick([0, 250]),
@@ -110,8 +140,10 @@ class Fleet {
   #order(index: number): Order {
     const plan = this.#plan.stream(`order ${index}`);
     const program = randomProgram(plan, plan.int(8, 20));
-    const deadlineMs = plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
-    return { key: `order-${index}`, program, ending: endingOf(program), deadlineMs, isCancelled: false, runId: null };
+    const deliveries = plan.chance(0.25) ? plan.int(1, 5) : null;
+    const deadlineMs = deliveries === null && plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
+    const ending = endingOf(program);
+    return { key: `order-${index}`, program, ending, deadlineMs, deliveries, isCancelled: false, runId: null };
   }
 
   // ---- What happens ----
@@ -121,18 +153,79 @@ class Fleet {
     for (let i = 0; i < this.#workers; i++) this.#boot();
     if (this.#isShared) this.#bootCaller();
     for (const order of this.#orders) {
-      agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
-      if (this.#plan.chance(0.1)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
+      for (let i = 0; i < (order.deliveries ?? 1); i++)
+        agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
+      if (this.#plan.chance(0.2)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
     }
     this.#plagueBy(this.#crashMs, (each) => this.#crash(each));
+    this.#plagueBy(this.#stopMs, (each) => this.#stop(each));
+    this.#plagueBy(this.#readMs, (each) => this.#read(each));
     this.#plagueBy(this.#pauseMs, ({ proc }) => proc.pause(this.#plan.pick([500, 3_000, 40_000])));
     await this.#sim.run(this.#troubleMs);
     this.#heal();
     const isOver = await this.#sim.run(HEALED_MS_MAX, () => this.#isOver());
     // Late requests may still be on their way, and must change nothing.
-    if (isOver) await this.#sim.run(LATE_MS);
+    if (isOver) await this.#idle();
     await this.#sim.checker.finish();
-    if (!this.#sim.checker.hasFailed) this.#judge();
+    if (this.#sim.checker.hasFailed) return;
+    this.#judge();
+    const verified = await verify(this.#sim.truth, { drain: (fn) => void setImmediate(fn) });
+    this.#sim.checker.expect("row-follows-history", verified.equal, () => JSON.stringify(verified));
+    await this.#replay();
+  }
+
+  /** Nothing is to be done any more: whoever still works a lot turns in a circle. */
+  async #idle(): Promise<void> {
+    const { faults, checker } = this.#sim;
+    const before = this.#sim.alive.map(({ proc }) => ({ proc, calls: faults.callsOf(proc.name) }));
+    const idleMs = this.#mayBeLate ? LATE_MS : IDLE_MS;
+    await this.#sim.run(idleMs);
+    for (const { proc, worker } of this.#sim.alive) {
+      if (worker !== null)
+        checker.expect("idle-holds-no-run", worker.activeRuns === 0, () => `${proc.name} holds ${worker.activeRuns}`);
+    }
+    for (const { proc, calls } of before) {
+      const perSecond = ((faults.callsOf(proc.name) - calls) / idleMs) * 1_000;
+      checker.expect(
+        "no-hot-loop",
+        perSecond <= IDLE_CALLS_PER_SECOND_MAX,
+        () => `${proc.name}: ${perSecond} a second`,
+      );
+    }
+  }
+
+  /** The history of one run, whole and cut off somewhere: the code asks for the same as far as it comes. */
+  async #replay(): Promise<void> {
+    const { checker } = this.#sim;
+    const runId = this.#plan.pick(checker.runIds);
+    const rows = checker.history(runId).slice(0, -1);
+    if (rows.length === 0) return;
+    const prefix = rows.slice(0, this.#plan.int(1, rows.length));
+    if (goesOn(prefix, (key) => FRAGILE.test(key))) return;
+    let begun = 0;
+    const begin = () => {
+      begun++;
+      return () => {};
+    };
+    const world: World = { begin, wait: async () => {}, given: () => {}, lastAsked: () => "" };
+    const code = interpreter(world, "1");
+    const whole = await askedBy(code, rows);
+    const part = await askedBy(code, prefix);
+    // Of scopes that have concluded in the whole history the code is not run again.
+    // What the code asks for beyond the prefix was another's to decide, such as somebody who cancelled the run.
+    const recorded = new Set(rows.map(({ key }) => key));
+    const common = withoutConcluded(part, rows).filter((call) => recorded.has(keyOf(call)));
+    const isSame = common.every((call, i) => call === whole[i]);
+    checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
+    checker.expect("replay-has-no-effect", begun === 0, () => `replay of run ${runId} began ${begun} bodies`);
+    const asked = new Set(part.map(keyOf));
+    const keys = prefix.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
+    const missing = keys.find(({ key }) => !asked.has(key as string));
+    checker.expect(
+      "replay-asks-the-same",
+      missing === undefined,
+      () => `run ${runId} does not ask for ${missing?.key}`,
+    );
   }
 
   #boot(): void {
@@ -146,8 +239,12 @@ class Fleet {
     this.#watch(this.#sim.boot({ ...this.#code(), worker: false }), () => this.#bootCaller());
   }
 
-  #code(): Pick<BootOptions, "workflows" | "env"> {
-    return { workflows: (proc) => [interpreter(this.#world(proc), "1")], env: (proc) => this.#world(proc) };
+  #code(): Pick<BootOptions, "workflows" | "hooks" | "env"> {
+    return {
+      workflows: (proc) => [interpreter(this.#world(proc), "1")],
+      hooks: (proc) => [hookOf(interpreter(this.#world(proc), "1"))],
+      env: (proc) => this.#world(proc),
+    };
   }
 
   /** Whoever watches over processes starts another when one is gone. */
@@ -179,6 +276,27 @@ class Fleet {
     this.#sim.crash(proc);
   }
 
+  /** As by SIGTERM: its runs are handed back, and then it is gone. */
+  #stop({ engine, proc }: Incarnation): void {
+    engine?.close({ deadline: this.#plan.pick([0, 1_000]) }).then(
+      () => proc.crash(),
+      () => proc.crash(),
+    );
+  }
+
+  /** Somebody looks at what there is. What is read is the checker's to judge. */
+  #read({ engine }: Incarnation): void {
+    const order = this.#plan.pick(this.#orders);
+    const look = this.#plan.pick(["list", "status", "history", "position"] as const);
+    const read = async () => {
+      if (look === "list") await engine?.list({ limit: 10 });
+      else if (look === "position") await engine?.lastPosition();
+      else if (order.runId !== null && look === "status") await engine?.run(order.runId).status();
+      else if (order.runId !== null) await engine?.history(order.runId);
+    };
+    read().catch(() => {});
+  }
+
   /** From now on nothing goes wrong, and there are workers of full speed. */
   #heal(): void {
     this.#isHealed = true;
@@ -198,10 +316,16 @@ class Fleet {
 
   /** Tries until it is told that the run is durable. */
   #start(order: Order): void {
-    const { key, program, deadlineMs } = order;
+    const { key, program, deadlineMs, deliveries } = order;
     const options = { idempotencyKey: key, ...(deadlineMs === null ? {} : { deadline: deadlineMs }) };
     this.#insist(
-      (engine) => engine.start("program", { program }, options),
+      async (engine) => {
+        if (deliveries === null) return await engine.start("program", { program }, options);
+        const body = new TextEncoder().encode(JSON.stringify({ program }));
+        const outcome = await engine.deliver("orders", { headers: [["id", key]], body });
+        if (outcome.kind === "accepted") return outcome.run;
+        throw new Error(outcome.detail);
+      },
       ({ id }) => {
         order.runId = id;
         this.#sim.checker.startAcknowledged(id);
@@ -214,7 +338,8 @@ class Fleet {
     this.#cancels++;
     this.#insist(
       async (engine) => {
-        const run = await engine.start("program", { program: order.program }, { idempotencyKey: order.key });
+        if (order.runId === null) throw new Error("nobody cancels what is not there");
+        const run = engine.run(order.runId);
         return await run.cancel({ reason: "a whim" }).then(
           () => run.id,
           (error: { code?: string }) => {

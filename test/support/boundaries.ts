@@ -56,7 +56,10 @@ const MAY_IMPORT = {
   wire: ["kernel", "engine interface"],
   http: ["kernel", "engine interface", "wire"],
   client: ["kernel", "engine interface", "wire"],
-  testing: ["kernel", "log port", "memory log", "ctx", "worker", "engine", "engine interface"],
+  testing: [
+    ...["kernel", "log port", "memory log", "triggers", "recorder", "worker"],
+    ...["ctx", "engine", "engine interface"],
+  ],
   runtime: [
     ...["kernel", "log port", "libsql", "observe", "triggers", "worker", "ctx", "history"],
     ...["engine", "engine interface", "http", "client"],

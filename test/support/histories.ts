@@ -165,7 +165,7 @@ export async function restore(lab: Lab, recording: Recording, count: number): Pr
   for (const epoch of new Set(rows.map((row) => row.epoch))) {
     const events = rows.filter((row) => row.epoch === epoch);
     if (epoch > 1) {
-      await lab.store.claim({ worker, programs: [{ workflow, version }], limit: 1, alone: false });
+      await lab.store.claim({ turn: epoch, worker, programs: [{ workflow, version }], limit: 1, alone: false });
     }
     const row = { ...WAITING, availableAt: created.at };
     const run = { runId, epoch, firstSeq: (events[0] as EventRow).seq, events, drained: [], row };

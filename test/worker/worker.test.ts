@@ -315,6 +315,42 @@ describe("a lost lease", () => {
     expect(first.lines.filter(({ message }) => message.includes("lease ended"))).toHaveLength(1);
   });
 
+  it("makes a claim worthless whose answer comes later: the worker, under its new id, begins the run once", async () => {
+    const lab = openLab();
+    const code = flow(async (ctx) => {
+      await ctx.sleep("nap", "5s");
+      return ctx.step("after", () => "done");
+    });
+    const first = await lab.engine({ workflows: [code] });
+    const run = await first.start("flow");
+    await lab.settle();
+    const { claim, heartbeat, append } = lab.store;
+    const written: string[][] = [];
+    lab.store.append = (write) => {
+      written.push(write.runs.map(({ runId }) => runId));
+      return append.call(lab.store, write);
+    };
+    let answer = () => {};
+    lab.store.claim = async (request) => {
+      const verdict = await claim.call(lab.store, request);
+      lab.store.claim = claim.bind(lab.store);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return verdict;
+    };
+    await lab.pass(6_000, 500);
+    lab.store.heartbeat = async () => ({ alive: false, mail: [] });
+    await lab.pass(LEASE_MS, 500);
+    lab.store.heartbeat = heartbeat.bind(lab.store);
+    await lab.pass(LEASE_MS, 500);
+    answer();
+    await lab.pass(LEASE_MS, 500);
+    expect(await run.result()).toBe("done");
+    for (const runs of written) expect(new Set(runs).size).toBe(runs.length);
+    expect((await lab.history(run.id)).filter(({ type }) => type === "run.claimed")).toHaveLength(1);
+  });
+
   it("is judged by the log: what an old owner still sends is refused, and its neighbours are not hurt", async () => {
     const lab = openLab();
     let finish: (() => void)[] = [];
@@ -355,6 +391,7 @@ describe("a lost lease", () => {
     await lab.store.openWorker("thief", LEASE_MS);
     const { claims } = await lab.store.claim({
       worker: "thief",
+      turn: 1,
       programs: [{ workflow: "flow", version: "1" }],
       limit: 1,
       alone: false,

@@ -51,7 +51,9 @@ export async function endAllLeases(db: Database): Promise<void> {
 }
 
 export async function listWorkers(db: Database): Promise<WorkerRow[]> {
-  return await db.attempt(async () => await db.query.select().from(schema.workers).orderBy(schema.workers.startedAt));
+  const { id, startedAt, expiresAt } = schema.workers;
+  const columns = { id, startedAt, expiresAt };
+  return await db.attempt(async () => await db.query.select(columns).from(schema.workers).orderBy(startedAt));
 }
 
 export async function heartbeat(db: Database, worker: string, leaseMs: number): Promise<Heartbeat> {
@@ -63,14 +65,16 @@ export async function heartbeat(db: Database, worker: string, leaseMs: number): 
 }
 
 export async function claim(db: Database, request: ClaimRequest): Promise<ClaimVerdict> {
-  const { worker, limit, alone } = request;
+  const { worker, turn, limit, alone } = request;
   const programs = programList(request.programs);
   const statements: Bound[] = [{ sql: sql.PARK_POISONED, args: { programs } }];
   // A suspect comes first, and then comes alone: nothing else is claimed beside it.
-  if (alone) statements.push({ sql: sql.CLAIM_SUSPECT, args: { worker, programs } });
-  else statements.push({ sql: sql.CLAIM, args: { worker, programs, limit } });
-  const [poisoned, taken] = await db.write(statements);
+  if (alone) statements.push({ sql: sql.CLAIM_SUSPECT, args: { worker, turn, programs } });
+  else statements.push({ sql: sql.CLAIM, args: { worker, turn, programs, limit } });
+  statements.push({ sql: sql.TAKE_TURN, args: { worker, turn } });
+  const [poisoned, taken, inTurn] = await db.write(statements);
   return {
+    isVoid: inTurn?.rowsAffected === 0,
     poisoned: (poisoned?.rows ?? []).map((row) => row.id as string),
     claims: (taken?.rows ?? []).map(claimOf),
   };
@@ -89,8 +93,11 @@ function claimOf(row: Row): Claim {
   };
 }
 
-export async function disown(db: Database, worker: string, known: readonly string[]): Promise<number> {
-  const [result] = await db.write([{ sql: sql.DISOWN, args: { worker, known: JSON.stringify(known) } }]);
+export async function disown(db: Database, worker: string, turn: number, known: readonly string[]): Promise<number> {
+  const [result] = await db.write([
+    { sql: sql.DISOWN, args: { worker, turn, known: JSON.stringify(known) } },
+    { sql: sql.TAKE_TURN, args: { worker, turn } },
+  ]);
   return result?.rowsAffected ?? 0;
 }
 

@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "bf622ce9815575b334939e8595e46c1faef8f7029bd1406ecd603b86f9ea3702",
+    hash: "c1f9047339ff26d367096166d850feb7ac8f4083acdda2c4360d577a8a167133",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -25,7 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX runs_workflow ON runs (workflow, id)",
       "CREATE TABLE inbox (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  kind TEXT NOT NULL,\n  token TEXT NOT NULL UNIQUE,\n  data TEXT,\n  at INTEGER NOT NULL\n) STRICT",
       "CREATE INDEX inbox_run ON inbox (run_id, id)",
-      "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL\n) STRICT",
+      "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL,\n  -- The last of its claims: an earlier one that arrives late, or again, does nothing.\n  turn INTEGER NOT NULL DEFAULT 0\n) STRICT",
       "CREATE TABLE deliveries (\n  hook TEXT NOT NULL,\n  delivery_id TEXT NOT NULL,\n  run_id TEXT NOT NULL,\n  received_at INTEGER NOT NULL,\n  headers TEXT NOT NULL,\n  body BLOB NOT NULL,\n  PRIMARY KEY (hook, delivery_id)\n) STRICT",
       "CREATE TABLE api_keys (\n  id TEXT PRIMARY KEY NOT NULL,\n  name TEXT NOT NULL,\n  hash TEXT NOT NULL UNIQUE,\n  scopes TEXT NOT NULL,\n  created_at INTEGER NOT NULL,\n  revoked_at INTEGER\n) STRICT",
       "CREATE VIEW v_runs AS\nSELECT\n  id, workflow, version, status, idempotency_key, tags,\n  CASE WHEN status = 'completed' THEN result -> '$.value' END AS output,\n  CASE WHEN status = 'failed' THEN result ->> '$.message' END AS error,\n  created_at, started_at, ended_at, available_at, deadline_at,\n  owner AS worker, epoch, head AS event_count\nFROM runs",

@@ -53,6 +53,7 @@ export const workers = sqliteTable("workers", {
   id: text("id").primaryKey(),
   startedAt: integer("started_at").notNull(),
   expiresAt: integer("expires_at").notNull(),
+  turn: integer("turn").notNull(),
 });
 
 export const deliveries = sqliteTable(

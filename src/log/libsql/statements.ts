@@ -144,6 +144,12 @@ const KNOWN_PROGRAM = `EXISTS (
 
 const LIVE_WORKER = "EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND me.expires_at > NOW)";
 
+/** A worker whose claim this is: see `ClaimRequest.turn`. */
+const LIVE_WORKER_IN_TURN = `${LIVE_WORKER.slice(0, -1)} AND me.turn < :turn)`;
+
+/** Notes the turn of a claim, by primary key. No row: it is void. */
+export const TAKE_TURN: HotStatement = "UPDATE workers SET turn = :turn WHERE id = :worker AND turn < :turn";
+
 const TAKE = "SET status = 'running', owner = :worker, epoch = epoch + 1, unclean = unclean + 1, available_at = NULL";
 
 const TAKEN = `RETURNING id, workflow, version, epoch, head, unclean - 1 AS unclean_before, stuck IS NOT NULL AS was_stuck,
@@ -155,7 +161,7 @@ const TAKEN = `RETURNING id, workflow, version, epoch, head, unclean - 1 AS uncl
  */
 export const CLAIM: HotStatement = `
 UPDATE runs ${TAKE}
-WHERE ${LIVE_WORKER} AND id IN (
+WHERE ${LIVE_WORKER_IN_TURN} AND id IN (
   SELECT id FROM (
     SELECT r.id FROM workers w CROSS JOIN runs r ON r.owner = w.id
     WHERE w.expires_at <= NOW AND r.unclean < ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
@@ -171,7 +177,8 @@ ${TAKEN}`;
 /** Lets go of what a worker owns and does not know of, by `runs_owner`. `:known`: `[runId, ...]` */
 export const DISOWN: HotStatement = `
 UPDATE runs SET status = 'pending', owner = NULL, epoch = epoch + 1, unclean = max(unclean - 1, 0), available_at = NOW
-WHERE owner = :worker AND id NOT IN (SELECT j.value FROM json_each(:known) j)`;
+WHERE owner = :worker AND EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND me.turn < :turn)
+  AND id NOT IN (SELECT j.value FROM json_each(:known) j)`;
 
 /** A suspect can be claimed if it is due or its owner's lease has ended. By `runs_suspect`. */
 const CLAIMABLE_SUSPECT = `r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
@@ -180,7 +187,7 @@ const CLAIMABLE_SUSPECT = `r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRA
 /** Claims one suspect, for a worker that owns nothing else. */
 export const CLAIM_SUSPECT: HotStatement = `
 UPDATE runs ${TAKE}
-WHERE ${LIVE_WORKER} AND id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} LIMIT 1)
+WHERE ${LIVE_WORKER_IN_TURN} AND id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} LIMIT 1)
 ${TAKEN}`;
 
 /** Parks what killed its worker once too often, under a new epoch, so that no late write of its last owner counts. */

@@ -16,7 +16,7 @@ export function libsqlStore(db: Database): LogStore {
     append: (write) => append(db, write),
     openWorker: (worker, leaseMs) => claims.openWorker(db, worker, leaseMs),
     heartbeat: (worker, leaseMs) => claims.heartbeat(db, worker, leaseMs),
-    disown: (worker, known) => claims.disown(db, worker, known),
+    disown: (worker, turn, known) => claims.disown(db, worker, turn, known),
     closeWorker: (worker, options) => claims.closeWorker(db, worker, options),
     listWorkers: () => claims.listWorkers(db),
     claim: (request) => claims.claim(db, request),

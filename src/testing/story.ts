@@ -1,0 +1,105 @@
+/** What happened in one simulated run, line by line, for somebody who wants to know why it failed. */
+import { formatDuration } from "../kernel/duration.ts";
+import type { EventData } from "../kernel/events.ts";
+import type { AppendedEvent } from "../log/port.ts";
+
+/** One thing that happened. */
+export interface StoryLine {
+  /** Milliseconds of virtual time since the beginning. */
+  readonly at: number;
+  /** In which process; null: to all, or to none. */
+  readonly proc: string | null;
+  readonly what: string;
+}
+
+/** The longest story that is told; of a longer one the middle is left out. */
+const LINES_MAX = 60;
+const LAST_LINES = 40;
+
+/** Messages of errors are cut: the whole is in the history. */
+const MESSAGE_LENGTH_MAX = 120;
+
+export class Story {
+  readonly lines: StoryLine[] = [];
+  readonly #clock: { readonly now: number };
+  readonly #beganAt: number;
+
+  constructor(clock: { readonly now: number }) {
+    this.#clock = clock;
+    this.#beganAt = clock.now;
+  }
+
+  tell(proc: string | null, what: string): void {
+    this.lines.push({ at: this.#clock.now - this.#beganAt, proc, what });
+  }
+
+  /** An event is in the log. */
+  recorded(proc: string, event: AppendedEvent): void {
+    const what = eventText(event);
+    if (what !== null) this.tell(proc, what);
+  }
+}
+
+/** A story as text, a line each. */
+export function storyText(lines: readonly StoryLine[]): string[] {
+  const times = lines.map(({ at }) => timeText(at));
+  const width = Math.max(0, ...times.map((time) => time.length));
+  const procWidth = Math.max(0, ...lines.map(({ proc }) => proc?.length ?? 0));
+  const all = lines.map(
+    ({ proc, what }, i) => `${(times[i] as string).padStart(width)}  ${(proc ?? "").padEnd(procWidth)}  ${what}`,
+  );
+  if (all.length <= LINES_MAX) return all;
+  const left = all.length - LINES_MAX;
+  return [...all.slice(0, LINES_MAX - LAST_LINES), `... ${left} lines are left out`, ...all.slice(-LAST_LINES)];
+}
+
+const SECONDS_MS_MAX = 600_000;
+
+/** To the millisecond while that says something. */
+function timeText(ms: number): string {
+  return ms < SECONDS_MS_MAX ? `${(ms / 1_000).toFixed(3)} s` : formatDuration(Math.round(ms / 1_000) * 1_000);
+}
+
+/** What an event says in the story; null: nothing that another line does not. */
+function eventText({ type, key, attempt, at, data }: AppendedEvent): string | null {
+  const fields = JSON.parse(data ?? "{}") as Record<string, unknown>;
+  const failure = fields["error"] as EventData["run.failed"]["error"] | undefined;
+  const error = `${failure?.name ?? "Error"}: ${firstLine(failure?.message ?? "")}`;
+  const waits = (field: string) => formatDuration(Number(fields[field]) - at);
+  switch (type) {
+    case "run.created":
+      return "the run is recorded";
+    case "run.claimed":
+      return "takes the run";
+    case "run.completed":
+      return "the run is completed";
+    case "run.failed":
+      return `the run is failed: ${error}`;
+    case "run.cancelled":
+      return "the run is cancelled";
+    case "attempt.failed":
+      return `${key}, attempt ${attempt}: recorded as failed, the next in ${waits("retryAt")}`;
+    case "attempt.interrupted":
+      return `${key}, attempt ${attempt}: recorded as interrupted, nobody knows how far it came`;
+    case "attempt.late":
+      return `${key}, attempt ${attempt}: recorded as late`;
+    case "step.completed":
+      return `${key}: recorded as completed`;
+    case "step.failed":
+      return `${key}: recorded as failed for good: ${error}`;
+    case "timer.armed":
+      return `${key}: sleeps for ${waits("dueAt")}`;
+    case "timer.fired":
+      return `${key}: wakes`;
+    case "scope.completed":
+    case "scope.failed":
+      return `scope ${key}: ${type.slice("scope.".length)}`;
+    default:
+      return null;
+  }
+}
+
+function firstLine(message: string): string {
+  const [line = ""] = message.split("\n", 1);
+  return line.length > MESSAGE_LENGTH_MAX ? `${line.slice(0, MESSAGE_LENGTH_MAX - 1)}…` : line;
+}

@@ -1,0 +1,64 @@
+/** A workflow whose step bodies somebody watches. What the engine and the code do stays the same. */
+import { type Workflow, wrapWorkflow } from "../ctx/workflow.ts";
+import type { Body, LiveCall, Program, Recorder } from "../worker/recorder.ts";
+
+/** A body that is about to run: what its step says of itself. */
+export interface WatchedBody {
+  readonly runId: string;
+  readonly key: string;
+  readonly attempt: number;
+  readonly timeoutMs: number | null;
+}
+
+export interface BodyWatcher {
+  /** Runs a body, or not. What it returns is what the body returns. */
+  readonly body: (body: WatchedBody, run: () => unknown) => unknown;
+  /** The code is given what a step came to. */
+  readonly given: (runId: string, key: string, value: unknown) => void;
+}
+
+type AnyWorkflow = Workflow<never, unknown, never>;
+
+/** `workflow` with `watcher` around the bodies of its steps. */
+export function watched(workflow: AnyWorkflow, watcher: BodyWatcher): AnyWorkflow {
+  return wrapWorkflow(
+    workflow,
+    (run: Program["run"]): Program["run"] =>
+      (recorder, input) =>
+        run(over(recorder, { ask: (request) => recorder.ask(watchedRequest(request, watcher)) }), input),
+  );
+}
+
+type Request = Parameters<Recorder["ask"]>[0];
+
+function watchedRequest(request: Request, watcher: BodyWatcher): Request {
+  if (request.kind !== "step") return request;
+  return {
+    ...request,
+    live: (call) => request.live(over(call, { runBody: (body) => call.runBody(watchedBody(call, body, watcher)) })),
+    given: (outcome, call) => {
+      const settlement = request.given(outcome, call);
+      if (settlement.kind === "resolve") watcher.given(call.run.id, call.key, settlement.value);
+      return settlement;
+    },
+  };
+}
+
+function watchedBody({ run: { id: runId }, key }: LiveCall, body: Body, watcher: BodyWatcher): Body {
+  const { attempt, timeoutMs } = body;
+  return {
+    ...body,
+    run: (surroundings) => watcher.body({ runId, key, attempt, timeoutMs }, () => body.run(surroundings)),
+  };
+}
+
+/** `target`, but for what `other` has. */
+function over<T extends object>(target: T, other: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      if (Object.hasOwn(other, name)) return other[name as keyof T];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

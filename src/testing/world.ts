@@ -1,0 +1,204 @@
+/**
+ * The world outside of the engine, as a user's fakes build it: virtual time and seeded randomness. And the step bodies
+ * that live in it: who runs one, and whether it waits for something that can come.
+ *
+ * I1 A wait belongs to the process in whose name it is made: a dead process wakes from none. One that no process makes
+ *    belongs to the world, and outlives all of them.
+ * I2 A body may wait for this world only. While no wait is open, a body that has not ended waits for real time.
+ */
+import { type Duration, parseDuration } from "../kernel/duration.ts";
+import { ClosedError } from "../kernel/errors.ts";
+import type { Prng } from "./prng.ts";
+import { SimulatedProcess } from "./process.ts";
+import type { Simulation } from "./simulation.ts";
+import type { BodyMoment } from "./trouble.ts";
+import type { WatchedBody } from "./watched.ts";
+
+/** What `setup` is given to build a fake world with. Its time is virtual: it costs none. */
+export interface SimulatedWorld {
+  readonly seed: number;
+  /** The true time, milliseconds since the epoch. Every simulation begins at 2026-01-01. */
+  now(): number;
+  /** A float in [0, 1), the same for the same seed. */
+  random(): number;
+  /**
+   * Waits. A process that dies meanwhile never comes back from it, as from a call over a network.
+   *
+   * @throws DefinitionError `DURATION_INVALID`; ClosedError `SIMULATION_OVER`
+   * @example await sim.wait(20 + sim.random() * 200); // the network
+   */
+  wait(duration: Duration): Promise<void>;
+  /** Waits for ever: for a fake that hangs. */
+  hang(): Promise<never>;
+}
+
+export interface WorldHost {
+  readonly simulation: Simulation;
+  /** A process is at a moment of the bodies of these steps: something may hit it now. */
+  readonly reached: (proc: SimulatedProcess, moment: BodyMoment, steps: readonly string[]) => void;
+  readonly tell: (proc: SimulatedProcess, what: string) => void;
+}
+
+/** A body that runs in a process that lives. */
+interface LiveBody extends WatchedBody {
+  readonly proc: SimulatedProcess;
+  readonly beganAt: number;
+}
+
+/** A body's time-out is seen so late at most: its process may stand still. */
+const TIMEOUT_LATE_MS_MAX = 60_000;
+
+export class World {
+  readonly sim: SimulatedWorld;
+  readonly #host: WorldHost;
+  readonly #random: Prng;
+  readonly #bodies = new Set<LiveBody>();
+  /** How many waits are open, by whom. */
+  readonly #waits = new Map<SimulatedProcess | null, number>();
+  /** How many are for ever. */
+  readonly #hanging = new Map<SimulatedProcess | null, number>();
+  #isOver = false;
+  /** When something in this world last went on. */
+  #movedAt: number;
+
+  constructor(host: WorldHost, seed: number) {
+    this.#host = host;
+    const { simulation } = host;
+    this.#random = simulation.prng.stream("world");
+    this.#movedAt = simulation.agenda.now;
+    this.sim = {
+      seed,
+      now: () => simulation.agenda.now,
+      random: () => this.#random.float(),
+      wait: (duration) => this.#wait(duration),
+      hang: () => this.#hang(),
+    };
+  }
+
+  get movedAt(): number {
+    return this.#movedAt;
+  }
+
+  /** Bodies that run and can not go on (I2). Ask between two tasks only. */
+  get stranded(): readonly WatchedBody[] {
+    return isAny(this.#waits) || isAny(this.#hanging) ? [] : [...this.#bodies];
+  }
+
+  /** Whether something will happen by itself: a wait ends, or a body's time is over. */
+  get isMoving(): boolean {
+    if (isAny(this.#waits)) return true;
+    const from = this.#host.simulation.agenda.now - TIMEOUT_LATE_MS_MAX;
+    return [...this.#bodies].some(({ timeoutMs, beganAt }) => timeoutMs !== null && beganAt + timeoutMs > from);
+  }
+
+  /** The bodies that run, in words. */
+  get running(): readonly string[] {
+    return [...this.#bodies].map(({ proc, key, attempt }) => `"${key}" (attempt ${attempt}, in ${proc.name})`);
+  }
+
+  /** Runs a body in a process. */
+  body(proc: SimulatedProcess, watchedBody: WatchedBody, run: () => unknown): unknown {
+    if (proc.isDead) return never();
+    const { key, attempt } = watchedBody;
+    const name = `${key}, attempt ${attempt}`;
+    const { simulation, reached, tell } = this.#host;
+    const body: LiveBody = { ...watchedBody, proc, beganAt: simulation.agenda.now };
+    this.#bodies.add(body);
+    this.#moved();
+    reached(proc, "begin", [key]);
+    if (proc.isDead) return never();
+    const ended = simulation.checker.bodyStarts(proc, watchedBody);
+    tell(proc, `${name}: the body begins`);
+    return settled(run).then((end) => {
+      // Its process has died while it ran: nobody will ever know that it came this far.
+      if (!this.#bodies.delete(body)) return never();
+      ended();
+      this.#moved();
+      tell(proc, `${name}: the body ${end.kind === "value" ? "returns" : `throws ${String(end.error)}`}`);
+      reached(proc, "end", [key]);
+      if (proc.isDead) return never();
+      if (end.kind === "error") throw end.error;
+      return end.value;
+    });
+  }
+
+  died(proc: SimulatedProcess): void {
+    this.#waits.delete(proc);
+    this.#hanging.delete(proc);
+    for (const body of this.#bodies) if (body.proc === proc) this.#bodies.delete(body);
+  }
+
+  /** From now on time stands still. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  #moved(): void {
+    this.#movedAt = this.#host.simulation.agenda.now;
+  }
+
+  #wait(duration: Duration): Promise<void> {
+    const ms = parseDuration(duration);
+    this.#checkOpen();
+    const { agenda } = this.#host.simulation;
+    const proc = this.#actor();
+    if (proc?.isDead === true) return never();
+    this.#waits.set(proc, (this.#waits.get(proc) ?? 0) + 1);
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waits.set(proc, (this.#waits.get(proc) ?? 1) - 1);
+        this.#moved();
+        resolve();
+      };
+      if (proc === null) agenda.after(ms, wake);
+      else proc.after(ms, wake);
+    });
+  }
+
+  #hang(): Promise<never> {
+    this.#checkOpen();
+    const proc = this.#actor();
+    if (proc?.isDead !== true) this.#hanging.set(proc, (this.#hanging.get(proc) ?? 0) + 1);
+    return never();
+  }
+
+  /** In whose name the world is asked to wait (I1). It may be hit now. */
+  #actor(): SimulatedProcess | null {
+    const { actor } = this.#host.simulation.agenda;
+    if (!(actor instanceof SimulatedProcess)) return null;
+    const steps = [...this.#bodies].filter((body) => body.proc === actor).map(({ key }) => key);
+    if (steps.length > 0 && !actor.isDead) this.#host.reached(actor, "wait", steps);
+    return actor;
+  }
+
+  #checkOpen(): void {
+    if (!this.#isOver) return;
+    throw new ClosedError(
+      "SIMULATION_OVER",
+      "expected sim.wait while the run goes on, but found it after the run's end",
+    );
+  }
+}
+
+function isAny(counts: ReadonlyMap<unknown, number>): boolean {
+  for (const count of counts.values()) if (count > 0) return true;
+  return false;
+}
+
+/** A promise of its own each time: one for all would remember everybody who waits for it. */
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+type Settled =
+  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "error"; readonly error: unknown };
+
+/** What a body comes to, whether it is asynchronous or not. */
+async function settled(run: () => unknown): Promise<Settled> {
+  try {
+    return { kind: "value", value: await run() };
+  } catch (error) {
+    return { kind: "error", error };
+  }
+}
