@@ -17,6 +17,7 @@ import type { LogStore, LogWrite } from "../../src/log/port.ts";
 import { clientFor } from "../../src/runtime/file-client.ts";
 import { processSurroundings } from "../../src/runtime/process.ts";
 import { systemClock, systemRandom } from "../../src/runtime/system.ts";
+import { noteAcknowledged } from "../support/acknowledged.ts";
 import { note } from "../support/evidence.ts";
 import { blindToLeases, withoutFence } from "../support/without-fence.ts";
 import { type BodyInfo, type WorkEnv, work } from "./workload.ts";
@@ -39,6 +40,8 @@ export interface Setup {
   /** The database's file, to be read past the engine. */
   readonly path: string;
   readonly evidence: string;
+  /** Where it notes what the log has acknowledged. */
+  readonly acknowledged: string;
   readonly leaseMs: number;
   readonly concurrency: number;
   /** Its worker never doubts its lease (see `without-fence.ts`). */
@@ -122,6 +125,7 @@ function watched(store: LogStore): LogStore {
       const isHeld = completes && isThere("flush");
       if (isHeld) holdThread(write);
       const verdict = await store.append(write);
+      noteAcknowledged(setup.acknowledged, write, verdict);
       if (isHeld) tell({ told: "answered" });
       if (completes && isThere("commit")) holdThread();
       return verdict;

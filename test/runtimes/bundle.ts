@@ -13,6 +13,11 @@ const FOR_ISOLATES: BuildOptions = {
   mainFields: ["browser", "module", "main"],
 };
 
+const FOR_NODE: BuildOptions = { platform: "node", target: "node20" };
+
+/** For packages that are CommonJS: a module has no `require`. */
+const REQUIRE = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
+
 export interface Bundle {
   readonly code: string;
   readonly bytes: number;
@@ -39,7 +44,12 @@ export async function bundleForIsolate(source: string, provided: readonly string
 
 /** Bundles the modules at `path` of this package for Node, leaving the packages that it depends on outside. */
 export async function bundleForNode(path: string): Promise<Bundle> {
-  return await bundle({ entryPoints: [path], platform: "node", target: "node20", packages: "external" });
+  return await bundle({ ...FOR_NODE, entryPoints: [path], packages: "external" });
+}
+
+/** The same with all packages within, but for the driver, which is no JavaScript: it boots in half the time. */
+export async function wholeBundleForNode(path: string): Promise<Bundle> {
+  return await bundle({ ...FOR_NODE, entryPoints: [path], external: ["libsql"], banner: { js: REQUIRE } });
 }
 
 async function bundle(options: BuildOptions): Promise<Bundle> {
