@@ -1,7 +1,9 @@
 /** One worker process of a kill lane, seen from outside. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Go, SentRun, Setup, Told } from "./child-main.ts";
 
 export class Life {
@@ -53,6 +55,11 @@ export class Life {
 
   signal(name: "SIGSTOP" | "SIGCONT"): void {
     this.#child.kill(name);
+  }
+
+  /** Resolves when SIGSTOP holds it: a signal is delivered a little after it was sent. */
+  async stopped(): Promise<void> {
+    while (!/^State:\s+T/m.test(readFileSync(`/proc/${this.pid}/status`, "utf8"))) await nextTurn();
   }
 
   /** Ends it by SIGKILL. Resolves when it is gone and everything that it told has been heard. */
