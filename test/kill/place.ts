@@ -43,8 +43,8 @@ export class Place {
   }
 
   /** Bundles the module at `path` of this package for Node. */
-  async bundle(path: string): Promise<string> {
-    const file = join(this.folder, "child.mjs");
+  async bundle(path: string, name = "child.mjs"): Promise<string> {
+    const file = join(this.folder, name);
     writeFileSync(file, (await wholeBundleForNode(path)).code);
     return file;
   }
