@@ -33,6 +33,9 @@ export type Phase =
   /** The code has asked for a call that the log has concluded. */
   | "replay";
 
+/** Of the bodies that can be long, each so many is. */
+const LONG_BODY_EVERY = 3;
+
 /** What a process is given when it is born. */
 export interface Setup {
   readonly db: string;
@@ -48,6 +51,8 @@ export interface Setup {
   readonly isBlind: boolean;
   /** False: the log takes what anybody writes. */
   readonly isFenced: boolean;
+  /** Some first attempts take so much longer, milliseconds. @default none */
+  readonly longBodyMs?: number;
 }
 
 /** What it is told when it is to begin. */
@@ -65,7 +70,11 @@ export type Told =
   | { readonly told: "started"; readonly n: number; readonly runId: string }
   | { readonly told: "here"; readonly write?: readonly SentRun[] }
   /** What it stayed with was answered. */
-  | { readonly told: "answered" };
+  | { readonly told: "answered" }
+  /** Its worker has lost its lease. */
+  | { readonly told: "lost" }
+  /** The signal of a long body that was under way was aborted. */
+  | { readonly told: "aborted" };
 
 /** One run's part of the write with which a process stayed. */
 export interface SentRun {
@@ -146,9 +155,15 @@ function lastPosition(): number {
   return row.position;
 }
 
-const begun = async ({ key, attempt, run }: BodyInfo) => {
+let bodies = 0;
+
+const begun = async ({ key, attempt, run, signal }: BodyInfo) => {
   const position = lastPosition();
   note(setup.evidence, { runId: run.id, key, attempt, pid: process.pid, at: Date.now(), position });
+  if (setup.longBodyMs !== undefined && attempt === 1 && ++bodies % LONG_BODY_EVERY === 0) {
+    signal.addEventListener("abort", () => tell({ told: "aborted" }));
+    await new Promise((resolve) => setTimeout(resolve, setup.longBodyMs));
+  }
   if (!isThere("body")) return;
   tell({ told: "here" });
   await new Promise(() => {});
@@ -163,6 +178,7 @@ async function open(): Promise<Engine> {
   const store = watched(setup.isFenced ? leased : withoutFence(leased));
   const env: WorkEnv = { begun };
   const engine = await createEngineOf({ store, ports, workflows: [work], env, asked });
+  engine.on("worker.lost", () => tell({ told: "lost" }));
   await engine.work({ leaseMs, concurrency, label: processSurroundings.label, pollMsMax: 100 });
   return engine;
 }

@@ -5,7 +5,7 @@ const SEED = Number(process.env.KILL_SEED ?? 20_261_121);
 
 const LEASE_MS = 12_000;
 
-/** Far below what is seen, some 20: a thread that waits for the lock has none. */
+/** Far below what is seen, some 50: a thread that waits for the lock has none. */
 const TICKS_A_SECOND_MIN = 2;
 
 it("a foreign process that holds a shared file's write lock for up to a third of the lease fails no run, costs no lease and stops no event loop", {

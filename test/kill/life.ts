@@ -14,6 +14,7 @@ export class Life {
   readonly answered: Promise<void>;
   /** Resolves with how it ended: its exit code or the signal. */
   readonly gone: Promise<number | string>;
+  readonly #told = new Map<Told["told"], number>();
   #stderr = "";
 
   /** Boots a process, which then waits to be told to go. `started`: called for each start that was acknowledged. */
@@ -23,6 +24,7 @@ export class Life {
     });
     const heard = listen(this.#child.stdio[3] as Readable);
     heard.on((line) => {
+      this.#told.set(line.told, this.times(line.told) + 1);
       if (line.told === "started") started(line.n, line.runId);
     });
     this.here = heard.first("here").then((line) => line.write ?? []);
@@ -41,6 +43,11 @@ export class Life {
 
   get stderr(): string {
     return this.#stderr;
+  }
+
+  /** How often it has told this. */
+  times(told: Told["told"]): number {
+    return this.#told.get(told) ?? 0;
   }
 
   go(order: Go): void {
