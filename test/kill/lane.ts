@@ -95,7 +95,11 @@ export class Lane {
     const slots = Array.from({ length: this.#options.processes }, () => this.#slot());
     const last = await Promise.all(slots);
     await this.#allEnded();
-    const exits = await Promise.all(last.map((life) => life.stop()));
+    return this.soFar(await Promise.all(last.map((life) => life.stop())));
+  }
+
+  /** What has been done up to now. */
+  soFar(exits: LaneResult["exits"] = []): LaneResult {
     return {
       landed: this.#landed,
       underWayMin: this.#underWayMin,

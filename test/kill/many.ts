@@ -57,7 +57,7 @@ const PROFILES: readonly Profile[] = [
     startsEach: 40,
     processes: 3,
     kills: { body: 12, flush: 12, commit: 4, replay: 8, anywhere: 4 },
-    leaseMs: 1_000,
+    leaseMs: 3_000,
     concurrency: 16,
   },
   {
@@ -66,7 +66,7 @@ const PROFILES: readonly Profile[] = [
     startsEach: 40,
     processes: 3,
     kills: { body: 12, flush: 12, commit: 4, replay: 8, anywhere: 4 },
-    leaseMs: 1_000,
+    leaseMs: 3_000,
     concurrency: 16,
   },
 ];

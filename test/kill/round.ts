@@ -39,7 +39,7 @@ export async function playRound(options: RoundOptions): Promise<Round> {
   const lane = new Lane({ ...options, place, bundle, setup });
   const startedAt = performance.now();
   try {
-    const result = await lane.run();
+    const { result, failure } = await ended(lane);
     const { landed, underWayMin, uncounted, acknowledged } = result;
     return {
       where,
@@ -53,12 +53,21 @@ export async function playRound(options: RoundOptions): Promise<Round> {
       bodies: place.bodies().length,
       events: await place.store.lastPosition(),
       seconds: (performance.now() - startedAt) / 1_000,
-      findings: await findings(place, options.runs, result),
+      findings: failure === null ? await findings(place, options.runs, result) : [failure],
     };
   } finally {
     await lane.killAll();
     await server?.stop();
     await place.close();
+  }
+}
+
+/** What a lane came to, also one that did not get to its end. */
+async function ended(lane: Lane): Promise<{ result: LaneResult; failure: string | null }> {
+  try {
+    return { result: await lane.run(), failure: null };
+  } catch (error) {
+    return { result: lane.soFar(), failure: `the lane did not end: ${(error as Error).message}` };
   }
 }
 
