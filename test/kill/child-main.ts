@@ -158,8 +158,9 @@ function lastPosition(): number {
 let bodies = 0;
 
 const begun = async ({ key, attempt, run, signal }: BodyInfo) => {
-  const position = lastPosition();
-  note(setup.evidence, { runId: run.id, key, attempt, pid: process.pid, at: Date.now(), position });
+  // Before the log is read: on a file that others write this can take long.
+  const at = Date.now();
+  note(setup.evidence, { runId: run.id, key, attempt, pid: process.pid, at, position: lastPosition() });
   if (setup.longBodyMs !== undefined && attempt === 1 && ++bodies % LONG_BODY_EVERY === 0) {
     signal.addEventListener("abort", () => tell({ told: "aborted" }));
     await new Promise((resolve) => setTimeout(resolve, setup.longBodyMs));
