@@ -2,7 +2,22 @@
 import process from "node:process";
 import { workflow } from "varve";
 import { createEngine } from "varve/node";
-import { POISONS, type Poison, type PoisonSetup, type PoisonTold } from "./poison-kinds.ts";
+
+/** How a run ends its process. */
+export type Poison = "exit" | "memory" | "loop";
+
+export interface PoisonSetup {
+  readonly db: string;
+  /** Runs to be started, one of each kind. A repeated start is the same run. */
+  readonly poisons: readonly Poison[];
+  /** How many innocent runs are started. */
+  readonly innocents: number;
+}
+
+export type PoisonTold =
+  | { readonly told: "alive" }
+  /** Nothing is left that could go on. */
+  | { readonly told: "idle" };
 
 const BEAT_MS = 50;
 
@@ -37,11 +52,11 @@ function end(kind: Poison): void {
   }
 }
 
-const { db, innocents } = JSON.parse(process.argv[2] ?? "{}") as PoisonSetup;
+const { db, poisons, innocents } = JSON.parse(process.argv[2] ?? "{}") as PoisonSetup;
 const tell = (line: PoisonTold) => console.log(JSON.stringify(line));
 const engine = await createEngine({ db, workflows: [poison, innocent], worker: false });
 // Before anything is claimed, or an early death would leave some unstarted.
-for (const kind of POISONS) await engine.start(poison, kind, { idempotencyKey: kind });
+for (const kind of poisons) await engine.start(poison, kind, { idempotencyKey: kind });
 for (let n = 0; n < innocents; n++) await engine.start(innocent, n, { idempotencyKey: `n-${n}` });
 tell({ told: "alive" });
 await engine.work();

@@ -2,7 +2,9 @@ import { expect, it } from "vitest";
 import { UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
 import { type Child, startChild } from "../runtimes/child.ts";
 import { Place } from "./place.ts";
-import { POISONS, type PoisonSetup, type PoisonTold } from "./poison-kinds.ts";
+import type { Poison, PoisonSetup, PoisonTold } from "./poison-main.ts";
+
+const POISONS: readonly Poison[] = ["exit", "memory", "loop"];
 
 const INNOCENTS = 25;
 
@@ -37,7 +39,7 @@ it("runs that end their process by an exit, a full memory and an endless loop ar
 }, async () => {
   const place = Place.open();
   const bundle = await place.bundle("test/kill/poison-main.ts");
-  const setup: PoisonSetup = { db: `file:${place.path}`, innocents: INNOCENTS };
+  const setup: PoisonSetup = { db: `file:${place.path}`, poisons: POISONS, innocents: INNOCENTS };
   let child: Child<PoisonTold> | null = null;
   let deaths = 0;
   try {
