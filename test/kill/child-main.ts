@@ -17,6 +17,7 @@ import type { LogStore, LogWrite } from "../../src/log/port.ts";
 import { clientFor } from "../../src/runtime/file-client.ts";
 import { processSurroundings } from "../../src/runtime/process.ts";
 import { systemClock, systemRandom } from "../../src/runtime/system.ts";
+import { noteAcknowledged } from "../support/acknowledged.ts";
 import { note } from "../support/evidence.ts";
 import { blindToLeases, withoutFence } from "../support/without-fence.ts";
 import { type BodyInfo, type WorkEnv, work } from "./workload.ts";
@@ -32,6 +33,9 @@ export type Phase =
   /** The code has asked for a call that the log has concluded. */
   | "replay";
 
+/** Of the bodies that can be long, each so many is. */
+const LONG_BODY_EVERY = 3;
+
 /** What a process is given when it is born. */
 export interface Setup {
   readonly db: string;
@@ -39,12 +43,16 @@ export interface Setup {
   /** The database's file, to be read past the engine. */
   readonly path: string;
   readonly evidence: string;
+  /** Where it notes what the log has acknowledged. */
+  readonly acknowledged: string;
   readonly leaseMs: number;
   readonly concurrency: number;
   /** Its worker never doubts its lease (see `without-fence.ts`). */
   readonly isBlind: boolean;
   /** False: the log takes what anybody writes. */
   readonly isFenced: boolean;
+  /** Some first attempts take so much longer, milliseconds. @default none */
+  readonly longBodyMs?: number;
 }
 
 /** What it is told when it is to begin. */
@@ -62,7 +70,11 @@ export type Told =
   | { readonly told: "started"; readonly n: number; readonly runId: string }
   | { readonly told: "here"; readonly write?: readonly SentRun[] }
   /** What it stayed with was answered. */
-  | { readonly told: "answered" };
+  | { readonly told: "answered" }
+  /** Its worker has lost its lease. */
+  | { readonly told: "lost" }
+  /** The signal of a long body that was under way was aborted. */
+  | { readonly told: "aborted" };
 
 /** One run's part of the write with which a process stayed. */
 export interface SentRun {
@@ -122,6 +134,7 @@ function watched(store: LogStore): LogStore {
       const isHeld = completes && isThere("flush");
       if (isHeld) holdThread(write);
       const verdict = await store.append(write);
+      noteAcknowledged(setup.acknowledged, write, verdict);
       if (isHeld) tell({ told: "answered" });
       if (completes && isThere("commit")) holdThread();
       return verdict;
@@ -142,9 +155,16 @@ function lastPosition(): number {
   return row.position;
 }
 
-const begun = async ({ key, attempt, run }: BodyInfo) => {
-  const position = lastPosition();
-  note(setup.evidence, { runId: run.id, key, attempt, pid: process.pid, at: Date.now(), position });
+let bodies = 0;
+
+const begun = async ({ key, attempt, run, signal }: BodyInfo) => {
+  // Before the log is read: on a file that others write this can take long.
+  const at = Date.now();
+  note(setup.evidence, { runId: run.id, key, attempt, pid: process.pid, at, position: lastPosition() });
+  if (setup.longBodyMs !== undefined && attempt === 1 && ++bodies % LONG_BODY_EVERY === 0) {
+    signal.addEventListener("abort", () => tell({ told: "aborted" }));
+    await new Promise((resolve) => setTimeout(resolve, setup.longBodyMs));
+  }
   if (!isThere("body")) return;
   tell({ told: "here" });
   await new Promise(() => {});
@@ -159,6 +179,7 @@ async function open(): Promise<Engine> {
   const store = watched(setup.isFenced ? leased : withoutFence(leased));
   const env: WorkEnv = { begun };
   const engine = await createEngineOf({ store, ports, workflows: [work], env, asked });
+  engine.on("worker.lost", () => tell({ told: "lost" }));
   await engine.work({ leaseMs, concurrency, label: processSurroundings.label, pollMsMax: 100 });
   return engine;
 }

@@ -34,12 +34,13 @@ afterEach(async () => {
 });
 
 function boot(setup: Partial<Setup>): Life {
-  const { path, evidence } = place;
+  const { path, evidence, acknowledged: noted } = place;
   const defaults: Setup = {
     db: `file:${path}`,
     file: "shared",
     path,
     evidence,
+    acknowledged: noted,
     leaseMs: 1_000,
     concurrency: 100,
     isBlind: false,

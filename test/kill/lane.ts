@@ -15,7 +15,7 @@ export type Aim = Phase | "anywhere";
 export interface LaneOptions {
   readonly place: Place;
   readonly bundle: string;
-  readonly setup: Omit<Setup, "path" | "evidence" | "isBlind" | "isFenced">;
+  readonly setup: Omit<Setup, "path" | "evidence" | "acknowledged" | "isBlind" | "isFenced">;
   readonly runs: number;
   /** How many runs each process starts. */
   readonly startsEach: number;
@@ -32,6 +32,8 @@ export interface LaneResult {
   readonly underWayMin: number;
   /** Kills that do not count: too few runs were under way. */
   readonly uncounted: number;
+  /** What was wrong with the database's file after a kill. */
+  readonly damage: readonly string[];
   /** Starts that were acknowledged: the run's id by its number. */
   readonly acknowledged: ReadonlyMap<number, string>;
   /** How the processes ended that nobody killed. */
@@ -69,6 +71,7 @@ export class Lane {
   readonly #lives: Life[] = [];
   #underWayMin = Number.POSITIVE_INFINITY;
   #uncounted = 0;
+  readonly #damage: string[] = [];
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -92,11 +95,16 @@ export class Lane {
     const slots = Array.from({ length: this.#options.processes }, () => this.#slot());
     const last = await Promise.all(slots);
     await this.#allEnded();
-    const exits = await Promise.all(last.map((life) => life.stop()));
+    return this.soFar(await Promise.all(last.map((life) => life.stop())));
+  }
+
+  /** What has been done up to now. */
+  soFar(exits: LaneResult["exits"] = []): LaneResult {
     return {
       landed: this.#landed,
       underWayMin: this.#underWayMin,
       uncounted: this.#uncounted,
+      damage: this.#damage,
       acknowledged: this.#acknowledged,
       exits,
       stderr: this.#stderr(),
@@ -127,14 +135,16 @@ export class Lane {
       life.go(this.#order(aim));
       await this.#arrival(life, aim);
       await life.kill();
+      await this.#examine(aim);
       await this.#count(aim);
     }
   }
 
   #boot(): Life {
     const { bundle, setup, place } = this.#options;
-    const { path, evidence } = place;
-    const life = new Life(bundle, { ...setup, path, evidence, isBlind: false, isFenced: true }, (n, runId) => {
+    const { path, evidence, acknowledged } = place;
+    const whole: Setup = { ...setup, path, evidence, acknowledged, isBlind: false, isFenced: true };
+    const life = new Life(bundle, whole, (n, runId) => {
       const known = this.#acknowledged.get(n);
       if (known !== undefined && known !== runId) throw new Error(`start ${n} made run ${known} and run ${runId}`);
       this.#acknowledged.set(n, runId);
@@ -178,6 +188,11 @@ export class Lane {
   /** Whether all runs that there are have ended. */
   async #isIdle(): Promise<boolean> {
     return this.#acknowledged.size > 0 && (await this.#options.place.underWay()) === 0;
+  }
+
+  async #examine(aim: Aim): Promise<void> {
+    const said = JSON.stringify(await this.#options.place.integrity());
+    if (said !== '["ok"]') this.#damage.push(`after a kill in ${aim}: ${said}`);
   }
 
   async #count(aim: Aim): Promise<void> {

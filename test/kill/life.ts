@@ -1,7 +1,9 @@
 /** One worker process of a kill lane, seen from outside. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Go, SentRun, Setup, Told } from "./child-main.ts";
 
 export class Life {
@@ -12,6 +14,7 @@ export class Life {
   readonly answered: Promise<void>;
   /** Resolves with how it ended: its exit code or the signal. */
   readonly gone: Promise<number | string>;
+  readonly #told = new Map<Told["told"], number>();
   #stderr = "";
 
   /** Boots a process, which then waits to be told to go. `started`: called for each start that was acknowledged. */
@@ -21,6 +24,7 @@ export class Life {
     });
     const heard = listen(this.#child.stdio[3] as Readable);
     heard.on((line) => {
+      this.#told.set(line.told, this.times(line.told) + 1);
       if (line.told === "started") started(line.n, line.runId);
     });
     this.here = heard.first("here").then((line) => line.write ?? []);
@@ -41,6 +45,11 @@ export class Life {
     return this.#stderr;
   }
 
+  /** How often it has told this. */
+  times(told: Told["told"]): number {
+    return this.#told.get(told) ?? 0;
+  }
+
   go(order: Go): void {
     this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
@@ -53,6 +62,11 @@ export class Life {
 
   signal(name: "SIGSTOP" | "SIGCONT"): void {
     this.#child.kill(name);
+  }
+
+  /** Resolves when SIGSTOP holds it: a signal is delivered a little after it was sent. */
+  async stopped(): Promise<void> {
+    while (!/^State:\s+T/m.test(readFileSync(`/proc/${this.pid}/status`, "utf8"))) await nextTurn();
   }
 
   /** Ends it by SIGKILL. Resolves when it is gone and everything that it told has been heard. */

@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { type VerifyReport, verify } from "../../src/history/verify.ts";
-import { parseEvent, type RunEvent } from "../../src/kernel/events.ts";
+import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
 import type { Database } from "../../src/log/libsql/database.ts";
 import { openForeign } from "../../src/log/libsql/open.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import type { LogStore } from "../../src/log/port.ts";
-import { bundleForNode, ROOT } from "../runtimes/bundle.ts";
+import { ROOT, wholeBundleForNode } from "../runtimes/bundle.ts";
 import { type BodyStart, type Repeat, readEvidence, repeatedBodies } from "../support/evidence.ts";
 import { realPorts } from "../support/ports.ts";
 
@@ -20,6 +20,8 @@ export class Place {
   readonly folder: string;
   readonly path: string;
   readonly evidence: string;
+  /** What its processes were told is written. */
+  readonly acknowledged: string;
   readonly store: LogStore;
   readonly #db: Database;
 
@@ -27,7 +29,8 @@ export class Place {
     this.folder = folder;
     this.path = join(folder, "log.db");
     this.evidence = join(folder, "evidence.jsonl");
-    writeFileSync(this.evidence, "");
+    this.acknowledged = join(folder, "acknowledged.jsonl");
+    for (const file of [this.evidence, this.acknowledged]) writeFileSync(file, "");
     this.#db = openForeign(createClient, { url: `file:${this.path}` }, realPorts());
     this.store = libsqlStore(this.#db);
   }
@@ -40,9 +43,9 @@ export class Place {
   }
 
   /** Bundles the module at `path` of this package for Node. */
-  async bundle(path: string): Promise<string> {
-    const file = join(this.folder, "child.mjs");
-    writeFileSync(file, (await bundleForNode(path)).code);
+  async bundle(path: string, name = "child.mjs"): Promise<string> {
+    const file = join(this.folder, name);
+    writeFileSync(file, (await wholeBundleForNode(path)).code);
     return file;
   }
 
@@ -89,15 +92,19 @@ export class Place {
     return rows.map((row) => row.integrity_check);
   }
 
+  /** The whole log, as it is stored. */
+  async rows(): Promise<EventRow[]> {
+    const rows: EventRow[] = [];
+    for (;;) {
+      const page = await this.store.readLog({ afterPosition: rows.at(-1)?.position ?? 0, limit: EVENTS_PAGE });
+      rows.push(...page);
+      if (page.length < EVENTS_PAGE) return rows;
+    }
+  }
+
   /** The whole log. */
   async events(): Promise<RunEvent[]> {
-    const events: RunEvent[] = [];
-    for (;;) {
-      const afterPosition = events.at(-1)?.position ?? 0;
-      const rows = await this.store.readLog({ afterPosition, limit: EVENTS_PAGE });
-      events.push(...rows.map(parseEvent));
-      if (rows.length < EVENTS_PAGE) return events;
-    }
+    return (await this.rows()).map(parseEvent);
   }
 
   /** The bodies that began. */

@@ -1,7 +1,9 @@
 /** The libSQL server of the lanes, as a process of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { ROOT } from "../runtimes/bundle.ts";
 
 export interface ServerProcess {
   readonly url: string;
@@ -10,7 +12,7 @@ export interface ServerProcess {
 
 /** Serves the file at `path`. */
 export async function startServer(path: string): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ["test/support/hrana-main.mjs", "--db", path], {
+  const child = spawn(process.execPath, [join(ROOT, "test/support/hrana-main.mjs"), "--db", path], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];

@@ -12,6 +12,7 @@ export interface BodyInfo {
   readonly key: string;
   readonly attempt: number;
   readonly run: { readonly id: string };
+  readonly signal: AbortSignal;
 }
 
 /** A step that its worker's death interrupts has used up an attempt, and here workers die often. */

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { createClient } from "@libsql/client";
+import { type Client, createClient, LibsqlError } from "@libsql/client";
 import { describe, expect, it, vi } from "vitest";
 import { StoreError } from "../../src/kernel/errors.ts";
 import { BUSY_TIMEOUT_MS, Database } from "../../src/log/libsql/database.ts";
@@ -40,6 +40,31 @@ describe("a busy database", () => {
       await each.claim({ turn: turn(), worker: "w", programs: [PROGRAM], limit: 1, alone: false });
     }
   });
+
+  it.each(["shared-file", "foreign-file"] as const)(
+    "gives its connection (%s) to nobody before it is replaced",
+    async (kind) => {
+      const order: string[] = [];
+      let isBusy = true;
+      const nothing = { rows: [], columns: [], columnTypes: [], rowsAffected: 0, lastInsertRowid: undefined };
+      const client = {
+        execute: async () => nothing,
+        batch: async () => {
+          order.push(isBusy ? "busy" : "read");
+          if (isBusy) throw new LibsqlError("database is locked", "SQLITE_BUSY");
+          return [];
+        },
+        reconnect: async () => {
+          order.push("replaced");
+          isBusy = false;
+        },
+        close: () => {},
+      } as unknown as Client;
+      const db = new Database({ client, kind, name: "a file", ports: realPorts() });
+      await Promise.all([db.read([]), db.read([]), db.read([])]);
+      expect(order).toEqual(["busy", "replaced", "read", "read", "read"]);
+    },
+  );
 
   it("because a reader of a shared file will not end leaves no lock behind when it does", async () => {
     const { path } = await openFile("shared-file");

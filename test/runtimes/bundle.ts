@@ -1,10 +1,17 @@
 /** Bundles of this package, made by esbuild as a user's bundler would. */
 
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 
-export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** The package's folder. Looked for, because a script's bundle lies deeper than its sources. */
+export const ROOT = packageAbove(fileURLToPath(new URL(".", import.meta.url)));
+
+function packageAbove(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? folder : packageAbove(dirname(folder));
+}
 
 /** What a bundler for isolates sets: no platform, and the packages' builds for workers. */
 const FOR_ISOLATES: BuildOptions = {
@@ -12,6 +19,11 @@ const FOR_ISOLATES: BuildOptions = {
   conditions: ["workerd", "worker", "browser", "import"],
   mainFields: ["browser", "module", "main"],
 };
+
+const FOR_NODE: BuildOptions = { platform: "node", target: "node20" };
+
+/** For packages that are CommonJS: a module has no `require`. */
+const REQUIRE = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
 
 export interface Bundle {
   readonly code: string;
@@ -39,7 +51,12 @@ export async function bundleForIsolate(source: string, provided: readonly string
 
 /** Bundles the modules at `path` of this package for Node, leaving the packages that it depends on outside. */
 export async function bundleForNode(path: string): Promise<Bundle> {
-  return await bundle({ entryPoints: [path], platform: "node", target: "node20", packages: "external" });
+  return await bundle({ ...FOR_NODE, entryPoints: [path], packages: "external" });
+}
+
+/** The same with all packages within, but for the driver, which is no JavaScript: it boots in half the time. */
+export async function wholeBundleForNode(path: string): Promise<Bundle> {
+  return await bundle({ ...FOR_NODE, entryPoints: [path], external: ["libsql"], banner: { js: REQUIRE } });
 }
 
 async function bundle(options: BuildOptions): Promise<Bundle> {

@@ -61,11 +61,16 @@ describe("the judge of bodies", () => {
     ],
     [
       "the step's completion was recorded before this body began",
-      [body(1, { position: 3 })],
+      [body(1, { position: 3, at: 3 })],
       [claimed(1, 1, 7), started(2, 1), completed(3, 1)],
     ],
   ])("finds: %s", (reason, starts, log) => {
     expect(reasons(starts, log)).toEqual([reason]);
+  });
+
+  it("does not blame a body that had begun before the completion and read the log after it", () => {
+    const log = [claimed(1, 1, 7), started(2, 1), completed(3, 1)];
+    expect(reasons([body(1, { position: 3, at: 2 })], log)).toEqual([]);
   });
 
   it("goes by the clock where a body did not note the log's position", () => {

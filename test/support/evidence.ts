@@ -15,8 +15,8 @@ export interface BodyStart {
   /** By the machine's clock, milliseconds since the epoch: the clock of a log in a file. */
   readonly at: number;
   /**
-   * The log's last position when it began, read past the engine: then it is judged by what the log held, and by no
-   * clock.
+   * The log's last position just after it began, read past the engine. The clock is asked only about what may have been
+   * recorded between `at` and this read, which waits for other writers of a file.
    */
   readonly position?: number;
 }
@@ -94,7 +94,8 @@ function reasonOf(start: BodyStart, log: LogIndex, earlier: BodyStart | undefine
   if (completion === undefined) return null;
   if (completion.position < record.position) return "the log had the step's completion before this attempt";
   // An event's instant is that of its being queued, which is before it is durable.
-  const isEarlier = position === undefined ? completion.at < at : completion.position <= position;
+  const isEarlier =
+    position === undefined ? completion.at < at : completion.at <= at && completion.position <= position;
   return isEarlier ? "the step's completion was recorded before this body began" : null;
 }
 

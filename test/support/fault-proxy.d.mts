@@ -1,4 +1,11 @@
-export type FaultKind = "drop-request" | "drop-reply" | "delay" | "duplicate" | "status";
+export type FaultKind =
+  | "drop-request"
+  | "drop-reply"
+  | "hang-request"
+  | "hang-reply"
+  | "delay"
+  | "duplicate"
+  | "status";
 
 export type Fault = FaultEffect & {
   /** Which request it hits, by its body. @default the next one */
@@ -10,6 +17,10 @@ type FaultEffect =
   | { readonly kind: "drop-request" }
   /** The server answers and what it did stays done, but the connection is cut before the reply is sent. */
   | { readonly kind: "drop-reply" }
+  /** The request never reaches the server, and the connection stays open: the client hears nothing. */
+  | { readonly kind: "hang-request" }
+  /** The server answers and what it did stays done, and the connection stays open without the reply. */
+  | { readonly kind: "hang-reply" }
   /** The request reaches the server later. */
   | { readonly kind: "delay"; readonly ms: number }
   /** The server gets the request twice, one after the other; the second reply is returned. */

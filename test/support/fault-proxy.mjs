@@ -10,9 +10,16 @@ import { setTimeout as delay } from "node:timers/promises";
 const KEEP_ALIVE_MS = 60_000;
 const PIPELINE_PATH = /\/pipeline$/;
 
+/** @type {import("./fault-proxy.d.mts").FaultKind[]} */
+const KINDS = ["drop-request", "drop-reply", "hang-request", "hang-reply", "delay", "duplicate", "status"];
+
+/** What becomes of a request that gets no reply. */
+const CUT = "cut";
+const HANG = "hang";
+
 /** @param {import("./fault-proxy.d.mts").FaultProxyOptions} options */
 export async function startFaultProxy({ target, port = 0 }) {
-  const applied = { "drop-request": 0, "drop-reply": 0, delay: 0, duplicate: 0, status: 0 };
+  const applied = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
   const sockets = new Set();
   let planned = [];
   let isPartitioned = false;
@@ -33,8 +40,8 @@ export async function startFaultProxy({ target, port = 0 }) {
         applied[found.fault.kind] += 1;
         found.resolve();
       }
-      if (reply === null) request.socket.destroy();
-      else response.writeHead(reply.status, reply.headers).end(reply.body);
+      if (reply === CUT) request.socket.destroy();
+      else if (reply !== HANG) response.writeHead(reply.status, reply.headers).end(reply.body);
     } catch {
       request.socket.destroy();
     }
@@ -77,17 +84,22 @@ export async function startFaultProxy({ target, port = 0 }) {
   };
 }
 
-/** @returns the reply for the client, or null when its connection is to be cut */
+/** @returns the reply for the client, or what becomes of its connection without one */
 async function pass(target, request, body, fault) {
   const send = () => forward(target, request, body);
   switch (fault?.kind) {
     case undefined:
       return send();
     case "drop-request":
-      return null;
+      return CUT;
     case "drop-reply":
       await send();
-      return null;
+      return CUT;
+    case "hang-request":
+      return HANG;
+    case "hang-reply":
+      await send();
+      return HANG;
     case "delay":
       await delay(fault.ms);
       return send();

@@ -504,7 +504,7 @@ describe("the fault proxy", () => {
     await client.batch([insert("a")], "write");
     expect(await names(client)).toEqual(["a"]);
     await expect(client.execute("SELECT * FROM nowhere")).rejects.toMatchObject({ code: "SQLITE_UNKNOWN" });
-    expect(proxy.applied).toEqual({ "drop-request": 0, "drop-reply": 0, delay: 0, duplicate: 0, status: 0 });
+    expect(Object.values(proxy.applied).every((times) => times === 0)).toBe(true);
   });
 
   test("a dropped request fails at the client and has no effect", async () => {

@@ -172,13 +172,9 @@ export class Database {
     let waitMs: number = BUSY_WAIT_MS.first;
     for (;;) {
       try {
-        return await this.#inTurn(async () => {
-          await this.#configured();
-          return await this.#withDeadline(call());
-        });
+        return await this.#inTurn(() => this.#tried(call));
       } catch (error) {
         if (this.#closed || !(isBusy(error) || isReplaced(error))) throw storeError(error, this);
-        if (isBusy(error)) await this.#replaceConnection();
         if (clock.monotonic() >= giveUpAt) throw storeError(error, this);
         await new Promise<void>((resolve) => clock.timer(waitMs * (0.5 + this.#ports.random.float()), resolve));
         waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.max);
@@ -186,9 +182,23 @@ export class Database {
     }
   }
 
-  /** A write to a shared file is several calls of its one connection: nothing may come between them. */
+  async #tried<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      await this.#configured();
+      return await this.#withDeadline(call());
+    } catch (error) {
+      if (isBusy(error) && !this.#closed) await this.#replaceConnection();
+      throw error;
+    }
+  }
+
+  /**
+   * One call after the other, where several processes meet. A write to a shared file is several calls of its one connection:
+   * nothing may come between them. And a call that came between SQLITE_BUSY and the other connection would succeed on the
+   * poisoned one, whose lock then stays until garbage collection: nobody could write to the file (I2).
+   */
   async #inTurn<T>(call: () => Promise<T>): Promise<T> {
-    if (this.kind !== "shared-file") return await call();
+    if (this.kind !== "shared-file" && this.kind !== "foreign-file") return await call();
     const before = this.#lastTurn;
     let end = () => {};
     this.#lastTurn = new Promise((resolve) => {
