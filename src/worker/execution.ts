@@ -454,8 +454,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #giveCancel(): void {
     this.#turn = ANY_SCOPE;
     this.#cancelGiven = true;
-    const calls = [...this.#calls.values()];
-    this.#calls.clear();
+    // A scope ends as its function does, after what is within it: its own end is given then.
+    const calls = [...this.#calls.values()].filter(({ request }) => request.kind !== "scope");
+    for (const call of calls) this.#calls.delete(call.key);
     for (const call of calls) call.reject(this.#cancelled());
   }
 

@@ -178,7 +178,8 @@ class Fleet {
   async #idle(): Promise<void> {
     const { faults, checker } = this.#sim;
     const before = this.#sim.alive.map(({ proc }) => ({ proc, calls: faults.callsOf(proc.name) }));
-    const idleMs = this.#mayBeLate ? LATE_MS : IDLE_MS;
+    const isStill = this.#sim.alive.some(({ proc }) => proc.isPaused);
+    const idleMs = this.#mayBeLate || isStill ? LATE_MS : IDLE_MS;
     await this.#sim.run(idleMs);
     for (const { proc, worker } of this.#sim.alive) {
       if (worker !== null)
@@ -264,7 +265,9 @@ class Fleet {
       agenda.after(-Math.log(1 - this.#plan.float()) * meanMs, () => {
         if (this.#isHealed) return;
         const { alive } = this.#sim;
-        if (alive.length > 0) harm(this.#plan.pick(alive));
+        // Nobody gets through to a process that stands still.
+        const awake = alive.filter(({ proc }) => !proc.isPaused);
+        if (awake.length > 0) harm(this.#plan.pick(awake));
         next();
       });
     };
@@ -360,7 +363,7 @@ class Fleet {
     const attempt = () => {
       if (isDone) return;
       agenda.after(30_000, attempt);
-      const up = this.#sim.alive.filter(({ engine }) => engine !== null);
+      const up = this.#sim.alive.filter(({ engine, proc }) => engine !== null && !proc.isPaused);
       if (up.length === 0) return;
       const { engine, proc } = this.#plan.pick(up);
       call(engine as Engine).then(

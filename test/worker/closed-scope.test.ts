@@ -66,6 +66,27 @@ describe("what a scope's function left open when it returned", () => {
     expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
   });
 
+  it("ends before the scope around it, also when the run is cancelled", async () => {
+    const lab = openLab();
+    const nested = workflow({ name: "nested" }, async (ctx) => {
+      await ctx.scope("outer", async (outer) => {
+        await outer.scope("inner", async (inner) => {
+          await inner.sleep("long", "1h");
+          return null;
+        });
+        return null;
+      });
+    });
+    const engine = await lab.engine({ workflows: [nested] });
+    const run = await engine.start("nested");
+    await lab.settle();
+    await run.cancel();
+    await lab.pass(1_000);
+    const ends = (await lab.story(run.id)).filter((line) => /^(scope.failed|run.cancelled)/.test(line));
+    expect(ends).toEqual(["scope.failed outer/inner", "scope.failed outer", "run.cancelled"]);
+    expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
+  });
+
   it("is aborted, if it is a body, and ends late", async () => {
     const lab = openLab();
     let aborted: unknown = null;
