@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { workflow } from "varve";
 import { createEngine, type EngineOptions } from "varve/node";
 import { describe, expect, it } from "vitest";
-import type { WorkerOptions } from "../../src/worker/options.ts";
 import type { Engine } from "../../src/engine/api.ts";
+import type { WorkerOptions } from "../../src/worker/options.ts";
 import { newFolder, rejection } from "../log/open.ts";
 import { openLab } from "../support/lab.ts";
 
