@@ -1,16 +1,15 @@
 /** Bundles of this package, made by esbuild as a user's bundler would. */
 
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 
-/** The package's folder. Looked for, because a script's bundle lies deeper than its sources. */
-export const ROOT = packageAbove(fileURLToPath(new URL(".", import.meta.url)));
+/** The package's folder, with the slash at its end. Looked for, because a script's bundle lies deeper than its sources. */
+export const ROOT = packageAbove(new URL(".", import.meta.url));
 
-function packageAbove(folder: string): string {
-  return existsSync(join(folder, "package.json")) ? folder : packageAbove(dirname(folder));
+function packageAbove(folder: URL): string {
+  return existsSync(new URL("package.json", folder)) ? fileURLToPath(folder) : packageAbove(new URL("..", folder));
 }
 
 /** What a bundler for isolates sets: no platform, and the packages' builds for workers. */
