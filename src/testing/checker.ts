@@ -5,8 +5,9 @@
  * I1 Each predicate counts how often it was looked at: one that never was has shown nothing.
  * I2 It reads the log within the task of the effect, so that nothing comes between.
  */
-import { encodePayload } from "../kernel/codec.ts";
+import { encodePayload, PAYLOAD_BYTES_MAX, utf8Bytes } from "../kernel/codec.ts";
 import { type EventRow, parseEvent } from "../kernel/events.ts";
+import { isWithin } from "../kernel/keys.ts";
 import type {
   ClaimRequest,
   ClaimVerdict,
@@ -32,6 +33,9 @@ interface Book {
   epoch: number;
   owner: string | null;
   isOver: boolean;
+  isCancelRequested: boolean;
+  /** Keys of scopes that have an outcome. */
+  readonly closed: Set<string>;
   /** By key. */
   readonly calls: Map<string, CallBook>;
 }
@@ -49,6 +53,7 @@ interface LiveBody {
   readonly proc: SimulatedProcess;
   readonly epoch: number;
   readonly attempt: number;
+  readonly signal: { readonly aborted: boolean } | null;
 }
 
 /** A body as it begins: what its step says of itself. */
@@ -56,10 +61,14 @@ export interface BodyStart {
   readonly runId: string;
   readonly key: string;
   readonly attempt: number;
+  /** The most attempts that its options allow. */
+  readonly attemptsMax?: number;
+  readonly signal?: { readonly aborted: boolean };
 }
 
 const TERMINAL = new Set(["run.completed", "run.failed", "run.cancelled"]);
 const OUTCOMES = new Set(["step.completed", "step.failed", "timer.fired", "scope.completed", "scope.failed"]);
+const BEGINNINGS = new Set(["attempt.started", "timer.armed", "scope.started"]);
 
 export class Checker {
   readonly failures: Failure[] = [];
@@ -78,6 +87,8 @@ export class Checker {
   readonly #deliveries = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
   readonly #cancels = new Set<string>();
+  /** By run: the ids of its mail. */
+  readonly #mail = new Map<string, readonly number[]>();
   /** What each process has asked for in its present replay of a run. */
   readonly #asked = new Map<string, string[]>();
 
@@ -144,12 +155,35 @@ export class Checker {
       if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId}`, actual);
       if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
     }
-    for (const run of write.runs) await this.#appendedTo(run, verdict);
+    const heads = new Map(write.runs.map(({ runId }) => [runId, this.history(runId).length]));
+    // A worker can have two parts of a run in one write: what it lets go of, and what it has claimed since. One is taken.
+    const newestFirst = [...write.runs].sort((a, b) => b.epoch - a.epoch);
+    for (const run of newestFirst) await this.#appendedTo(run, verdict);
+    const touched = new Set([...write.runs, ...write.messages].map(({ runId }) => runId));
+    for (const runId of touched) await this.#checkMail(runId, (heads.get(runId) ?? 0) < this.history(runId).length);
+  }
+
+  /** Whatever a write does, mail is kept until it is in the history, and a run does not wait beside it. */
+  async #checkMail(runId: string, hasGrown: boolean): Promise<void> {
+    const mail = await this.#truth.readInbox([runId]);
+    const isKept = (this.#mail.get(runId) ?? []).every((id) => mail.some((row) => row.id === id));
+    this.expect("mail-fenced", hasGrown || isKept, () => `mail of run ${runId} went with a write that was not taken`);
+    this.#mail.set(
+      runId,
+      mail.map(({ id }) => id),
+    );
+    const tokens = new Set(mail.map(({ token }) => token));
+    this.expect("message-once", tokens.size === mail.length, () => `run ${runId} has a message twice`);
+    if (this.#cancels.has(runId)) await this.#checkCancel(runId);
+    if (mail.length === 0) return;
+    const row = await this.#truth.getRun(runId);
+    this.expect("no-park-with-mail", row?.status !== "waiting", () => `run ${runId} waits and has mail`);
   }
 
   #open(runId: string, owner: string | null): void {
     const epoch = owner === null ? 0 : 1;
-    this.#books.set(runId, { events: [], epoch, owner, isOver: false, calls: new Map() });
+    const book = { events: [], epoch, owner, isOver: false, isCancelRequested: false };
+    this.#books.set(runId, { ...book, closed: new Set(), calls: new Map() });
   }
 
   async #appendedTo(run: RunAppend, verdict: WriteVerdict): Promise<void> {
@@ -201,8 +235,22 @@ export class Checker {
     this.expect("epoch-never-falls", row.epoch >= (before?.epoch ?? 0), () => `${place()} has epoch ${row.epoch}`);
     this.expect("instant-never-falls", row.at >= (before?.at ?? 0), () => `${place()} is earlier than the one before`);
     this.expect("event-readable", isReadable(row), () => `${place()} cannot be read`);
+    if (book.isCancelRequested) {
+      const isObeyed = !BEGINNINGS.has(type) && (!TERMINAL.has(type) || type === "run.cancelled");
+      this.expect("cancel-obeyed", isObeyed, () => `${place()} comes after the cancel`);
+    }
+    for (const scope of book.closed) {
+      const isSilent = type === "attempt.late" || !isWithin(row.scope ?? "", scope);
+      this.expect("closed-scope-silent", isSilent, () => `${place()} lies within "${scope}", which is over`);
+    }
+    if (/^(step|scope|run)\.completed$/.test(type)) {
+      const bytes = utf8Bytes(row.data ?? "");
+      this.expect("value-within-limit", bytes <= PAYLOAD_BYTES_MAX, () => `${place()} has ${bytes} bytes`);
+    }
     book.events.push(row);
     if (TERMINAL.has(type)) book.isOver = true;
+    if (type === "cancel.requested") book.isCancelRequested = true;
+    if (type === "scope.completed" || type === "scope.failed") book.closed.add(key as string);
     if (key !== null) this.#followsOfCall(book, row, place);
   }
 
@@ -256,6 +304,8 @@ export class Checker {
       book.epoch++;
       this.poisoned.add(runId);
     }
+    if (claims.length > 0)
+      this.expect("claim-under-lease", this.#isAlive(worker), () => `${worker} claimed after its lease`);
     for (const { runId, epoch } of claims) {
       const book = this.#books.get(runId);
       const owner = book?.owner ?? null;
@@ -291,7 +341,7 @@ export class Checker {
   // ---- Bodies and code ----
 
   /** A body begins in `process`. Returns what tells that it has ended. */
-  bodyStarts(proc: SimulatedProcess, { runId, key, attempt }: BodyStart): () => void {
+  bodyStarts(proc: SimulatedProcess, { runId, key, attempt, attemptsMax, signal }: BodyStart): () => void {
     // What a dead process does has not happened.
     if (proc.isDead) return () => {};
     const book = this.#books.get(runId);
@@ -308,7 +358,15 @@ export class Checker {
     const live = this.#bodies.get(id);
     const isOther = live !== undefined && !live.proc.isDead && live.epoch === book?.epoch && live.attempt === attempt;
     this.expect("one-live-attempt", !isOther, () => `${place()} began while another ran in ${live?.proc.name}`);
-    const body: LiveBody = { proc, epoch: book?.epoch ?? 0, attempt };
+    const isLeft = live !== undefined && live.proc === proc && live.signal?.aborted === false;
+    this.expect(
+      "superseded-body-aborted",
+      !isLeft,
+      () => `${place()} began and attempt ${live?.attempt} was not aborted`,
+    );
+    if (attemptsMax !== undefined)
+      this.expect("attempts-within-policy", attempt <= attemptsMax, () => `${place()} is one of ${attemptsMax}`);
+    const body: LiveBody = { proc, epoch: book?.epoch ?? 0, attempt, signal: signal ?? null };
     this.#bodies.set(id, body);
     return () => {
       if (this.#bodies.get(id) === body) this.#bodies.delete(id);

@@ -15,6 +15,8 @@ export interface ProcessOptions {
   readonly skewMs: number;
   /** How long each of its macrotasks takes, milliseconds of virtual time. */
   readonly slowMs: number;
+  /** How fast its clock runs that only goes forward. */
+  readonly clockRate: number;
 }
 
 /** A timer comes late by up to so much, as those of a platform do. */
@@ -34,7 +36,7 @@ export class SimulatedProcess {
   #isDead = false;
   #pausedUntil = 0;
 
-  constructor(agenda: Agenda, prng: Prng, { name, skewMs, slowMs }: ProcessOptions) {
+  constructor(agenda: Agenda, prng: Prng, { name, skewMs, slowMs, clockRate }: ProcessOptions) {
     this.name = name;
     this.#agenda = agenda;
     this.#slowMs = slowMs;
@@ -43,10 +45,10 @@ export class SimulatedProcess {
     this.ports = {
       clock: {
         now: () => agenda.now + skewMs,
-        monotonic: () => agenda.now - bornAt,
+        monotonic: () => (agenda.now - bornAt) * clockRate,
         timer: (ms, fn) => {
           let isCancelled = false;
-          this.after(ms + late.float() * TIMER_LATE_MS_MAX, () => (isCancelled ? false : fn()));
+          this.after(ms / clockRate + late.float() * TIMER_LATE_MS_MAX, () => (isCancelled ? false : fn()));
           return () => {
             isCancelled = true;
           };

@@ -36,6 +36,8 @@ export interface SimulationOptions {
   readonly store?: (clock: { now(): number }) => LogStore;
   /** Decides what runs next, in place of time and the seed. */
   readonly choose?: Choose;
+  /** The most tasks; a simulation that takes more throws. @default without bound */
+  readonly tasksMax?: number;
   /** Keeps the lines of the trace, not their hash alone. @default false */
   readonly keepTrace?: boolean;
   /** Has the last word on a fault on the way to the log. */
@@ -59,6 +61,8 @@ export interface BootOptions {
   readonly skewMs?: number;
   /** How long each of its macrotasks takes, milliseconds. @default 0 */
   readonly slowMs?: number;
+  /** How fast its clock runs that only goes forward, and its timers with it. @default 1 */
+  readonly clockRate?: number;
 }
 
 /** A process with its engine. */
@@ -119,8 +123,8 @@ export class Simulation {
   /** Starts a process with an engine in it. It is up some time later. */
   boot(setup: BootOptions): Incarnation {
     const name = `p${this.incarnations.length + 1}`;
-    const { skewMs = 0, slowMs = 0 } = setup;
-    const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), { name, skewMs, slowMs });
+    const { skewMs = 0, slowMs = 0, clockRate = 1 } = setup;
+    const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), { name, skewMs, slowMs, clockRate });
     const incarnation: Incarnation = { proc, engine: null, worker: null };
     this.incarnations.push(incarnation);
     this.trace.add(this.agenda.now, `${name} boots`);
@@ -189,6 +193,14 @@ export class Simulation {
 
   /** Runs until `isOver`, or for `ms` at most. Returns whether `isOver` became true. */
   async run(ms: number, isOver: () => boolean = () => false): Promise<boolean> {
-    return await this.agenda.run(() => this.checker.hasFailed || isOver(), this.agenda.now + ms);
+    const { tasksMax = Number.POSITIVE_INFINITY } = this.#options;
+    const isTooLong = () => this.agenda.count > tasksMax;
+    const wasOver = await this.agenda.run(
+      () => this.checker.hasFailed || isTooLong() || isOver(),
+      this.agenda.now + ms,
+    );
+    if (isTooLong() && !this.checker.hasFailed)
+      throw new RangeError(`the simulation takes more than ${tasksMax} tasks`);
+    return wasOver;
   }
 }

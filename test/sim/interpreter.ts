@@ -2,13 +2,14 @@
 import type { Ctx } from "../../src/ctx/ctx.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
 import { OutcomeUnknownError } from "../../src/kernel/errors.ts";
+import type { BodyStart } from "../../src/testing/checker.ts";
 import type { Command, Program, StepCommand } from "./program.ts";
 import { canonical, specified } from "./values.ts";
 
 /** The world as bodies meet it. */
 export interface World {
   /** A body begins; what it returns is called when it ends. */
-  begin(body: { readonly runId: string; readonly key: string; readonly attempt: number }): () => void;
+  begin(body: BodyStart): () => void;
   /** Time as bodies know it. */
   wait(ms: number): Promise<void>;
   /** Code was given what a step came to. */
@@ -107,8 +108,8 @@ async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promis
   };
   const asked = ctx.step(
     name,
-    async ({ env, key, attempt, run: { id: runId } }) => {
-      const end = env.begin({ runId, key, attempt });
+    async ({ env, key, attempt, signal, run: { id: runId } }) => {
+      const end = env.begin({ runId, key, attempt, attemptsMax: once ? 1 : attempts, signal });
       try {
         if (hangs && attempt === 1) await new Promise(() => {});
         if (ms > 0) await env.wait(ms);

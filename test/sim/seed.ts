@@ -20,9 +20,11 @@ import { type Ending, endingOf, fits } from "./oracle.ts";
 import { type Program, randomProgram, sizeOf } from "./program.ts";
 import { askedBy, goesOn, withoutConcluded } from "./replay.ts";
 
-export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace"> {
+export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
   readonly faults?: FaultRates;
+  /** How fast the processes' clocks run that only go forward. @default 1 */
+  readonly clockRate?: number;
 }
 
 /** What a seed came to. */
@@ -109,7 +111,7 @@ class Fleet {
   constructor(seed: number, options: SeedOptions) {
     this.#seed = seed;
     const name = `seed ${seed}`;
-    const { faults, ...rest } = options;
+    const { faults, clockRate = 1, ...rest } = options;
     const draft = new Simulation({ seed: name });
     this.#plan = draft.prng.stream("plan");
     const plan = this.#plan;
@@ -125,6 +127,7 @@ class Fleet {
     this.#stopMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
     this.#readMs = plan.pick([Number.POSITIVE_INFINITY, 3_000]);
     this.#setup = {
+      clockRate,
       worker: {
         pollMsMax: plan.pick([1_000, 4_000]),
         leaseMs: plan.pick([2_000, 15_000]),
