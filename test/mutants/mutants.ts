@@ -490,7 +490,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: "refused-heartbeat-ignored",
     guard: "a refused renewal ends the lease",
     world: "leases",
-    edits: [{ file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!this.isAlive) {" }],
+    edits: [
+      { file: LEASE, text: "if (answer.alive) this.#believe(sentAt);", by: "this.#believe(sentAt);" },
+      { file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!this.isAlive) {" },
+    ],
     predicate: "body-under-lease",
     seed: 2,
   },
@@ -558,8 +561,8 @@ export const MUTANTS: readonly Mutant[] = [
     guard: "a renewal that comes when the renewed lease is over as well ends it",
     world: "leases-by-slow-clocks",
     edits: [{ file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!answer.alive) {" }],
-    predicate: "body-under-lease",
-    seed: 9,
+    predicate: "attempt-before-body",
+    seed: 161,
   },
 
   // ---- Claims ----
@@ -569,7 +572,7 @@ export const MUTANTS: readonly Mutant[] = [
     world: "mail",
     edits: [{ file: CLAIM_LOOP, text: "if (this.#inDoubt) await this.#settleDoubt();", by: "" }],
     predicate: "liveness",
-    seed: 4,
+    seed: 161,
   },
   {
     name: "late-claims-taken",
