@@ -572,7 +572,7 @@ export const MUTANTS: readonly Mutant[] = [
     world: "mail",
     edits: [{ file: CLAIM_LOOP, text: "if (this.#inDoubt) await this.#settleDoubt();", by: "" }],
     predicate: "liveness",
-    seed: 161,
+    seed: 4,
   },
   {
     name: "late-claims-taken",
