@@ -713,6 +713,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #failBy(fault: errors.VarveError): false {
     if (this.#phase === "replay" || fault instanceof errors.ReplayDivergedError)
       this.#leaveBy({ kind: "stuck", error: fault });
+    else if (this.#journal.state.cancelRequested) this.#end("run.cancelled", this.#cancelReason());
     else this.#end("run.failed", { error: toFailure(fault) });
     return false;
   }

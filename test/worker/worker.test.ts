@@ -145,6 +145,21 @@ describe("a deadline", () => {
     );
     expect(ends.map((error) => error?.code)).toEqual(["RUN_DEADLINE", "RUN_DEADLINE", undefined]);
   });
+
+  it("that has passed as well changes nothing for a run that was cancelled", async () => {
+    const lab = openLab();
+    const workflows = [flow(async (ctx) => ctx.sleep("nap", "1d"))];
+    const first = await lab.engine({ workflows });
+    const run = await first.start("flow", null, { deadline: "1h" });
+    await lab.settle();
+    first.kill();
+    const caller = await lab.engine({ workflows, worker: false });
+    await caller.run(run.id).cancel();
+    lab.clock.advance(3_700_000);
+    const second = await lab.engine({ workflows });
+    await lab.settle();
+    expect((await second.run(run.id).status()).status).toBe("cancelled");
+  });
 });
 
 describe("a start", () => {
