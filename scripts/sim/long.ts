@@ -1,6 +1,6 @@
 /**
  * `npm run sim:long -- [--seeds 1000000]`: as many seeds as there is time for. It can be ended at any moment, and goes on
- * where it was. What it knows is in `.tmp/scripts/sim/<commit>.json`.
+ * where it was. What it knows is in `.tmp/scripts/<commit>.json`.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

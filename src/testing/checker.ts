@@ -44,6 +44,8 @@ interface CallBook {
   attempt: number;
   isOpen: boolean;
   outcomes: number;
+  /** Attempts that a stopping worker handed back: they do not count. */
+  forgiven: number;
   dueAt: number | null;
   value: string | null;
 }
@@ -257,9 +259,16 @@ export class Checker {
   #followsOfCall(book: Book, row: EventRow, place: () => string): void {
     const { type, attempt, data } = row;
     const key = row.key as string;
-    const call = book.calls.get(key) ?? { attempt: 0, isOpen: false, outcomes: 0, dueAt: null, value: null };
+    const call = book.calls.get(key) ?? {
+      attempt: 0,
+      isOpen: false,
+      outcomes: 0,
+      forgiven: 0,
+      dueAt: null,
+      value: null,
+    };
     book.calls.set(key, call);
-    const fields = JSON.parse(data ?? "{}") as { retryAt?: number; dueAt?: number };
+    const fields = JSON.parse(data ?? "{}") as { retryAt?: number; dueAt?: number; reason?: string };
     if (type === "attempt.started") {
       const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcomes === 0;
       this.expect("attempts-count-up", isNext, () => `${place()} is attempt ${attempt} after ${call.attempt}`);
@@ -271,8 +280,10 @@ export class Checker {
         );
       Object.assign(call, { attempt, isOpen: true, dueAt: null });
     } else if (type === "attempt.failed") Object.assign(call, { isOpen: false, dueAt: fields.retryAt ?? null });
-    else if (type === "attempt.interrupted") Object.assign(call, { isOpen: false, dueAt: null });
-    else if (type === "timer.armed") call.dueAt = fields.dueAt ?? null;
+    else if (type === "attempt.interrupted") {
+      Object.assign(call, { isOpen: false, dueAt: null });
+      if (fields.reason === "stopped") call.forgiven++;
+    } else if (type === "timer.armed") call.dueAt = fields.dueAt ?? null;
     if (type === "timer.fired") {
       const now = this.#clock.now();
       const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
@@ -365,7 +376,11 @@ export class Checker {
       () => `${place()} began and attempt ${live?.attempt} was not aborted`,
     );
     if (attemptsMax !== undefined)
-      this.expect("attempts-within-policy", attempt <= attemptsMax, () => `${place()} is one of ${attemptsMax}`);
+      this.expect(
+        "attempts-within-policy",
+        attempt - (call?.forgiven ?? 0) <= attemptsMax,
+        () => `${place()} is one of ${attemptsMax}`,
+      );
     const body: LiveBody = { proc, epoch: book?.epoch ?? 0, attempt, signal: signal ?? null };
     this.#bodies.set(id, body);
     return () => {
