@@ -5,9 +5,8 @@
  * I1 Each predicate counts how often it was looked at: one that never was has shown nothing.
  * I2 It reads the log within the task of the effect, so that nothing comes between.
  */
-import { encodePayload, PAYLOAD_BYTES_MAX, utf8Bytes } from "../kernel/codec.ts";
-import { type EventRow, parseEvent } from "../kernel/events.ts";
-import { isWithin } from "../kernel/keys.ts";
+import { encodePayload } from "../kernel/codec.ts";
+import type { EventRow } from "../kernel/events.ts";
 import type {
   ClaimRequest,
   ClaimVerdict,
@@ -17,6 +16,7 @@ import type {
   RunAppend,
   WriteVerdict,
 } from "../log/port.ts";
+import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { Effect } from "./store.ts";
@@ -25,29 +25,6 @@ import type { Effect } from "./store.ts";
 export interface Failure {
   readonly predicate: PredicateName;
   readonly what: string;
-}
-
-/** What the books hold of a run. */
-interface Book {
-  readonly events: EventRow[];
-  epoch: number;
-  owner: string | null;
-  isOver: boolean;
-  isCancelRequested: boolean;
-  /** Keys of scopes that have an outcome. */
-  readonly closed: Set<string>;
-  /** By key. */
-  readonly calls: Map<string, CallBook>;
-}
-
-interface CallBook {
-  attempt: number;
-  isOpen: boolean;
-  outcomes: number;
-  /** Attempts that a stopping worker handed back: they do not count. */
-  forgiven: number;
-  dueAt: number | null;
-  value: string | null;
 }
 
 /** A body that runs. */
@@ -68,10 +45,6 @@ export interface BodyStart {
   readonly signal?: { readonly aborted: boolean };
 }
 
-const TERMINAL = new Set(["run.completed", "run.failed", "run.cancelled"]);
-const OUTCOMES = new Set(["step.completed", "step.failed", "timer.fired", "scope.completed", "scope.failed"]);
-const BEGINNINGS = new Set(["attempt.started", "timer.armed", "scope.started"]);
-
 export class Checker {
   readonly failures: Failure[] = [];
   /** Runs that the log parked because their claims kept ending without a result. */
@@ -79,7 +52,7 @@ export class Checker {
   readonly #truth: LogStore;
   readonly #clock: { now(): number };
   readonly #looks = new Map<PredicateName, number>();
-  readonly #books = new Map<string, Book>();
+  readonly #books = new Map<string, RunBook>();
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -183,9 +156,8 @@ export class Checker {
   }
 
   #open(runId: string, owner: string | null): void {
-    const epoch = owner === null ? 0 : 1;
-    const book = { events: [], epoch, owner, isOver: false, isCancelRequested: false };
-    this.#books.set(runId, { ...book, closed: new Set(), calls: new Map() });
+    const expect: Expect = (predicate, holds, what) => this.expect(predicate, holds, what);
+    this.#books.set(runId, new RunBook(owner, expect, this.#clock));
   }
 
   async #appendedTo(run: RunAppend, verdict: WriteVerdict): Promise<void> {
@@ -205,7 +177,7 @@ export class Checker {
         epoch === book.epoch,
         () => `run ${runId} took events of epoch ${epoch} in epoch ${book.epoch}`,
       );
-    for (const row of found) this.#follows(book, row);
+    for (const row of found) book.follow(row);
     const head = verdict.runs.get(runId);
     const isSaid = head?.epoch === epoch && head.head === last;
     const isThere =
@@ -219,81 +191,8 @@ export class Checker {
     if (found.length > 0 || (events.length === 0 && isSaid)) this.#moved(book, run);
   }
 
-  #moved(book: Book, { row }: RunAppend): void {
+  #moved(book: RunBook, { row }: RunAppend): void {
     if (row.kind === "move" && row.release) book.owner = null;
-  }
-
-  #follows(book: Book, row: EventRow): void {
-    const { runId, type, key } = row;
-    const before = book.events.at(-1);
-    const place = () => `seq ${row.seq} (${type} ${key ?? ""}) of run ${runId}`;
-    this.expect(
-      "seq-dense",
-      row.seq === book.events.length + 1 && row.position > (before?.position ?? 0),
-      () => `${place()} does not follow`,
-    );
-    this.expect("created-first", (type === "run.created") === (row.seq === 1), () => `${place()} is out of place`);
-    this.expect("terminal-last", !book.isOver || type === "attempt.late", () => `${place()} comes after the end`);
-    this.expect("epoch-never-falls", row.epoch >= (before?.epoch ?? 0), () => `${place()} has epoch ${row.epoch}`);
-    this.expect("instant-never-falls", row.at >= (before?.at ?? 0), () => `${place()} is earlier than the one before`);
-    this.expect("event-readable", isReadable(row), () => `${place()} cannot be read`);
-    if (book.isCancelRequested) {
-      const isObeyed = !BEGINNINGS.has(type) && (!TERMINAL.has(type) || type === "run.cancelled");
-      this.expect("cancel-obeyed", isObeyed, () => `${place()} comes after the cancel`);
-    }
-    for (const scope of book.closed) {
-      const isSilent = type === "attempt.late" || !isWithin(row.scope ?? "", scope);
-      this.expect("closed-scope-silent", isSilent, () => `${place()} lies within "${scope}", which is over`);
-    }
-    if (/^(step|scope|run)\.completed$/.test(type)) {
-      const bytes = utf8Bytes(row.data ?? "");
-      this.expect("value-within-limit", bytes <= PAYLOAD_BYTES_MAX, () => `${place()} has ${bytes} bytes`);
-    }
-    book.events.push(row);
-    if (TERMINAL.has(type)) book.isOver = true;
-    if (type === "cancel.requested") book.isCancelRequested = true;
-    if (type === "scope.completed" || type === "scope.failed") book.closed.add(key as string);
-    if (key !== null) this.#followsOfCall(book, row, place);
-  }
-
-  #followsOfCall(book: Book, row: EventRow, place: () => string): void {
-    const { type, attempt, data } = row;
-    const key = row.key as string;
-    const call = book.calls.get(key) ?? {
-      attempt: 0,
-      isOpen: false,
-      outcomes: 0,
-      forgiven: 0,
-      dueAt: null,
-      value: null,
-    };
-    book.calls.set(key, call);
-    const fields = JSON.parse(data ?? "{}") as { retryAt?: number; dueAt?: number; reason?: string };
-    if (type === "attempt.started") {
-      const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcomes === 0;
-      this.expect("attempts-count-up", isNext, () => `${place()} is attempt ${attempt} after ${call.attempt}`);
-      if (call.dueAt !== null)
-        this.expect(
-          "retry-not-early",
-          row.at >= call.dueAt,
-          () => `${place()} is ${(call.dueAt ?? 0) - row.at} ms early`,
-        );
-      Object.assign(call, { attempt, isOpen: true, dueAt: null });
-    } else if (type === "attempt.failed") Object.assign(call, { isOpen: false, dueAt: fields.retryAt ?? null });
-    else if (type === "attempt.interrupted") {
-      Object.assign(call, { isOpen: false, dueAt: null });
-      if (fields.reason === "stopped") call.forgiven++;
-    } else if (type === "timer.armed") call.dueAt = fields.dueAt ?? null;
-    if (type === "timer.fired") {
-      const now = this.#clock.now();
-      const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
-      this.expect("timer-not-early", row.at >= dueAt && now >= dueAt, () => `${place()} is early`);
-    }
-    if (!OUTCOMES.has(type)) return;
-    this.expect("one-outcome", call.outcomes === 0, () => `${place()} is a second outcome`);
-    call.outcomes++;
-    call.isOpen = false;
-    call.value = data;
   }
 
   // ---- Owners ----
@@ -500,7 +399,7 @@ export class Checker {
     for (const [runId, book] of this.#books) await this.#checkRow(runId, book);
   }
 
-  async #checkRow(runId: string, book: Book): Promise<void> {
+  async #checkRow(runId: string, book: RunBook): Promise<void> {
     const row = await this.#truth.getRun(runId);
     const end = book.events.find(({ type }) => TERMINAL.has(type));
     const status = end === undefined ? null : end.type.slice("run.".length);
@@ -531,30 +430,4 @@ export class Checker {
 
 function isSettled({ status, availableAt }: { readonly status: string; readonly availableAt: number | null }): boolean {
   return ["completed", "failed", "cancelled"].includes(status) || (status === "waiting" && availableAt !== null);
-}
-
-function isReadable(row: EventRow): boolean {
-  try {
-    parseEvent(row);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-type Sent = Omit<EventRow, "runId" | "seq" | "epoch" | "position">;
-
-function isSame(row: EventRow | undefined, sent: Sent | undefined, seq: number): boolean {
-  return (
-    row !== undefined &&
-    sent !== undefined &&
-    row.seq === seq &&
-    row.type === sent.type &&
-    row.v === sent.v &&
-    row.key === sent.key &&
-    row.scope === sent.scope &&
-    row.attempt === sent.attempt &&
-    row.at === sent.at &&
-    row.data === sent.data
-  );
 }
