@@ -53,7 +53,7 @@ function watchedBody({ run: { id: runId }, key }: LiveCall, body: Body, watcher:
 }
 
 /** `target`, but for what `other` has. */
-function over<T extends object>(target: T, other: Partial<T>): T {
+export function over<T extends object>(target: T, other: Partial<T>): T {
   return new Proxy(target, {
     get: (_, name) => {
       if (Object.hasOwn(other, name)) return other[name as keyof T];

@@ -30,7 +30,6 @@ import { Journal } from "./journal.ts";
 import { Mail } from "./mail.ts";
 import { damagedEvent } from "./rebuild.ts";
 import type { Body, BodyOutcome, CallRequest, LogLine, Program, Recorder, RunFacts } from "./recorder.ts";
-
 import { Replay } from "./replay.ts";
 import { type Leave, leavingRow, stayingRow } from "./row.ts";
 import { Scope } from "./scope.ts";

@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { workflow } from "varve";
 import { createEngine } from "varve/node";
 import { EXIT } from "../../src/cli/exit-codes.ts";
+import { oddText } from "../support/storable.ts";
 import type { Effort, Property } from "./lane.ts";
 import { inFolder, silent } from "./places.ts";
-import { oddText } from "./values.ts";
 import { type Outcome, varve } from "./varve.ts";
 
 const CODES: readonly number[] = Object.values(EXIT).filter((code) => code !== EXIT.internal);

@@ -17,10 +17,11 @@ import type { Route } from "../../src/http/route.ts";
 import { problemSchema } from "../../src/http/wire.ts";
 import type { LogLevel } from "../../src/kernel/ports.ts";
 import { serveOnNode } from "../../src/runtime/serve-node.ts";
+import { ODD_TEXTS, oddText } from "../support/storable.ts";
 import { githubHeaders } from "../triggers/request.ts";
 import type { Effort, Property } from "./lane.ts";
 import { inFolder, verified, type Watch, watch } from "./places.ts";
-import { junk, ODD_TEXTS, oddText } from "./values.ts";
+import { junk } from "./values.ts";
 
 const SECRET = "a secret for tests";
 const STANDARD_SECRET = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;

@@ -10,9 +10,10 @@ import { createApp } from "../../src/http/index.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { WorkerOptions } from "../../src/worker/options.ts";
 import { realPorts } from "../support/ports.ts";
+import { oddText } from "../support/storable.ts";
 import { type Effort, type Property, typedErrorOf } from "./lane.ts";
 import { inFolder, silent } from "./places.ts";
-import { junk, oddText } from "./values.ts";
+import { junk } from "./values.ts";
 
 const one = workflow({ name: "one" }, async (ctx, input: unknown) => ctx.step("a", () => input as never));
 

@@ -10,9 +10,10 @@ import type { Engine } from "../../src/engine/api.ts";
 import { PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX } from "../../src/kernel/codec.ts";
 import { DURATION_MS_MAX, formatDuration, parseDuration } from "../../src/kernel/duration.ts";
 import { Scope } from "../../src/worker/scope.ts";
+import { oddText, storable } from "../support/storable.ts";
 import { type Effort, type Property, typedErrorOf } from "./lane.ts";
 import { inFolder, silent, verified } from "./places.ts";
-import { junk, oddText, prototypes, storable } from "./values.ts";
+import { junk, prototypes } from "./values.ts";
 
 /** What the code of a run was given, by the number of its start: on each pass. */
 const given = new Map<number, unknown[]>();

@@ -9,8 +9,8 @@ import { Webhook } from "standardwebhooks";
 import { github } from "../../src/triggers/github.ts";
 import type { WebhookRequest, WebhookScheme } from "../../src/triggers/scheme.ts";
 import { standardWebhooks } from "../../src/triggers/standard-webhooks.ts";
+import { oddText } from "../support/storable.ts";
 import type { Effort, Property } from "./lane.ts";
-import { oddText } from "./values.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
 

@@ -11,6 +11,7 @@ import {
   utf8Bytes,
 } from "../../src/kernel/codec.ts";
 import { PayloadError, TerminalError } from "../../src/kernel/errors.ts";
+import { storable } from "../support/storable.ts";
 
 /** What a reader of the log sees of `value`: through the text that is stored. */
 function throughLog(value: unknown): unknown {
@@ -482,43 +483,6 @@ describe("decoding", () => {
     expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ code: "PAYLOAD_CORRUPT" }));
   });
 });
-
-const special = fc.oneof(
-  fc.constantFrom(undefined, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, LONE, "\0"),
-  fc.bigInt(),
-  fc.date({ noInvalidDate: false }),
-  fc.webUrl().map((url) => new URL(url)),
-  fc.uint8Array(),
-  fc.float64Array(),
-  fc.int16Array(),
-  fc.bigInt64Array(),
-);
-const text = fc.string({ unit: "binary" });
-const illFormed = fc
-  .array(fc.integer({ min: 0xd700, max: 0xe000 }), { maxLength: 3 })
-  .map((units) => String.fromCharCode(...units));
-const scalar = fc.oneof(fc.jsonValue({ maxDepth: 0 }), fc.double(), text, illFormed, special);
-const key = fc.oneof(text, illFormed, fc.constantFrom("__proto__", "constructor", "", "a"));
-
-/** Values that the log can hold, nested. */
-const { storable } = fc.letrec((tie) => ({
-  storable: fc.oneof(
-    { depthSize: "small", withCrossShrink: true },
-    scalar,
-    fc.array(tie("storable"), { maxLength: 4 }),
-    fc.array(fc.tuple(key, tie("storable")), { maxLength: 4 }).map(recordOf),
-    fc.array(fc.tuple(tie("storable"), tie("storable")), { maxLength: 3 }).map((entries) => new Map(entries)),
-    fc.array(tie("storable"), { maxLength: 3 }).map((items) => new Set(items)),
-  ),
-}));
-
-function recordOf(entries: [string, unknown][]): Record<string, unknown> {
-  const record: Record<string, unknown> = {};
-  for (const [name, value] of entries) {
-    Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
-  }
-  return record;
-}
 
 describe("any storable value", () => {
   it("comes back equal", () => {

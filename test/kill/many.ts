@@ -40,6 +40,15 @@ interface KillTotals {
 
 type Profile = Omit<RoundOptions, "seed">;
 
+const SEVERAL_PROCESSES: Omit<Profile, "where"> = {
+  runs: 120,
+  startsEach: 40,
+  processes: 3,
+  kills: { body: 12, flush: 12, commit: 4, replay: 8, anywhere: 4 },
+  leaseMs: 3_000,
+  concurrency: 16,
+};
+
 /** Two runs a kill: with fewer they end before the kills do. */
 const PROFILES: readonly Profile[] = [
   {
@@ -51,24 +60,8 @@ const PROFILES: readonly Profile[] = [
     leaseMs: 15_000,
     concurrency: 12,
   },
-  {
-    where: "a shared file",
-    runs: 120,
-    startsEach: 40,
-    processes: 3,
-    kills: { body: 12, flush: 12, commit: 4, replay: 8, anywhere: 4 },
-    leaseMs: 3_000,
-    concurrency: 16,
-  },
-  {
-    where: "a libSQL server",
-    runs: 120,
-    startsEach: 40,
-    processes: 3,
-    kills: { body: 12, flush: 12, commit: 4, replay: 8, anywhere: 4 },
-    leaseMs: 3_000,
-    concurrency: 16,
-  },
+  { where: "a shared file", ...SEVERAL_PROCESSES },
+  { where: "a libSQL server", ...SEVERAL_PROCESSES },
 ];
 
 /** Kills until there are enough, and returns the report. */

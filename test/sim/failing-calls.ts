@@ -1,5 +1,5 @@
 /** The first call of each site fails, the second, the third ... until a run comes to its end and nothing has failed. */
-import type { Fault, FaultKind } from "../../src/testing/faults.ts";
+import { FAULT_KINDS, type Fault, type FaultKind } from "../../src/testing/faults.ts";
 import { failureText, type Life, live } from "./life.ts";
 import { differences } from "./story.ts";
 import type { Subject } from "./subject.ts";
@@ -17,15 +17,7 @@ export interface CallsReport {
 }
 
 /** A call can fail so, and its process lives. */
-export const CALL_FAULTS = [
-  "busy",
-  "full",
-  "io-error",
-  "lost-request",
-  "lost-reply",
-  "late-request",
-  "duplicate",
-] as const satisfies readonly FaultKind[];
+export const CALL_FAULTS = FAULT_KINDS.filter((kind) => !kind.startsWith("crash"));
 
 /** By then what came late has come. */
 const AFTERWARDS_MS: Readonly<Partial<Record<FaultKind, number>>> = { "late-request": 75_000, duplicate: 15_000 };

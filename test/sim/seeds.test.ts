@@ -12,13 +12,6 @@ const SEEDS = 2_000;
 /** In the package's folder, so that the bundle finds what it imports. */
 const CACHE = join(ROOT, "node_modules/.cache");
 
-/** Seeds that have found something, and what. They are run for ever, but mean what they mean only until programs change. */
-const FOUND: readonly (readonly [seed: number, what: string])[] = [
-  [59, "a run whose last event lies within a completed scope could not be gone on with"],
-  [172, "a heartbeat's answer that was read after the lease's end let bodies begin"],
-  [1662, "a claim that arrived twice gave a worker a run that it did not know of"],
-];
-
 describe(`${SEEDS} seeds of random programs, faults and processes`, () => {
   let summary: Summary = emptySummary();
 
@@ -67,10 +60,6 @@ describe(`${SEEDS} seeds of random programs, faults and processes`, () => {
 });
 
 describe("a seed", () => {
-  it.each(FOUND)("%i holds: %s", async (seed) => {
-    expect((await runSeed(seed)).failures).toEqual([]);
-  });
-
   it("gives the same trace twice", async () => {
     for (let seed = 0; seed < 50; seed++) expect((await runSeed(seed)).hash).toBe((await runSeed(seed)).hash);
   });

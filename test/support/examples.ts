@@ -1,7 +1,8 @@
 /** The examples of `workflows/` as tests run them: with what input, and what the outside answers. */
 import { createRequire } from "node:module";
-import type { Workflow } from "../../src/ctx/workflow.ts";
-import type { Program, Recorder } from "../../src/worker/recorder.ts";
+import { type Workflow, wrapWorkflow } from "../../src/ctx/workflow.ts";
+import { over } from "../../src/testing/watched.ts";
+import type { Recorder } from "../../src/worker/recorder.ts";
 import { githubTriage } from "../../workflows/github-triage.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
@@ -120,8 +121,6 @@ export function outside(): typeof fetch {
   };
 }
 
-const RUN = Symbol.for("varve.workflow");
-
 /** What a changed workflow does differently, or what a test wants to see of it. */
 export interface Change {
   /** Another name for a call. */
@@ -132,8 +131,7 @@ export interface Change {
 
 /** The same workflow, changed. */
 export function changed(workflow: AnyWorkflow, { rename = (name) => name, onBody = () => {} }: Change): AnyWorkflow {
-  const run = (workflow as unknown as { [RUN]: Program["run"] })[RUN];
-  const changedRun: Program["run"] = (recorder, input) => {
+  return wrapWorkflow(workflow, (run) => (recorder, input) => {
     const ask: Recorder["ask"] = (request) =>
       recorder.ask({
         ...request,
@@ -153,17 +151,5 @@ export function changed(workflow: AnyWorkflow, { rename = (name) => name, onBody
           ),
       });
     return run(over(recorder, { ask }), input);
-  };
-  return { ...workflow, [RUN]: changedRun } as AnyWorkflow;
-}
-
-/** `target`, but for what `other` has. */
-function over<T extends object>(target: T, other: Partial<T>): T {
-  return new Proxy(target, {
-    get: (_, name) => {
-      if (Object.hasOwn(other, name)) return other[name as keyof T];
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
   });
 }
