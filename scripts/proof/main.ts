@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { exhaustive, kills, type Section, seeds } from "./sections.ts";
+import { exhaustive, kills, mutants, type Section, seeds } from "./sections.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,8 +19,17 @@ const PAGE = fileURLToPath(new URL("../../../../docs/RELIABILITY.md", import.met
 const BEGIN = "<!-- figures: npm run proof -- --write -->";
 const END = "<!-- end of figures -->";
 
+/** A mutant that lives longer than that is a finding. */
+const MUTANT_SEEDS_MAX = 5_000;
+
 const sections: Section[] = [];
-for (const section of [() => seeds(Number(values.seeds)), exhaustive, () => kills(Number(values.kills))]) {
+const parts = [
+  () => seeds(Number(values.seeds)),
+  exhaustive,
+  () => mutants(MUTANT_SEEDS_MAX),
+  () => kills(Number(values.kills)),
+];
+for (const section of parts) {
   const done = await section();
   sections.push(done);
   process.stdout.write(`${done.text}\n\n`);

@@ -1,12 +1,14 @@
 /** What each part of the proof has shown, as Markdown. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FAULT_KINDS } from "../../src/testing/faults.ts";
 import { AWAITED, PREDICATES, type PredicateName } from "../../src/testing/predicates.ts";
 import { SITES } from "../../src/testing/store.ts";
 import { killMany } from "../../test/kill/many.ts";
+import { huntLong } from "../../test/mutants/hunt.ts";
+import { MUTANTS } from "../../test/mutants/mutants.ts";
 import type { CrashReport } from "../../test/sim/crashes.ts";
 import * as lanes from "../../test/sim/exhaustive.ts";
 import { ADMINISTRATION, coverage, quartiles } from "../../test/sim/summary.ts";
@@ -117,6 +119,22 @@ export async function exhaustive(): Promise<Section> {
     text: `### Everything, one after the other\n\n${table(["lane", "what was run", "broken"], rows)}`,
     findings,
   };
+}
+
+/** The engine with one guard taken out, and what finds it out. */
+export async function mutants(seedsMax: number): Promise<Section> {
+  const { kills, alive, median } = await huntLong(MUTANTS, {
+    seedsMax,
+    hunters: availableParallelism(),
+    print: () => {},
+  });
+  const rows = kills.map(({ mutant, predicate, seeds }) => [mutant.guard, `\`${predicate}\``, number(seeds)]);
+  const text = [
+    "### Guards taken out",
+    `${kills.length} of ${MUTANTS.length} are found out within ${number(seedsMax)} seeds; median ${number(median)}.`,
+    table(["without this", "this is broken", "seeds"], rows),
+  ].join("\n\n");
+  return { text, findings: alive.map((name) => `the mutant ${name} is alive`) };
 }
 
 /** Real processes, killed for good. */

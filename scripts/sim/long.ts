@@ -1,38 +1,35 @@
 /**
- * `npm run sim:long -- [--seeds 1000000]`: as many seeds as there is time for. It can be ended at any moment, and goes on
- * where it was. What it knows is in `.tmp/scripts/<commit>.json`.
+ * `npm run sim:long -- [--seeds 1000000] [--kills 5000] [--only seeds,exhaustive,...]`: every lane in its long form. Seeds and
+ * kills can be ended at any moment, and go on where they were: `.tmp/scripts/` has what is known of a commit.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { coverage, quartiles, type Summary } from "../../test/sim/summary.ts";
-import { runSeeds } from "./seeds.ts";
+import { LANES, type Lane } from "./lanes.ts";
 
-const { values } = parseArgs({ options: { seeds: { type: "string", default: "1000000" } } });
-const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-const file = fileURLToPath(new URL(`../../${commit}.json`, import.meta.url));
-
-/** Beside this module once both are bundled. */
-const worker = fileURLToPath(new URL("seeds-worker.mjs", import.meta.url));
-
-const summary = await runSeeds({
-  seeds: Number(values.seeds),
-  worker,
-  commit,
-  file,
-  progress: (done, { failed }) => {
-    console.log(`${done} seeds, ${failed.length} failed`);
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000000" },
+    kills: { type: "string", default: "5000" },
+    only: { type: "string", default: Object.keys(LANES).join() },
   },
 });
-console.log(text(summary));
-for (const { seed, failures } of summary.failed) console.log(`seed ${seed}: ${JSON.stringify(failures[0])}`);
-process.exitCode = summary.failed.length === 0 ? 0 : 1;
+const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
+const context = {
+  seeds: Number(values.seeds),
+  kills: Number(values.kills),
+  commit,
+  folder: fileURLToPath(new URL("../../", import.meta.url)),
+};
 
-function text({ seeds, shared, runs, events, virtualMs, crashes, sizes, ...rest }: Summary): string {
-  const { share } = coverage({ seeds, shared, runs, events, virtualMs, crashes, sizes, ...rest }, 20);
-  const hours = Math.round(virtualMs / 3_600_000);
-  return (
-    `${seeds} seeds, ${shared} with two or more workers, ${runs} runs, ${events} events, ${crashes} crashes, ${hours} virtual hours; ` +
-    `commands a program ${JSON.stringify(quartiles(sizes))}; ${(share * 100).toFixed(1)} % of call sites x faults hit`
-  );
+const findings: string[] = [];
+for (const name of values.only.split(",")) {
+  const lane: Lane | undefined = LANES[name];
+  if (lane === undefined) throw new RangeError(`expected lanes of ${Object.keys(LANES)}, but found ${name}`);
+  console.log(`--- ${name}`);
+  const found = await lane(context);
+  for (const finding of found) console.log(`FOUND ${finding}`);
+  findings.push(...found);
 }
+console.log(`${findings.length} findings`);
+process.exitCode = findings.length === 0 ? 0 : 1;

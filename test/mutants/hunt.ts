@@ -99,8 +99,17 @@ export interface LongHuntOptions {
   readonly print: (line: string) => void;
 }
 
+/** A mutant that was found out. */
+export interface Kill {
+  readonly mutant: Mutant;
+  readonly predicate: PredicateName;
+  /** How many seeds it took. */
+  readonly seeds: number;
+}
+
 export interface LongHunt {
-  readonly killed: number;
+  /** In the order of the list. */
+  readonly kills: readonly Kill[];
   readonly alive: readonly string[];
   /** Of the killed: how many seeds it took. */
   readonly median: number;
@@ -110,7 +119,7 @@ export interface LongHunt {
 export async function huntLong(mutants: readonly Mutant[], options: LongHuntOptions): Promise<LongHunt> {
   const { seedsMax = 5_000, minutesMax = 15, hunters = 1, print } = options;
   const left = [...mutants];
-  const seeds: number[] = [];
+  const kills: Kill[] = [];
   const alive: string[] = [];
   const hunter = async () => {
     for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
@@ -119,15 +128,16 @@ export async function huntLong(mutants: readonly Mutant[], options: LongHuntOpti
         String,
       );
       if (typeof found === "string" || found.kind === "alive") alive.push(name);
-      else seeds.push(found.seed + 1);
+      else kills.push({ mutant, predicate: found.predicate, seeds: found.seed + 1 });
       print(lineOf(mutant, found));
     }
   };
   await Promise.all(Array.from({ length: hunters }, hunter));
-  seeds.sort((a, b) => a - b);
-  const median = seeds[Math.floor((seeds.length - 1) / 2)] ?? Number.NaN;
-  print(`${seeds.length} of ${mutants.length} killed; seeds to kill: median ${median}, most ${seeds.at(-1)}`);
-  return { killed: seeds.length, alive, median };
+  kills.sort((a, b) => mutants.indexOf(a.mutant) - mutants.indexOf(b.mutant));
+  const counts = kills.map(({ seeds }) => seeds).sort((a, b) => a - b);
+  const median = counts[Math.floor((counts.length - 1) / 2)] ?? Number.NaN;
+  print(`${kills.length} of ${mutants.length} killed; seeds to kill: median ${median}, most ${counts.at(-1)}`);
+  return { kills, alive, median };
 }
 
 /** A line of the kill table. */
