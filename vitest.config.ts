@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -14,5 +15,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
+    // Vitest leaves a core to itself, which of two is half: most files wait for processes and timers.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });
