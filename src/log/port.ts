@@ -19,6 +19,31 @@ export interface RunAppend {
   /** Ids of inbox rows that these events consumed. */
   readonly drained: readonly number[];
   readonly row: RunRowPatch;
+  /** What happens beyond the run if, and only if, its part is taken; null: nothing. */
+  readonly beyond: Beyond | null;
+}
+
+/** What a run's part of a write does to others, under the run's fence. */
+export interface Beyond {
+  /** Runs that it starts. One whose id exists is left as it is. */
+  readonly children: readonly ChildStart[];
+  /**
+   * Messages to other runs. One to a run that is over or unknown comes to nothing. The inbox's bound does not hold for
+   * them: what one run tells another is bounded by the one that tells.
+   */
+  readonly tells: readonly InboxMessage[];
+  /** Calls whose places in line for a lock, held or waited for, end here. All of a run's end with the run itself. */
+  readonly unlocks: readonly string[];
+  /** Calls whose {@link Operation} has been recorded: its answer need not be kept. All of a run's end with the run itself. */
+  readonly settled: readonly string[];
+}
+
+/** A run that another one starts: pending, with its first event. */
+export interface ChildStart {
+  readonly start: RunStart;
+  readonly created: AppendedEvent;
+  /** When it may be claimed. */
+  readonly availableAt: number;
 }
 
 /** An event as it is sent: with its data as text, which never changes once sent. */
@@ -40,7 +65,10 @@ export type RunRowPatch =
 export interface RunRowMove {
   readonly kind: "move";
   readonly unclean: UncleanChange;
-  /** `waiting` becomes `pending` in the write itself if an inbox row is left (rule R4: no blind park). */
+  /**
+   * `waiting` becomes `pending` in the write itself if an inbox row is left, and `paused` if one of {@link WAKES_PAUSED} is
+   * (rule R4: no blind park).
+   */
   readonly status: RunStatus;
   /** When it may be claimed next; null: not before something else happens. */
   readonly availableAt: number | null;
@@ -68,6 +96,8 @@ export interface RunStart {
   readonly owner: string | null;
   /** The webhook delivery that starts it, stored beside it. */
   readonly delivery: DeliveryRow | null;
+  /** The run that started it; null: nobody's child. */
+  readonly parentId: string | null;
 }
 
 /** One webhook request that was accepted. */
@@ -85,10 +115,16 @@ export interface DeliveryLink extends Pick<DeliveryRow, "hook" | "deliveryId"> {
   readonly runId: string;
 }
 
+/** What a message is about. `child`: a child has ended. `lock`: a lock is granted. */
+export type MessageKind = "cancel" | "terminate" | "pause" | "resume" | "signal" | "child" | "lock";
+
+/** What wakes a paused run; other mail waits until it is resumed. */
+export const WAKES_PAUSED: readonly MessageKind[] = ["cancel", "terminate", "resume"];
+
 /** A message to a run from somebody who does not own it (rule R4). */
 export interface InboxMessage {
   readonly runId: string;
-  readonly kind: "cancel";
+  readonly kind: MessageKind;
   /** Names this message: sent again, it is the same one. */
   readonly token: string;
   /** JSON text. */
@@ -205,6 +241,74 @@ export interface Heartbeat {
   readonly mail: readonly string[];
 }
 
+/** A value that runs and others share, under a key within a scope. */
+export interface KeyedValue {
+  readonly key: string;
+  /** JSON text of a payload; null: there is none (deleted, expired, or never set). */
+  readonly value: string | null;
+  /**
+   * Grows with every change, also across deletion; 0: never set. It is the fence of {@link LogStore.putKeyed}.
+   */
+  readonly version: number;
+  readonly expiresAt: number | null;
+}
+
+/** Which run's call does something to what runs share: done once, however often it is sent (rule R3). */
+export interface Operation {
+  readonly runId: string;
+  readonly epoch: number;
+  /** The call's key. */
+  readonly key: string;
+}
+
+/** A change of a {@link KeyedValue}. */
+export interface KeyedPut {
+  readonly scope: string;
+  readonly key: string;
+  /** JSON text of a payload; null deletes. */
+  readonly value: string | null;
+  /** Milliseconds from now; null: it stays. */
+  readonly ttlMs: number | null;
+  /** The version that must be there still; null: whatever is there. With an `operation` never null. */
+  readonly ifVersion: number | null;
+  /**
+   * On whose behalf; its answer is kept until {@link Beyond.settled} names it, so that a repetition gets the same one. Null:
+   * somebody outside, who repeats nothing.
+   */
+  readonly operation: Operation | null;
+  /** What the caller wants to find with its answer, when it has lost it: JSON text. */
+  readonly note: string | null;
+}
+
+/** What became of a put. */
+export type KeyedVerdict =
+  | { readonly kind: "put"; readonly version: number }
+  /** An earlier try of the same operation was taken: with this note. */
+  | { readonly kind: "done"; readonly note: string | null; readonly version: number }
+  | { readonly kind: "conflict" }
+  /** The run is another worker's by now. */
+  | { readonly kind: "lost" };
+
+/** A call's place in line for a lock. */
+export interface LockRequest {
+  readonly name: string;
+  /** How many may hold it at once. */
+  readonly slots: number;
+  readonly operation: Operation;
+}
+
+/** A place in line for a lock, first come first served. */
+export interface LockRow {
+  readonly name: string;
+  /** The order of arrival, over all locks. */
+  readonly ticket: number;
+  readonly runId: string;
+  readonly key: string;
+  readonly requestedAt: number;
+  /** Null: it waits. */
+  readonly grantedAt: number | null;
+}
+
 /** A run's row. */
 export interface RunRow {
   readonly id: string;
@@ -226,6 +330,7 @@ export interface RunRow {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
+  readonly parentId: string | null;
 }
 
 /** Which runs a list shows. All given fields must hold. */
@@ -235,6 +340,7 @@ export interface RunFilter {
   /** Every tag given here must be on the run with this value. */
   readonly tags?: Tags;
   readonly idempotencyKey?: string;
+  readonly parentId?: string;
   /** Created at or after, before: milliseconds since the epoch. */
   readonly createdFrom?: number;
   readonly createdBefore?: number;
@@ -295,6 +401,30 @@ export interface LogStore {
   workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;
   /** Makes runs claimable again that are `stuck` for another reason than {@link POISONED}. Returns how many. */
   releaseStuck(programs: readonly ProgramId[]): Promise<number>;
+
+  /**
+   * Lets a run go on that has failed or was cancelled: appends `run.reopened` at `seq`, under a new epoch that belongs to
+   * nobody, and makes it claimable. False: it is not over in that way, or `seq` does not follow its head.
+   */
+  reopen(request: { readonly runId: string; readonly seq: number; readonly event: AppendedEvent }): Promise<boolean>;
+
+  /** The value under a key; with version 0 if there never was one. What has expired is not there, but has its version. */
+  getKeyed(scope: string, key: string): Promise<KeyedValue>;
+  /** Keys that begin with `prefix` and have a value, in order. `after`: only later ones. */
+  listKeyed(
+    scope: string,
+    page: { readonly prefix: string; readonly after: string | null; readonly limit: number },
+  ): Promise<KeyedValue[]>;
+  putKeyed(put: KeyedPut): Promise<KeyedVerdict>;
+
+  /**
+   * Takes a place in line, or finds the one that the call has, and grants the lock if it is its turn. When a place ends
+   * ({@link Beyond.unlocks}, or its run), those whose turn it is then are granted theirs, and each one's run gets a `lock`
+   * message with `{"key"}`. `lost`: the run is another worker's by now.
+   */
+  requestLock(request: LockRequest): Promise<"granted" | "waiting" | "lost">;
+  /** All places in line, by name and ticket. */
+  listLocks(page: { readonly name: string | null; readonly limit: number }): Promise<LockRow[]>;
 
   getRun(runId: string): Promise<RunRow | null>;
   /** Newest first. `before`: only runs with a smaller id. */
