@@ -15,24 +15,41 @@
  * console.log(await run.result());
  */
 
-export type { Ctx, StepContext, StepOptions } from "./ctx/ctx.ts";
+export type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./ctx/child.ts";
+export type { Ctx, SignalPayload } from "./ctx/ctx.ts";
+export type { StepContext, StepOptions } from "./ctx/step-options.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
-export type { DeclaredWorkflow, Workflow, WorkflowDeclarer, WorkflowFactory, WorkflowOptions } from "./ctx/workflow.ts";
+export type { WaitOptions } from "./ctx/wait-for.ts";
+export type {
+  DeclaredWorkflow,
+  Sent,
+  Workflow,
+  WorkflowDeclarer,
+  WorkflowFactory,
+  WorkflowOptions,
+} from "./ctx/workflow.ts";
 // Define workflows
 export { declareWorkflow, isWorkflow, withEnv, workflow } from "./ctx/workflow.ts";
 // Work with an engine
 export type {
+  AnySignals,
   ApiKey,
   ApiKeys,
   ApiScope,
+  BulkAction,
+  BulkOptions,
+  BulkResult,
   DeliveryOutcome,
   Engine,
   Health,
   ListOptions,
   NewApiKey,
+  ReasonOptions,
+  RerunOptions,
   RunHandle,
   RunInfo,
   RunPage,
+  SignalOptions,
   StartedRun,
   StartOptions,
   TickResult,
@@ -73,7 +90,7 @@ export type { Limits } from "./kernel/limits.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";
 export type { RunStatus } from "./kernel/state.ts";
-export type { WorkflowRef } from "./kernel/workflow-ref.ts";
+export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
 export { github } from "./triggers/github.ts";
 export type { Hook, HookOptions, WebhookDelivery } from "./triggers/hook.ts";

@@ -1,14 +1,19 @@
 /** Puts the primitives together: the context of one scope of one run. */
 import { derivedFloat, derivedUuid } from "../kernel/derive.ts";
-import type { Recorder, ScopeHandle } from "../worker/recorder.ts";
+import type { CallRequest, Recorder, ScopeHandle } from "../worker/recorder.ts";
+import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
+import { withFallback } from "./fallback.ts";
+import { compensate } from "./saga.ts";
 import { scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
-import { stepRequest } from "./step.ts";
+import { type StepBody, stepRequest } from "./step.ts";
+import type { StepOptions } from "./step-options.ts";
+import { signalsOf, type WaitOptions, waitRequest } from "./wait-for.ts";
 
 /** The context that code in `scope` works with. */
 export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
-  const ask = (request: () => Parameters<Recorder["ask"]>[0]) => {
+  const ask = (request: () => CallRequest) => {
     // A wrong name or option is the call's failure, so that `await` and `catch` see it wherever they stand.
     try {
       return recorder.ask(request());
@@ -18,17 +23,42 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
       return refused;
     }
   };
-  const { run } = recorder;
+  const { run, compensations } = recorder;
+  const step = (name: string, body: StepBody, options?: StepOptions) =>
+    ask(() => stepRequest({ scope, name, body, options, recorder }));
+  const within = (name: string, body: (inner: Ctx) => PromiseLike<unknown>, isShield: boolean) =>
+    ask(() => {
+      const inner = (handle: ScopeHandle) => body(createCtx(recorder, handle));
+      return scopeRequest({ scope, name, body: inner, isShield, compensations });
+    });
+  const waitFor = (name: string, options: WaitOptions<never> = {}) =>
+    ask(() => waitRequest(scope, name, options, recorder.now()));
   const ctx = {
     run,
-    step: (name: string, body: Parameters<typeof stepRequest>[2], options?: Parameters<typeof stepRequest>[3]) =>
-      ask(() => stepRequest(scope, name, body, options)),
+    step: (name: string, body: StepBody, options?: StepOptions) =>
+      options?.fallback === undefined
+        ? step(name, body, options)
+        : withFallback(step(name, body, options), name, options.fallback, step),
     sleep: (name: string, duration: Parameters<Ctx["sleep"]>[1]) =>
       ask(() => sleepRequest(scope, name, duration, recorder.now())),
     sleepUntil: (name: string, instant: Parameters<Ctx["sleepUntil"]>[1]) =>
       ask(() => sleepUntilRequest(scope, name, instant)),
-    scope: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) =>
-      ask(() => scopeRequest(scope, name, (inner) => body(createCtx(recorder, inner)))),
+    scope: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) => within(name, body, false),
+    shield: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) => within(name, body, true),
+    compensate: () => compensate(recorder, scope),
+    waitFor,
+    signals: (name: string, options: WaitOptions<never> = {}) =>
+      signalsOf(() => waitFor(name, options), options.timeout !== undefined),
+    child: (
+      workflow: Parameters<typeof childRequest>[1],
+      input: unknown,
+      options: Parameters<typeof childRequest>[3] = {},
+    ) => ask(() => childRequest(scope, workflow, input, options)),
+    start: (
+      workflow: Parameters<typeof startRequest>[1],
+      input: unknown,
+      options: Parameters<typeof startRequest>[3] = {},
+    ) => ask(() => startRequest(scope, workflow, input, options)),
     now: () => new Date(recorder.now()),
     random: () => derivedFloat(run.id, scope.path, scope.next("random", "random")),
     uuid: () => derivedUuid(run.id, scope.path, scope.next("uuid", "uuid")),

@@ -1,45 +1,23 @@
 /** What workflow code works with. One file a primitive implements it, over the recorder. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Duration } from "../kernel/duration.ts";
-import type { RetryOptions } from "../kernel/retry.ts";
+import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
+import type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./child.ts";
+import type { StepContext, StepOptions } from "./step-options.ts";
 import type { IfStorable } from "./storable.ts";
+import type { WaitOptions } from "./wait-for.ts";
 
-/** What a step's body is given. */
-export interface StepContext<Env = unknown> {
-  /** The step's key in its run, such as `order/charge#2`. */
-  readonly key: string;
-  /** Which attempt this is, from 1. */
-  readonly attempt: number;
-  /** The same for every attempt of this step, and for no other: give it to the foreign system as its idempotency key. */
-  readonly idempotencyKey: string;
-  /** Aborted when the attempt times out, the run ends or is cancelled, or this worker no longer has the run. */
-  readonly signal: AbortSignal;
-  /** What `createEngine({ env })` was given: clients, bindings, secrets. */
-  readonly env: Env;
-  /** Writes a log line with the run and the step beside it. */
-  readonly log: LogLine;
-  readonly run: RunFacts;
-}
-
-export interface StepOptions {
-  /** How often and when a failed attempt is repeated. @default 5 attempts, exponential from 1 s to 1 m, full jitter */
-  readonly retry?: RetryOptions;
-  /** The most that one attempt may take. @default no bound */
-  readonly timeout?: Duration;
-  /** The most that all attempts and the waits between them may take. @default no bound */
-  readonly deadline?: Duration;
-  /**
-   * The body is started at most once: if the process dies in it, the step fails with `OutcomeUnknownError` and is not
-   * repeated. Excludes `retry`. @default false
-   */
-  readonly once?: boolean;
-}
+/** What a signal of this name brings, as its schema makes it. */
+export type SignalPayload<Signals extends SignalMap, N extends keyof Signals> = StandardSchemaV1.InferOutput<
+  Signals[N]
+>;
 
 /**
  * The context of a workflow function. Only its calls may be awaited in the function; everything else (a fetch, a timer,
  * a file) belongs into the body of a step.
  */
-export interface Ctx<Env = unknown> {
+export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
   readonly run: RunFacts;
 
   /**
@@ -55,7 +33,7 @@ export interface Ctx<Env = unknown> {
   step<T>(
     name: string,
     body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<NoInfer<T>>,
-    options?: StepOptions,
+    options?: StepOptions<NoInfer<T>, Env>,
   ): Promise<T>;
 
   /**
@@ -83,7 +61,89 @@ export interface Ctx<Env = unknown> {
    * @throws whatever `body` throws
    * @example const total = await ctx.scope("page", async (page) => page.step("fetch", () => fetchPage(1)));
    */
-  scope<T>(name: string, body: ((scope: Ctx<Env>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
+  scope<T>(name: string, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
+
+  /**
+   * A scope that a cancel does not reach: what it holds ends as ever, and it may begin after the cancel. For what must be
+   * put in order whatever happens.
+   *
+   * @throws whatever `body` throws
+   * @example
+   * try {
+   *   await ctx.step("reserve", () => reserve());
+   *   await ctx.waitFor("paid");
+   * } finally {
+   *   await ctx.shield("release", (shielded) => shielded.step("release", () => release()));
+   * }
+   */
+  shield<T>(name: string, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
+
+  /**
+   * Runs the compensations of the steps that have completed, the last first; they do not run again when the run fails.
+   * A run that fails or is cancelled does this by itself.
+   *
+   * @example if (!approved) await ctx.compensate();
+   */
+  compensate(): Promise<void>;
+
+  /**
+   * Waits for a signal: for one that has come in and that no other call has taken, or for the next one. The run leaves
+   * memory meanwhile. Comes to the payload; to null when `timeout` is over first: never both.
+   *
+   * @throws what `match` throws
+   * @example const approval = await ctx.waitFor("approval", { timeout: "2d" });
+   */
+  waitFor<N extends keyof Signals & string>(
+    name: N,
+    options: WaitOptions<SignalPayload<Signals, N>> & { readonly timeout: Duration },
+  ): Promise<SignalPayload<Signals, N> | null>;
+  waitFor<N extends keyof Signals & string>(
+    name: N,
+    options?: WaitOptions<SignalPayload<Signals, N>>,
+  ): Promise<SignalPayload<Signals, N>>;
+
+  /**
+   * The signals of a name, one after the other, until the wait for the next one is over; without a `timeout` for ever.
+   *
+   * @example for await (const { sku } of ctx.signals("item", { timeout: "1h" })) await ctx.step("add", () => add(sku));
+   */
+  signals<N extends keyof Signals & string>(
+    name: N,
+    options?: WaitOptions<SignalPayload<Signals, N>>,
+  ): AsyncIterable<SignalPayload<Signals, N>>;
+
+  /**
+   * Starts a run of another workflow and waits for its end. It has its own history, its own retries of steps, and may run
+   * in another process. When this run is cancelled, so is the child, unless `onCancel` says otherwise.
+   *
+   * @throws RunFailedError `CHILD_FAILED` with the child's error as `cause`; RunCancelledError `CHILD_CANCELLED`;
+   * LimitError `CHILD_DEPTH`, `CHILDREN_LIMIT`; ValidationError `INPUT_INVALID`; NotFoundError `WORKFLOW_UNKNOWN`
+   * @example const label = await ctx.child(ship, parcel);
+   */
+  child<Input, Output>(
+    workflow: WorkflowRef<Input, Output, never>,
+    input: Input,
+    options?: ChildOptions,
+  ): Promise<Output>;
+  child<Out extends Schema>(
+    workflow: string,
+    input: unknown,
+    options: NamedChildOptions<Out>,
+  ): Promise<StandardSchemaV1.InferOutput<Out>>;
+  child(workflow: string, input?: unknown, options?: ChildOptions): Promise<unknown>;
+
+  /**
+   * Starts a run of another workflow that goes on by itself: nobody waits for its end, and no cancel reaches it.
+   *
+   * @throws as `child`, but for its end
+   * @example const { id } = await ctx.start(remind, { orderId });
+   */
+  start<Input>(
+    workflow: WorkflowRef<Input, unknown, never>,
+    input: Input,
+    options?: ChildStartOptions,
+  ): Promise<DetachedRun>;
+  start(workflow: string, input?: unknown, options?: ChildStartOptions): Promise<DetachedRun>;
 
   /** The time that replay repeats: the instant of the last outcome that the code was given. Never goes back. */
   now(): Date;

@@ -1,23 +1,41 @@
-/** `ctx.scope`: a part of a run that becomes one outcome once it has completed. */
+/** `ctx.scope` and `ctx.shield`: a part of a run that becomes one outcome once it has completed. */
 import { assert } from "../kernel/assert.ts";
 import { fromFailure, toFailure } from "../kernel/failure.ts";
-import type { CallRequest, LiveCall, ScopeHandle, Settlement } from "../worker/recorder.ts";
+import type { CallRequest, Compensations, LiveCall, ScopeHandle, Settlement } from "../worker/recorder.ts";
 import { rejected, resolved, STILL_OPEN } from "./settle.ts";
 
 /** Runs the scope's function, given the handle of its inner scope. */
 export type ScopeBody = (inner: ScopeHandle) => PromiseLike<unknown>;
 
+/** What a scope is asked for with. */
+export interface ScopeParts {
+  readonly scope: ScopeHandle;
+  readonly name: string;
+  readonly body: ScopeBody;
+  /** A cancel does not reach what is within. */
+  readonly isShield?: boolean;
+  /** What is within undoes completed steps; implies a shield. */
+  readonly compensates?: boolean;
+  readonly compensations: Compensations;
+}
+
 /** Asks for a scope. Its function begins in a turn of its own, so that every later turn has one owner. */
-export function scopeRequest(scope: ScopeHandle, name: string, body: ScopeBody): CallRequest {
+export function scopeRequest(parts: ScopeParts): CallRequest {
+  const { scope, name, body, compensates = false, isShield = compensates, compensations } = parts;
+  const data = {
+    ...(isShield ? { shielded: true as const } : {}),
+    ...(compensates ? { compensates: true as const } : {}),
+  };
   return {
     kind: "scope",
     name,
     scope,
+    isShield,
     live: (call) => {
-      if (call.state.startedAt === null) call.conclude("scope.started", null, {});
+      if (call.state.startedAt === null) call.conclude("scope.started", null, data);
     },
     given: (outcome, call) => {
-      if (outcome.type === "scope.started") return begin(call, body);
+      if (outcome.type === "scope.started") return begin(call, body, compensations);
       if (outcome.type === "scope.completed") return resolved(outcome.data);
       assert(outcome.type === "scope.failed", "a scope ends by completion or failure");
       return rejected(fromFailure(outcome.data.error));
@@ -25,10 +43,10 @@ export function scopeRequest(scope: ScopeHandle, name: string, body: ScopeBody):
   };
 }
 
-function begin(call: LiveCall, body: ScopeBody): Settlement {
+function begin(call: LiveCall, body: ScopeBody, compensations: Compensations): Settlement {
   const inner = call.openScope();
   run(body, inner).then(
-    (value) => complete(call, inner, value),
+    (value) => complete(call, inner, value, compensations),
     (error) => fail(call, inner, error),
   );
   return STILL_OPEN;
@@ -43,10 +61,12 @@ function run(body: ScopeBody, inner: ScopeHandle): PromiseLike<unknown> {
   }
 }
 
-function complete(call: LiveCall, inner: ScopeHandle, value: unknown): void {
+function complete(call: LiveCall, inner: ScopeHandle, value: unknown, compensations: Compensations): void {
   inner.end();
+  // What undoes a step is code, which only its function can bring back.
+  const kept = compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {};
   try {
-    call.conclude("scope.completed", null, call.encode(value));
+    call.conclude("scope.completed", null, { ...call.encode(value), ...kept });
   } catch (error) {
     call.conclude("scope.failed", null, { error: toFailure(error) });
   }

@@ -3,7 +3,7 @@ import { assert } from "../kernel/assert.ts";
 import { stepIdempotencyKey } from "../kernel/derive.ts";
 import { formatDuration, parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
-import type { EventOf } from "../kernel/events.ts";
+import type { EventOf, RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure, toFailure } from "../kernel/failure.ts";
 import { decideRetry, type RetryPolicy, retryPolicy } from "../kernel/retry.ts";
 import type {
@@ -11,13 +11,23 @@ import type {
   BodySurroundings,
   CallRequest,
   LiveCall,
+  Recorder,
   ScopeHandle,
   Settlement,
 } from "../worker/recorder.ts";
-import type { StepContext, StepOptions } from "./ctx.ts";
 import { rejected, resolved } from "./settle.ts";
+import type { StepContext, StepOptions } from "./step-options.ts";
 
-type StepBody = (step: StepContext<never>) => unknown;
+export type StepBody = (step: StepContext<never>) => unknown;
+
+/** What a step is asked for with. */
+export interface StepParts {
+  readonly scope: ScopeHandle;
+  readonly name: string;
+  readonly body: StepBody;
+  readonly options: StepOptions | undefined;
+  readonly recorder: Pick<Recorder, "ask" | "compensations">;
+}
 
 /** Options with every default filled in. */
 interface StepPolicy {
@@ -33,15 +43,43 @@ const FORGIVEN_MAX = 20;
 const DEFAULTS: StepPolicy = { retry: retryPolicy(undefined), timeoutMs: null, deadlineMs: null, once: false };
 
 /** Asks for a step. Throws at once if its options are wrong. */
-export function stepRequest(scope: ScopeHandle, name: string, body: StepBody, options?: StepOptions): CallRequest {
+export function stepRequest(parts: StepParts): CallRequest {
+  const { scope, name, body, options } = parts;
   if (typeof body !== "function") {
-    throw new errors.DefinitionError(
-      "STEP_INVALID",
-      `expected the body of step ${JSON.stringify(name)} to be a function, but found ${typeof body}`,
-    );
+    throw notAFunction(`the body of step ${JSON.stringify(name)}`, body);
   }
   const policy = options === undefined ? DEFAULTS : stepPolicy(name, options);
-  return { kind: "step", name, scope, live: (call) => new Attempts(call, body, policy).goOn(), given };
+  const live = (call: LiveCall) => new Attempts(call, body, policy).goOn();
+  const undo = options?.compensate;
+  if (undo === undefined) return { kind: "step", name, scope, live, given };
+  if (typeof undo !== "function") throw notAFunction(`compensate of step ${JSON.stringify(name)}`, undo);
+  return { kind: "step", name, scope, live, given: (outcome, call) => givenAndUndoable(parts, undo, outcome, call) };
+}
+
+function notAFunction(what: string, found: unknown): errors.DefinitionError {
+  return new errors.DefinitionError("STEP_INVALID", `expected ${what} to be a function, but found ${typeof found}`);
+}
+
+/** From now on the step is undone if the run fails: in the order in which the code is given what steps come to. */
+function givenAndUndoable(
+  { scope, name, recorder }: StepParts,
+  undo: NonNullable<StepOptions["compensate"]>,
+  outcome: RunEvent,
+  call: LiveCall,
+): Settlement {
+  const settlement = given(outcome);
+  if (settlement.kind !== "resolve") return settlement;
+  const run = (undoing: ScopeHandle) => {
+    // Its own copy: the code may change what it was given.
+    const body: StepBody = (context) => undo(resolvedValue(given(outcome)), context as StepContext<unknown>);
+    return recorder.ask(stepRequest({ scope: undoing, name, body, options: undefined, recorder }));
+  };
+  recorder.compensations.add({ key: call.key, scope: scope.path, run });
+  return settlement;
+}
+
+function resolvedValue(settlement: Settlement): unknown {
+  return settlement.kind === "resolve" ? settlement.value : undefined;
 }
 
 function stepPolicy(name: string, options: StepOptions): StepPolicy {

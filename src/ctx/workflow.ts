@@ -1,11 +1,13 @@
 /** Defines workflows: a name, a version, and a function of a context and an input. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { DefinitionError } from "../kernel/errors.ts";
+import { checkName } from "../kernel/text.ts";
 import { validateNow } from "../kernel/validate.ts";
-import { checkProgramId, type Schema, type WorkflowRef } from "../kernel/workflow-ref.ts";
+import { checkProgramId, type Schema, type SignalMap, type WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { Program, Recorder } from "../worker/recorder.ts";
 import { createCtx } from "./create.ts";
 import type { Ctx } from "./ctx.ts";
+import { compensate } from "./saga.ts";
 import type { IfStorable } from "./storable.ts";
 
 type InferInput<S extends Schema> = StandardSchemaV1.InferInput<S>;
@@ -15,14 +17,19 @@ type InferOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>;
 const WORKFLOW = Symbol.for("varve.workflow");
 
 /** A workflow that can be run here. */
-export interface Workflow<Input = unknown, Output = unknown, Env = unknown> extends WorkflowRef<Input, Output> {
+export interface Workflow<Input = unknown, Output = unknown, Env = unknown, Sent = Readonly<Record<string, unknown>>>
+  extends WorkflowRef<Input, Output, Sent> {
   /** Only for the compiler: what its steps take from `createEngine({ env })`. */
   readonly env?: (env: Env) => void;
   readonly [WORKFLOW]: Program["run"];
 }
 
 /** What a workflow is called and takes. */
-export interface WorkflowOptions<In extends Schema | undefined, Out extends Schema | undefined> {
+export interface WorkflowOptions<
+  In extends Schema | undefined,
+  Out extends Schema | undefined,
+  Signals extends SignalMap = SignalMap,
+> {
   /** Unique among an engine's workflows, with the version. */
   readonly name: string;
   /** A run keeps the version that it was started with. @default "1" */
@@ -31,7 +38,16 @@ export interface WorkflowOptions<In extends Schema | undefined, Out extends Sche
   readonly input?: In;
   /** Any Standard Schema that answers at once. Checks the output once, at the end. */
   readonly output?: Out;
+  /**
+   * What its runs can be told while they are under way: any Standard Schema by name. Checks payloads when they are sent.
+   *
+   * @default any name and any payload
+   */
+  readonly signals?: Signals;
 }
+
+/** What senders give as signals, by name. */
+export type Sent<Signals extends SignalMap> = { readonly [N in keyof Signals]: InferInput<Signals[N]> };
 
 /** What the function may return: what the output schema takes, or whatever the log can hold. */
 type Returned<Out extends Schema | undefined> = Out extends Schema ? InferInput<Out> : unknown;
@@ -51,10 +67,11 @@ export type WorkflowFactory<Env> = <
   Input = unknown,
   In extends Schema | undefined = undefined,
   Out extends Schema | undefined = undefined,
+  Signals extends SignalMap = SignalMap,
 >(
-  options: WorkflowOptions<In, Out>,
-  run: ((ctx: Ctx<Env>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<NoInfer<R>>,
-) => Workflow<Taken<In, Input>, Result<Out, R>, Env>;
+  options: WorkflowOptions<In, Out, Signals>,
+  run: ((ctx: Ctx<Env, Signals>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<NoInfer<R>>,
+) => Workflow<Taken<In, Input>, Result<Out, R>, Env, Sent<Signals>>;
 
 type Run = (ctx: Ctx<never>, input: never) => PromiseLike<unknown>;
 
@@ -67,14 +84,47 @@ function define(options: WorkflowOptions<Schema | undefined, Schema | undefined>
       { name },
     );
   }
-  const { input, output } = options;
-  return { name, version, input, output, [WORKFLOW]: programOf(name, output, run) };
+  const { input, output, signals } = options;
+  return {
+    name,
+    version,
+    input,
+    output,
+    signals: checkSignals(name, signals),
+    [WORKFLOW]: programOf(name, output, run),
+  };
+}
+
+/**
+ * Checks a workflow's signals.
+ *
+ * @throws DefinitionError `NAME_INVALID`, `WORKFLOW_INVALID`
+ */
+function checkSignals(workflow: string, signals: SignalMap | undefined): SignalMap | undefined {
+  for (const [name, schema] of Object.entries(signals ?? {})) {
+    checkName(`the name of a signal of workflow "${workflow}"`, name);
+    if (typeof schema?.["~standard"]?.validate === "function") continue;
+    throw new DefinitionError(
+      "WORKFLOW_INVALID",
+      `expected signal ${JSON.stringify(name)} of workflow "${workflow}" to have a Standard Schema, but found ${typeof schema}`,
+      { name: workflow, signal: name },
+    );
+  }
+  return signals;
 }
 
 function programOf(name: string, output: Schema | undefined, run: Run): Program["run"] {
   return async (recorder: Recorder, input: unknown) => {
-    const value = await run(createCtx(recorder, recorder.root) as Ctx<never>, input as never);
-    return validateNow(`the output of workflow "${name}"`, output, value, "OUTPUT_INVALID");
+    try {
+      const value = await run(createCtx(recorder, recorder.root) as Ctx<never>, input as never);
+      const checked = validateNow(`the output of workflow "${name}"`, output, value, "OUTPUT_INVALID");
+      // Also if the code has caught what told it of the cancel.
+      if (recorder.isCancelled) await compensate(recorder, recorder.root);
+      return checked;
+    } catch (error) {
+      await compensate(recorder, recorder.root);
+      throw error;
+    }
   };
 }
 
@@ -92,23 +142,30 @@ function programOf(name: string, output: Schema | undefined, run: Run): Program[
 export const workflow: WorkflowFactory<unknown> = define as WorkflowFactory<unknown>;
 
 /** A workflow that is declared apart from its code: for callers in other services, and for workflows that call each other. */
-export interface DeclaredWorkflow<In extends Schema, Out extends Schema, Env>
-  extends WorkflowRef<InferInput<In>, InferOutput<Out>> {
+export interface DeclaredWorkflow<In extends Schema, Out extends Schema, Env, Signals extends SignalMap = SignalMap>
+  extends WorkflowRef<InferInput<In>, InferOutput<Out>, Sent<Signals>> {
   /** The workflow with its code. */
   implement(
-    run: (ctx: Ctx<Env>, input: InferOutput<In>) => PromiseLike<InferInput<Out>>,
-  ): Workflow<InferInput<In>, InferOutput<Out>, Env>;
+    run: (ctx: Ctx<Env, Signals>, input: InferOutput<In>) => PromiseLike<InferInput<Out>>,
+  ): Workflow<InferInput<In>, InferOutput<Out>, Env, Sent<Signals>>;
 }
 
 /** Declares workflows whose steps are given an `Env`. */
-export type WorkflowDeclarer<Env> = <In extends Schema, Out extends Schema>(
-  options: WorkflowOptions<In, Out> & { readonly input: In; readonly output: Out },
-) => DeclaredWorkflow<In, Out, Env>;
+export type WorkflowDeclarer<Env> = <In extends Schema, Out extends Schema, Signals extends SignalMap = SignalMap>(
+  options: WorkflowOptions<In, Out, Signals> & { readonly input: In; readonly output: Out },
+) => DeclaredWorkflow<In, Out, Env, Signals>;
 
 function declare(options: WorkflowOptions<Schema, Schema>): DeclaredWorkflow<Schema, Schema, unknown> {
   const { name, version } = checkProgramId(options.name, options.version);
-  const { input, output } = options;
-  return { name, version, input, output, implement: (run) => define(options, run as Run) };
+  const { input, output, signals } = options;
+  return {
+    name,
+    version,
+    input,
+    output,
+    signals: checkSignals(name, signals),
+    implement: (run) => define(options, run as Run),
+  };
 }
 
 /**

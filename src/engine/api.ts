@@ -27,6 +27,8 @@ export interface RunInfo<Output = unknown> {
   readonly status: RunStatus;
   readonly tags: Tags;
   readonly idempotencyKey: string | null;
+  /** The run that started it; null: none did. */
+  readonly parentId: string | null;
   /** With status `completed`. */
   readonly output: Output | undefined;
   /** With status `failed`. */
@@ -47,8 +49,22 @@ export interface RunInfo<Output = unknown> {
   readonly events: number;
 }
 
-/** One run, by its id. */
-export interface RunHandle<Output = unknown> {
+/** A message to a run: how it was meant. */
+export interface ReasonOptions {
+  /** Shown in the run's history. */
+  readonly reason?: string;
+}
+
+export interface SignalOptions {
+  /** Another signal to this run with the same key does nothing: so a signal whose answer was lost can be sent again. */
+  readonly dedupeKey?: string;
+}
+
+/** What signals a run takes that is known by its id only. */
+export type AnySignals = Readonly<Record<string, unknown>>;
+
+/** One run, by its id. `Sent`: what its signals carry, by name. */
+export interface RunHandle<Output = unknown, Sent = AnySignals> {
   readonly id: string;
   /**
    * The run as it stands.
@@ -66,17 +82,64 @@ export interface RunHandle<Output = unknown> {
   result(options?: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<Output>;
   /**
    * Asks for the run's end. When this resolves the request is durable: no step body starts after it in the run's
-   * history. Running bodies are aborted.
+   * history, but in scopes that are shielded. Running bodies are aborted.
    *
-   * @throws ConflictError `RUN_OVER`, NotFoundError `RUN_NOT_FOUND`
+   * @throws ConflictError `RUN_OVER`, NotFoundError `RUN_NOT_FOUND`, LimitError `INBOX_FULL`
    */
-  cancel(options?: { readonly reason?: string }): Promise<void>;
+  cancel(options?: ReasonOptions): Promise<void>;
+  /**
+   * Ends the run as cancelled without asking its code: nothing is put in order, and no compensation runs.
+   *
+   * @throws as `cancel`
+   */
+  terminate(options?: ReasonOptions): Promise<void>;
+  /**
+   * Holds the run: bodies that run may end, and nothing else begins until `resume`. Signals are kept meanwhile, timers
+   * that become due fire on resume, and a deadline goes on to count. A second pause does nothing.
+   *
+   * @throws as `cancel`
+   */
+  pause(options?: ReasonOptions): Promise<void>;
+  /**
+   * Lets a paused run go on. Does nothing to one that is not paused.
+   *
+   * @throws as `cancel`
+   */
+  resume(): Promise<void>;
+  /**
+   * Tells the run something: `ctx.waitFor(name)` comes to `payload`. When this resolves the signal is durable; it is kept
+   * until a call takes it, also if none waits yet.
+   *
+   * @throws ValidationError `SIGNAL_INVALID` for a payload that does not fit the workflow's schema; DefinitionError
+   * `SIGNAL_UNKNOWN` for a name that it does not declare; PayloadError; else as `cancel`
+   * @example await run.signal("approval", { by: "ada" }, { dedupeKey: "click-17" });
+   */
+  signal<N extends keyof Sent & string>(name: N, payload: Sent[N], options?: SignalOptions): Promise<void>;
+  /**
+   * Lets a run go on that has failed or was cancelled, where it failed: steps that failed run again, with attempts
+   * counted anew, and what had completed before is kept. After a cancel it goes on as if nobody had asked for it. A run
+   * whose compensations have begun starts over.
+   *
+   * @throws ConflictError `RUN_NOT_OVER` for a run that has not failed and was not cancelled; NotFoundError
+   */
+  retry(): Promise<void>;
+  /**
+   * Starts another run of the same workflow and version, with the same tags, and the same input or another.
+   *
+   * @throws NotFoundError `RUN_NOT_FOUND`, `WORKFLOW_UNKNOWN`; ValidationError `INPUT_INVALID`
+   */
+  rerun(options?: RerunOptions): Promise<StartedRun<Output, Sent>>;
   /** Its events, in order. */
   history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]>;
 }
 
+export interface RerunOptions extends Pick<StartOptions, "idempotencyKey" | "delay" | "deadline"> {
+  /** @default the run's own input */
+  readonly input?: unknown;
+}
+
 /** A run that a start made, or found under its idempotency key. */
-export interface StartedRun<Output = unknown> extends RunHandle<Output> {
+export interface StartedRun<Output = unknown, Sent = AnySignals> extends RunHandle<Output, Sent> {
   /** False: the run existed under the idempotency key. */
   readonly created: boolean;
 }
@@ -92,6 +155,8 @@ export interface ListOptions {
   readonly status?: RunStatus | readonly RunStatus[];
   readonly tags?: Tags;
   readonly idempotencyKey?: string;
+  /** The run that started them. */
+  readonly parentId?: string;
   /** Created at or after. */
   readonly createdFrom?: Date | number;
   readonly createdBefore?: Date | number;
@@ -99,6 +164,26 @@ export interface ListOptions {
   readonly limit?: number;
   /** What the page before returned. */
   readonly cursor?: string;
+}
+
+/** What can be done to many runs at once. */
+export type BulkAction = "cancel" | "terminate" | "pause" | "resume" | "retry";
+
+export interface BulkOptions extends Omit<ListOptions, "limit" | "cursor">, ReasonOptions {
+  /** Ids, instead of a filter. */
+  readonly ids?: readonly string[];
+  /** The most runs that it is done to. @default 10_000 */
+  readonly limit?: number;
+}
+
+/** What came of it. Done again with the same filter it does what is left. */
+export interface BulkResult {
+  /** Runs that it was done to. */
+  readonly done: number;
+  /** Runs that could not take it, such as ones that had ended meanwhile. */
+  readonly skipped: number;
+  /** Whether more runs fit the filter than `limit`. */
+  readonly more: boolean;
 }
 
 export interface RunPage {
@@ -191,15 +276,22 @@ export interface Engine {
   /** Starts a run of a registered workflow by its name. */
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<StartedRun>;
   /** Starts a run. When this resolves the run is durable. */
-  start<Input, Output>(
-    workflow: WorkflowRef<Input, Output>,
+  start<Input, Output, Sent>(
+    workflow: WorkflowRef<Input, Output, Sent>,
     input: Input,
     options?: StartOptions,
-  ): Promise<StartedRun<Output>>;
+  ): Promise<StartedRun<Output, Sent>>;
   /** A handle of a run, typed by its workflow. Asks nothing of the log. */
-  run<Output>(workflow: WorkflowRef<never, Output>, id: string): RunHandle<Output>;
+  run<Output, Sent>(workflow: WorkflowRef<never, Output, Sent>, id: string): RunHandle<Output, Sent>;
   run(id: string): RunHandle;
   list(options?: ListOptions): Promise<RunPage>;
+  /**
+   * Does the same to all runs that fit a filter, newest first.
+   *
+   * @throws DefinitionError for a filter that is wrong
+   * @example await engine.bulk("cancel", { workflow: "import", status: ["pending", "waiting"], reason: "wrong file" });
+   */
+  bulk(action: BulkAction, options: BulkOptions): Promise<BulkResult>;
   /** One run's events, in order. */
   history(runId: string, options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]>;
   /**

@@ -1,44 +1,40 @@
 /** The engine: puts log, worker, bus and handles together. */
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
 import { assert } from "../kernel/assert.ts";
-import type { Payload } from "../kernel/codec.ts";
+import { encodePayload, type Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
-import { parseEvent, type RunEvent } from "../kernel/events.ts";
+import { dataText, FORMAT_VERSION, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
+import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
+import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { DeliveryRow, LogStore, MessageVerdict, RunFilter } from "../log/port.ts";
+import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { Asked } from "../worker/host.ts";
-import { programKey, type WorkerOptions } from "../worker/options.ts";
+import { createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
+import { programKey, type WorkerOptions, type WorkerParts } from "../worker/options.ts";
 import type { Program } from "../worker/recorder.ts";
 import { Worker } from "../worker/worker.ts";
 import type * as api from "./api.ts";
 import { ApiKeyRing } from "./api-keys.ts";
+import { bulk } from "./bulk.ts";
 import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
-import { engineClosed, Results } from "./results.ts";
+import { reopenedFrom } from "./reopen.ts";
+import { engineClosed, notFound, Results } from "./results.ts";
 import { runInfo } from "./run-info.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
-import {
-  checkTags,
-  createdEvent,
-  encodeInput,
-  isSameInput,
-  PendingStart,
-  type PreparedStart,
-  prepareStart,
-  startRow,
-} from "./start.ts";
+import { isSameInput, PendingStart, prepareStart } from "./start.ts";
 import { tail } from "./tail.ts";
 
 /** What an engine is made of, whatever the runtime. */
@@ -98,6 +94,8 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #news: Bus;
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #workflows: ReadonlyMap<string, WorkflowRef>;
+  /** By program. */
+  readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #hooks: ReadonlyMap<string, Hook>;
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
@@ -121,6 +119,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#news = parts.isolated === true ? new Bus(ports.logger) : this.#bus;
     this.#programs = programsOf(parts.workflows);
     this.#workflows = latestOf(parts.workflows);
+    this.#definitions = definitionsOf(parts.workflows);
     this.#hooks = hooksOf(parts.hooks ?? []);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
@@ -158,7 +157,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async #start(
-    ref: WorkflowRef,
+    ref: Pick<WorkflowRef, "name" | "version">,
     input: Payload,
     options: api.StartOptions & { delivery?: DeliveryRow },
   ): Promise<api.StartedRun> {
@@ -171,7 +170,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   /** Queues the start: taken by a worker of this process if one has room, else pending for any. */
-  async #write(start: PreparedStart): Promise<{ runId: string; created: boolean }> {
+  async #write(start: NewRun): Promise<{ runId: string; created: boolean }> {
     const { writer } = this.#openSession();
     const program = this.#programs.get(programKey(start));
     const isDue = start.availableAt <= start.createdAt;
@@ -193,7 +192,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return verdict;
   }
 
-  async #checkSameInput(runId: string, start: PreparedStart): Promise<void> {
+  async #checkSameInput(runId: string, start: NewRun): Promise<void> {
     const [created] = await this.history(runId, { limit: 1 });
     if (created?.type !== "run.created" || isSameInput(created.data.input, start.input)) return;
     throw new errors.ConflictError(
@@ -287,14 +286,61 @@ class EngineOfParts implements api.Engine, HandleHost {
     return this.#bus.on(name, listener);
   }
 
-  async cancel(runId: string, reason: string | undefined): Promise<MessageVerdict> {
+  async send(
+    runId: string,
+    kind: MessageKind,
+    data: object,
+    token: string = this.#newToken(),
+  ): Promise<MessageVerdict> {
     this.#checkOpen();
-    const data = reason === undefined ? null : JSON.stringify({ reason: checkName("the reason of a cancel", reason) });
     const at = Math.floor(await this.#now());
     const { writer } = this.#openSession();
-    const verdict = await writer.send({ runId, kind: "cancel", token: this.#newToken(), data, at });
+    const verdict = await writer.send({ runId, kind, token, data: dataText(data), at });
     if (verdict === "accepted") for (const worker of this.#workers) await worker.mailArrived(runId);
     return verdict;
+  }
+
+  async signalOf(row: RunRow, name: string, payload: unknown): Promise<Payload> {
+    const signals = this.#definitions.get(programKey(row))?.signals;
+    if (signals !== undefined && !Object.hasOwn(signals, name)) throw unknownSignal(row, name, Object.keys(signals));
+    const what = `signal "${name}" of workflow "${row.workflow}"`;
+    const parsed = validate(what, signals?.[name], payload, "SIGNAL_INVALID");
+    return encodePayload(parsed instanceof Promise ? await parsed : parsed, this.#limits.payloadBytesMax);
+  }
+
+  async retry(runId: string): Promise<void> {
+    const history = await this.history(runId);
+    const last = history.at(-1);
+    if (last === undefined) throw notFound(runId);
+    const at = Math.max(last.at, Math.floor(await this.#now()));
+    const data = dataText({ from: reopenedFrom(history) });
+    const scope = history.some(({ type }) => type === "scope.started") ? ROOT_SCOPE : null;
+    const event = { type: "run.reopened", v: FORMAT_VERSION, key: null, scope, attempt: null, at, data };
+    const isReopened = await this.store.reopen({ runId, seq: last.seq + 1, event });
+    if (!isReopened) throw notOver(runId);
+    for (const worker of this.#workers) worker.dueAt(at);
+  }
+
+  async rerun(runId: string, options: api.RerunOptions): Promise<api.StartedRun> {
+    const [created] = await this.history(runId, { limit: 1 });
+    if (created?.type !== "run.created") throw notFound(runId);
+    const { workflow, version, tags = NO_TAGS } = created.data;
+    const { input: edited, ...rest } = options;
+    const isEdited = Object.hasOwn(options, "input");
+    const input = isEdited ? await this.#inputOf({ workflow, version }, edited) : created.data.input;
+    return await this.#start({ name: workflow, version }, input, { ...rest, tags });
+  }
+
+  /** An input as its workflow's schema has it, if that is known here. */
+  async #inputOf(program: ProgramId, input: unknown): Promise<Payload> {
+    const ref = this.#definitions.get(programKey(program));
+    const parsed = await validate(`the input of workflow "${program.workflow}"`, ref?.input, input, "INPUT_INVALID");
+    return encodeInput(parsed, this.#limits.payloadBytesMax);
+  }
+
+  async bulk(action: api.BulkAction, options: api.BulkOptions): Promise<api.BulkResult> {
+    this.#checkOpen();
+    return await bulk(this, action, options);
   }
 
   async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<api.DeliveryOutcome> {
@@ -315,7 +361,8 @@ class EngineOfParts implements api.Engine, HandleHost {
         "expected engine.tick in an isolate, but found engine.work: nothing runs between its requests",
       );
     }
-    const worker = new Worker(this.#workerParts(this.#session), options);
+    const reached = reachOf(() => this.#workers);
+    const worker = new Worker(this.#workerParts(this.#session, reached), options);
     this.#workers.add(worker);
     try {
       await worker.start();
@@ -347,7 +394,8 @@ class EngineOfParts implements api.Engine, HandleHost {
       );
     await this.#releaseStuck();
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
-    const worker = new Worker(this.#workerParts(this.#openSession()), { leaseMs }, { ms: budgetMs });
+    const reached = reachOf(() => [worker]);
+    const worker: Worker = new Worker(this.#workerParts(this.#openSession(), reached), { leaseMs }, { ms: budgetMs });
     return await worker.tick();
   }
 
@@ -358,7 +406,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#hasReleasedStuck = true;
   }
 
-  #workerParts(session: Session) {
+  #workerParts(session: Session, reached: WorkerParts["reached"]): WorkerParts {
     const { store } = this;
     return {
       store,
@@ -369,6 +417,9 @@ class EngineOfParts implements api.Engine, HandleHost {
       limits: this.#limits,
       env: this.#env,
       asked: this.#asked,
+      newRunId: () => this.#newRunId(),
+      versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
+      reached,
     };
   }
 
@@ -429,6 +480,39 @@ function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef>
   return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef]));
 }
 
+/** By program. */
+function definitionsOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef> {
+  const refs = workflows.map((definition) => definition as unknown as WorkflowRef);
+  return new Map(refs.map((ref) => [programKey({ workflow: ref.name, version: ref.version }), ref]));
+}
+
+/** Tells the workers of a process what one of them has done to other runs. */
+function reachOf(workers: () => Iterable<Worker>): WorkerParts["reached"] {
+  return (runIds, dueAt) => {
+    for (const worker of workers()) {
+      for (const runId of runIds) void worker.mailArrived(runId);
+      if (dueAt !== null) worker.dueAt(dueAt);
+    }
+  };
+}
+
+function unknownSignal({ id, workflow }: RunRow, name: string, known: readonly string[]): errors.DefinitionError {
+  const names = known.length === 0 ? "none" : known.map((each) => JSON.stringify(each)).join(", ");
+  return new errors.DefinitionError(
+    "SIGNAL_UNKNOWN",
+    `expected a signal that workflow "${workflow}" declares (${names}), but found ${JSON.stringify(name)}`,
+    { runId: id, workflow, signal: name },
+  );
+}
+
+function notOver(runId: string): errors.ConflictError {
+  return new errors.ConflictError(
+    "RUN_NOT_OVER",
+    `expected run ${runId} to have failed or to have been cancelled, but it has not; a run that is stuck goes on with fixed code by itself, and one that has completed can be run again by rerun`,
+    { runId },
+  );
+}
+
 function hooksOf(hooks: readonly Hook[]): Map<string, Hook> {
   if (!Array.isArray(hooks)) throw invalidOption("hooks", "a list of hooks", hooks);
   const byName = new Map<string, Hook>();
@@ -455,12 +539,13 @@ function checkLimit(limit: number = PAGE_DEFAULT): number {
 }
 
 function filterOf(options: api.ListOptions): RunFilter {
-  const { workflow, status, tags, idempotencyKey, createdFrom, createdBefore } = options;
+  const { workflow, status, tags, idempotencyKey, parentId, createdFrom, createdBefore } = options;
   return {
     ...(workflow === undefined ? {} : { workflow: checkName("the name of a workflow", workflow) }),
     ...(status === undefined ? {} : { status: [status].flat().map(checkStatus) }),
     ...(tags === undefined ? {} : { tags: checkTags(tags) }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey: checkName("the idempotency key", idempotencyKey) }),
+    ...(parentId === undefined ? {} : { parentId: checkName("the id of a run", parentId) }),
     ...(createdFrom === undefined ? {} : { createdFrom: checkInstant("createdFrom", createdFrom) }),
     ...(createdBefore === undefined ? {} : { createdBefore: checkInstant("createdBefore", createdBefore) }),
   };

@@ -4,9 +4,9 @@ import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
-import type { LogStore, MessageVerdict, RunRow } from "../log/port.ts";
-import { INBOX_ROWS_MAX } from "../log/port.ts";
-import type { RunHandle, RunInfo } from "./api.ts";
+import { checkName } from "../kernel/text.ts";
+import { INBOX_ROWS_MAX, type LogStore, type MessageKind, type MessageVerdict, type RunRow } from "../log/port.ts";
+import type { AnySignals, ReasonOptions, RerunOptions, RunHandle, RunInfo, SignalOptions, StartedRun } from "./api.ts";
 import { notFound, type Results } from "./results.ts";
 import { cancelReason, runInfo } from "./run-info.ts";
 
@@ -15,11 +15,15 @@ export interface HandleHost {
   readonly store: LogStore;
   readonly results: Results;
   history(runId: string, options?: { afterSeq?: number; limit?: number }): Promise<RunEvent[]>;
-  /** Sends a message to a run and tells its worker. */
-  cancel(runId: string, reason: string | undefined): Promise<MessageVerdict>;
+  /** Sends a message to a run and tells its worker. `token` names it: sent again, it is the same one. */
+  send(runId: string, kind: MessageKind, data: object, token?: string): Promise<MessageVerdict>;
+  /** What goes into a signal's message. */
+  signalOf(row: RunRow, name: string, payload: unknown): Promise<Payload>;
+  rerun(runId: string, options: RerunOptions): Promise<StartedRun>;
+  retry(runId: string): Promise<void>;
 }
 
-export class Handle<Output> implements RunHandle<Output> {
+export class Handle<Output> implements RunHandle<Output, AnySignals> {
   readonly id: string;
   readonly #host: HandleHost;
 
@@ -41,8 +45,42 @@ export class Handle<Output> implements RunHandle<Output> {
     return ("output" in ended ? decodeOutput(ended.output) : outputOf(ended.row)) as Output;
   }
 
-  async cancel(options: { readonly reason?: string } = {}): Promise<void> {
-    const verdict = await this.#host.cancel(this.id, options.reason);
+  cancel(options: ReasonOptions = {}): Promise<void> {
+    return this.#tell("cancel", reasonOf("cancel", options));
+  }
+
+  terminate(options: ReasonOptions = {}): Promise<void> {
+    return this.#tell("terminate", reasonOf("terminate", options));
+  }
+
+  pause(options: ReasonOptions = {}): Promise<void> {
+    return this.#tell("pause", reasonOf("pause", options));
+  }
+
+  resume(): Promise<void> {
+    return this.#tell("resume", {});
+  }
+
+  async signal(name: string, payload: unknown, { dedupeKey }: SignalOptions = {}): Promise<void> {
+    checkName("the name of a signal", name);
+    const row = await this.#host.store.getRun(this.id);
+    if (row === null) throw notFound(this.id);
+    const data = { name, payload: await this.#host.signalOf(row, name, payload) };
+    if (dedupeKey === undefined) return await this.#tell("signal", data);
+    const key = checkName("the dedupe key of a signal", dedupeKey);
+    await this.#tell("signal", { ...data, dedupeKey: key }, `signal/${this.id}/${key}`);
+  }
+
+  retry(): Promise<void> {
+    return this.#host.retry(this.id);
+  }
+
+  async rerun(options: RerunOptions = {}): Promise<StartedRun<Output>> {
+    return (await this.#host.rerun(this.id, options)) as StartedRun<Output>;
+  }
+
+  async #tell(kind: MessageKind, data: object, token?: string): Promise<void> {
+    const verdict = await this.#host.send(this.id, kind, data, token);
     switch (verdict) {
       case "accepted":
         return;
@@ -67,6 +105,10 @@ export class Handle<Output> implements RunHandle<Output> {
   history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]> {
     return this.#host.history(this.id, options);
   }
+}
+
+function reasonOf(action: string, { reason }: ReasonOptions): ReasonOptions {
+  return reason === undefined ? {} : { reason: checkName(`the reason of a ${action}`, reason) };
 }
 
 /** What a run that has ended came to. */

@@ -13,6 +13,7 @@ export function runInfo<Output>(row: RunRow): RunInfo<Output> {
     status: row.status,
     tags: row.tags,
     idempotencyKey: row.idempotencyKey,
+    parentId: row.parentId,
     output: row.status === "completed" ? (decodePayload(parse<Payload>(row.result)) as Output) : undefined,
     error: row.status === "failed" ? fromFailure(parse<Failure>(row.result)) : undefined,
     ...(reason === null ? {} : { cancelReason: reason }),

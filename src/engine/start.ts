@@ -1,42 +1,14 @@
 /** A start: what is checked before anything is written, and what is written. */
-import { checkSize, encodePayload, type Payload } from "../kernel/codec.ts";
+import type { Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
-import * as errors from "../kernel/errors.ts";
-import { dataText, type EventData, type EventOf, FORMAT_VERSION, type Tags } from "../kernel/events.ts";
+import type { EventOf } from "../kernel/events.ts";
 import type { Json } from "../kernel/json.ts";
-import { invalidOption } from "../kernel/options.ts";
+import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
-import type { DeliveryRow, RunAppend, RunStart } from "../log/port.ts";
+import type { DeliveryRow, RunAppend } from "../log/port.ts";
+import { appendedEvent, createdEvent, type NewRun } from "../worker/new-run.ts";
 import type { Source } from "../worker/writer.ts";
 import type { StartOptions } from "./api.ts";
-
-/** The most tags of a run. */
-const TAGS_MAX = 32;
-
-/** A start whose options are checked and whose input is encoded. */
-export interface PreparedStart {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly version: string;
-  readonly input: Payload;
-  readonly idempotencyKey: string | null;
-  readonly tags: Tags;
-  readonly createdAt: number;
-  readonly availableAt: number;
-  readonly deadlineAt: number | null;
-  readonly delivery: DeliveryRow | null;
-}
-
-/**
- * The stored form of an input, sharing nothing with what the caller gave.
- *
- * @throws PayloadError
- */
-export function encodeInput(input: unknown, payloadBytesMax: number): Payload {
-  const text = JSON.stringify(encodePayload(input, payloadBytesMax));
-  checkSize(() => "the input", text, payloadBytesMax);
-  return JSON.parse(text) as Payload;
-}
 
 /**
  * Checks a start's options.
@@ -44,9 +16,9 @@ export function encodeInput(input: unknown, payloadBytesMax: number): Payload {
  * @throws DefinitionError, LimitError
  */
 export function prepareStart(
-  run: Pick<PreparedStart, "runId" | "workflow" | "version" | "createdAt" | "input">,
+  run: Pick<NewRun, "runId" | "workflow" | "version" | "createdAt" | "input">,
   options: StartOptions & { readonly delivery?: DeliveryRow },
-): PreparedStart {
+): NewRun {
   const { idempotencyKey, delay, deadline, delivery } = options;
   const { runId, workflow, version, createdAt, input } = run;
   return {
@@ -60,66 +32,8 @@ export function prepareStart(
     availableAt: createdAt + (delay === undefined ? 0 : parseDuration(delay)),
     deadlineAt: deadline === undefined ? null : createdAt + parseDuration(deadline),
     delivery: delivery ?? null,
+    parent: null,
   };
-}
-
-const NO_TAGS: Tags = {};
-
-/**
- * Checks the names and values of tags.
- *
- * @throws DefinitionError `NAME_INVALID`, `OPTION_INVALID`; LimitError `TAGS_LIMIT`
- */
-export function checkTags(tags: Tags): Tags {
-  if (typeof tags !== "object" || tags === null) throw invalidOption("tags", "texts by name", tags);
-  const entries = Object.entries(tags);
-  if (entries.length > TAGS_MAX) {
-    throw new errors.LimitError("TAGS_LIMIT", `expected at most ${TAGS_MAX} tags, but found ${entries.length}`, {
-      max: TAGS_MAX,
-      found: entries.length,
-    });
-  }
-  for (const [name, value] of entries) {
-    checkName("the name of a tag", name);
-    checkName(`the value of tag "${name}"`, value);
-  }
-  return { ...tags };
-}
-
-/** Its first event. `worker`: who claims it in the same write. */
-export function createdEvent(start: PreparedStart, worker: string | null): EventOf<"run.created"> {
-  const { runId, createdAt, workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, delivery } = start;
-  // Assigned one by one: spreading what is there took a tenth of a start.
-  const data: { -readonly [K in keyof EventData["run.created"]]: EventData["run.created"][K] } = {
-    workflow,
-    version,
-    input,
-  };
-  if (idempotencyKey !== null) data.idempotencyKey = idempotencyKey;
-  if (Object.keys(tags).length > 0) data.tags = tags;
-  if (availableAt !== createdAt) data.availableAt = availableAt;
-  if (deadlineAt !== null) data.deadlineAt = deadlineAt;
-  if (worker !== null) data.worker = worker;
-  if (delivery !== null) data.delivery = { hook: delivery.hook, id: delivery.deliveryId };
-  return {
-    runId,
-    seq: 1,
-    epoch: worker === null ? 0 : 1,
-    v: FORMAT_VERSION,
-    position: 0,
-    type: "run.created",
-    key: null,
-    scope: null,
-    attempt: null,
-    at: createdAt,
-    data,
-  };
-}
-
-/** Its row. */
-export function startRow(start: PreparedStart, worker: string | null): RunStart {
-  const { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery } = start;
-  return { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner: worker, delivery };
 }
 
 /** A run that nobody claims with its start: it is written as pending. */
@@ -130,7 +44,7 @@ export class PendingStart implements Source {
   readonly #written: (created: EventOf<"run.created">) => void;
   #taken = false;
 
-  constructor(start: PreparedStart, written: (created: EventOf<"run.created">) => void) {
+  constructor(start: NewRun, written: (created: EventOf<"run.created">) => void) {
     this.runId = start.runId;
     this.#created = createdEvent(start, null);
     this.#availableAt = start.availableAt;
@@ -140,13 +54,13 @@ export class PendingStart implements Source {
   take(): RunAppend | null {
     if (this.#taken) return null;
     this.#taken = true;
-    const { type, v, key, scope, attempt, at, data } = this.#created;
     return {
       runId: this.runId,
       epoch: 0,
       firstSeq: 1,
-      events: [{ type, v, key, scope, attempt, at, data: dataText(data) }],
+      events: [appendedEvent(this.#created)],
       drained: [],
+      beyond: null,
       row: {
         kind: "move",
         unclean: "keep",

@@ -29,6 +29,7 @@ export interface EventData {
     readonly worker?: string;
     /** The webhook delivery that started it. */
     readonly delivery?: { readonly hook: string; readonly id: string };
+    readonly parent?: ParentLink;
   };
   /** The first event under a new epoch: which worker writes from here on. */
   "run.claimed": { readonly worker: string };
@@ -37,7 +38,19 @@ export interface EventData {
     readonly unfinished?: readonly string[];
   };
   "run.failed": { readonly error: Failure };
-  "run.cancelled": { readonly reason?: string };
+  "run.cancelled": {
+    readonly reason?: string;
+    /** Its code was not asked. */
+    readonly terminated?: true;
+  };
+  /**
+   * It was over and goes on, from the outcome at seq `from`: what was recorded from there on counts no more, but for
+   * outcomes of calls that had been made before it. The first event of an epoch.
+   */
+  "run.reopened": { readonly from: number };
+  /** Nothing begins and nothing is given to the code from here on. */
+  "run.paused": { readonly reason?: string };
+  "run.resumed": Record<string, never>;
   /** Somebody asked for the run's end; its code has been told, or will be in this order. */
   "cancel.requested": { readonly reason?: string };
   "attempt.started": Record<string, never>;
@@ -51,9 +64,56 @@ export interface EventData {
   "step.failed": { readonly error: Failure };
   "timer.armed": { readonly dueAt: number };
   "timer.fired": Record<string, never>;
-  "scope.started": Record<string, never>;
-  "scope.completed": Payload;
+  /** A signal has come in; it is kept until a call takes it. */
+  "signal.received": {
+    readonly name: string;
+    readonly payload: Payload;
+    /** The sender's: another signal with the same one is not recorded. */
+    readonly dedupeKey?: string;
+  };
+  /** The code waits for a signal of this name, until `dueAt`. */
+  "wait.started": { readonly signal: string; readonly dueAt?: number };
+  /** It has taken the signal that was received at this seq. */
+  "wait.completed": { readonly seq: number };
+  "wait.expired": Record<string, never>;
+  /** The function that says which signals match has thrown. */
+  "wait.failed": { readonly error: Failure };
+  /** The child exists from this event on. */
+  "child.started": {
+    readonly runId: string;
+    readonly workflow: string;
+    readonly version: string;
+    /** It goes on when nobody waits for it any more; without this it is cancelled then. */
+    readonly abandoned?: true;
+  };
+  "child.completed": Payload;
+  "child.failed": { readonly error: Failure };
+  "child.cancelled": { readonly reason?: string };
+  /** A run exists from this event on that nobody waits for. */
+  "start.completed": { readonly runId: string; readonly workflow: string; readonly version: string };
+  "start.failed": { readonly error: Failure };
+  "scope.started": {
+    /** A cancel does not reach what is within. */
+    readonly shielded?: true;
+    /** What is within undoes completed steps. */
+    readonly compensates?: true;
+  };
+  "scope.completed": Payload & {
+    /** Its function must run again on resume: it holds compensations. */
+    readonly kept?: true;
+  };
   "scope.failed": { readonly error: Failure };
+}
+
+/** The run that started another one. */
+export interface ParentLink {
+  readonly runId: string;
+  /** The key of the call. */
+  readonly key: string;
+  /** How many runs stand above the child. */
+  readonly depth: number;
+  /** Nobody waits for the child's end. */
+  readonly detached?: true;
 }
 
 /** Why an attempt has no outcome: its worker handed the run back, or died or lost its lease. Only the second counts. */
@@ -68,6 +128,8 @@ interface EventRule {
    */
   readonly role: "outcome" | "terminal" | "record";
   readonly keyed: boolean;
+  /** Recorded outside of its call's scope: it says something of the run that must be read also when the scope is not. */
+  readonly runWide?: true;
   readonly required: Readonly<Record<string, FieldKind>>;
 }
 
@@ -80,6 +142,9 @@ const RULES: { readonly [T in EventType]: EventRule } = {
   "run.completed": { role: "terminal", keyed: false, required: { value: "any" } },
   "run.failed": { role: "terminal", keyed: false, required: { error: "object" } },
   "run.cancelled": { role: "terminal", keyed: false, required: {} },
+  "run.reopened": { role: "record", keyed: false, required: { from: "number" } },
+  "run.paused": { role: "record", keyed: false, required: {} },
+  "run.resumed": { role: "record", keyed: false, required: {} },
   "cancel.requested": { role: "outcome", keyed: false, required: {} },
   "attempt.started": { role: "record", keyed: true, required: {} },
   "attempt.failed": { role: "record", keyed: true, required: { error: "object", retryAt: "number" } },
@@ -89,6 +154,17 @@ const RULES: { readonly [T in EventType]: EventRule } = {
   "step.failed": { role: "outcome", keyed: true, required: { error: "object" } },
   "timer.armed": { role: "record", keyed: true, required: { dueAt: "number" } },
   "timer.fired": { role: "outcome", keyed: true, required: {} },
+  "signal.received": { role: "record", keyed: false, required: { name: "text", payload: "object" } },
+  "wait.started": { role: "record", keyed: true, required: { signal: "text" } },
+  "wait.completed": { role: "outcome", keyed: true, runWide: true, required: { seq: "number" } },
+  "wait.expired": { role: "outcome", keyed: true, required: {} },
+  "wait.failed": { role: "outcome", keyed: true, required: { error: "object" } },
+  "child.started": { role: "record", keyed: true, required: { runId: "text", workflow: "text", version: "text" } },
+  "child.completed": { role: "outcome", keyed: true, required: { value: "any" } },
+  "child.failed": { role: "outcome", keyed: true, required: { error: "object" } },
+  "child.cancelled": { role: "outcome", keyed: true, required: {} },
+  "start.completed": { role: "outcome", keyed: true, required: { runId: "text", workflow: "text", version: "text" } },
+  "start.failed": { role: "outcome", keyed: true, required: { error: "object" } },
   "scope.started": { role: "outcome", keyed: true, required: {} },
   "scope.completed": { role: "outcome", keyed: true, required: { value: "any" } },
   "scope.failed": { role: "outcome", keyed: true, required: { error: "object" } },
@@ -148,6 +224,11 @@ export interface EventRow {
 /** Whether the code is given events of this type. */
 export function isOutcome(type: EventType): boolean {
   return RULES[type].role === "outcome";
+}
+
+/** Whether events of this type are recorded at the top level, wherever their call was made. */
+export function isRunWide(type: EventType): boolean {
+  return RULES[type].runWide === true;
 }
 
 /** Whether a run is over with an event of this type. */

@@ -24,7 +24,8 @@ export function evolve(state: RunState | null, event: RunEvent): RunState {
 
 function initial(event: RunEvent): RunState {
   if (event.type !== "run.created") throw invalid(event, "run.created as the first event");
-  const { workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, worker, delivery } = event.data;
+  const { workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, worker, delivery, parent } =
+    event.data;
   return {
     id: event.runId,
     workflow,
@@ -36,6 +37,7 @@ function initial(event: RunEvent): RunState {
     availableAt: availableAt ?? event.at,
     deadlineAt: deadlineAt ?? null,
     delivery: delivery ?? null,
+    parent: parent ?? null,
     head: event.seq,
     epoch: event.epoch,
     at: event.at,
@@ -44,8 +46,14 @@ function initial(event: RunEvent): RunState {
     endedAt: null,
     scoped: false,
     cancelRequested: false,
+    cancelSeq: 0,
     cancelReason: null,
+    paused: false,
     result: null,
+    signals: null,
+    dedupeKeys: null,
+    children: null,
+    startedRuns: 0,
     calls: new Map(),
   };
 }
@@ -72,7 +80,18 @@ function apply(state: RunState, event: RunEvent): void {
       return;
     case "cancel.requested":
       state.cancelRequested = true;
+      state.cancelSeq = event.seq;
       state.cancelReason = event.data.reason ?? null;
+      state.paused = false;
+      return;
+    case "run.reopened":
+      reopen(state, event.data.from);
+      return;
+    case "run.paused":
+      state.paused = true;
+      return;
+    case "run.resumed":
+      state.paused = false;
       return;
     case "attempt.started":
       startAttempt(callOf(state, event, "step"), event);
@@ -93,26 +112,57 @@ function apply(state: RunState, event: RunEvent): void {
     case "attempt.late":
       return;
     case "step.completed":
-      conclude(callOf(state, event, "step"), "completed");
+      conclude(callOf(state, event, "step"), event, "completed");
       return;
     case "step.failed":
-      conclude(callOf(state, event, "step"), "failed");
+      conclude(callOf(state, event, "step"), event, "failed");
       return;
     case "timer.armed":
       callOf(state, event, "timer").dueAt = event.data.dueAt;
       return;
     case "timer.fired":
-      conclude(callOf(state, event, "timer"), "completed");
+      conclude(callOf(state, event, "timer"), event, "completed");
+      return;
+    case "signal.received":
+      receive(state, event);
+      return;
+    case "wait.started":
+      callOf(state, event, "wait").dueAt = event.data.dueAt ?? null;
+      return;
+    case "wait.completed":
+      takeSignal(state, callOf(state, event, "wait"), event);
+      return;
+    case "wait.expired":
+      conclude(callOf(state, event, "wait"), event, "completed");
+      return;
+    case "wait.failed":
+      conclude(callOf(state, event, "wait"), event, "failed");
+      return;
+    case "child.started":
+      beginChild(state, event);
+      return;
+    case "child.completed":
+    case "child.failed":
+    case "child.cancelled":
+      conclude(callOf(state, event, "child"), event, event.type === "child.completed" ? "completed" : "failed");
+      state.children?.delete(event.key as string);
+      return;
+    case "start.completed":
+      conclude(callOf(state, event, "start"), event, "completed");
+      state.startedRuns++;
+      return;
+    case "start.failed":
+      conclude(callOf(state, event, "start"), event, "failed");
       return;
     case "scope.started":
       state.scoped = true;
       callOf(state, event, "scope").startedAt = event.at;
       return;
     case "scope.completed":
-      conclude(callOf(state, event, "scope"), "completed");
+      concludeScope(callOf(state, event, "scope"), event);
       return;
     case "scope.failed":
-      conclude(callOf(state, event, "scope"), "failed");
+      conclude(callOf(state, event, "scope"), event, "failed");
       return;
     default:
       assertNever(event, "event type");
@@ -126,10 +176,68 @@ function startAttempt(call: CallState, event: EventOf<"attempt.started">): void 
   call.dueAt = null;
 }
 
-function conclude(call: CallState, status: "completed" | "failed"): void {
+function conclude(call: CallState, { seq }: RunEvent, status: "completed" | "failed"): void {
   call.status = status;
+  call.endSeq = seq;
   call.attemptOpen = false;
   call.dueAt = null;
+}
+
+function concludeScope(call: CallState, event: EventOf<"scope.completed">): void {
+  conclude(call, event as RunEvent, "completed");
+  call.kept = event.data.kept === true;
+}
+
+function receive(state: RunState, { seq, data }: EventOf<"signal.received">): void {
+  const { name, payload, dedupeKey } = data;
+  state.signals ??= new Map();
+  state.signals.set(seq, { seq, name, payload, isTaken: false });
+  if (dedupeKey === undefined) return;
+  state.dedupeKeys ??= new Set();
+  state.dedupeKeys.add(dedupeKey);
+}
+
+function takeSignal(state: RunState, call: CallState, event: EventOf<"wait.completed">): void {
+  const signal = state.signals?.get(event.data.seq);
+  if (signal === undefined) throw invalid(event as RunEvent, "a signal that was received before");
+  signal.isTaken = true;
+  call.taken = signal.seq;
+  conclude(call, event as RunEvent, "completed");
+}
+
+function beginChild(state: RunState, event: EventOf<"child.started">): void {
+  const { key } = callOf(state, event as RunEvent, "child");
+  const { runId, abandoned } = event.data;
+  state.children ??= new Map();
+  state.children.set(key, { runId, isAbandoned: abandoned === true });
+  state.startedRuns++;
+}
+
+/** What a run that goes on from the outcome at seq `from` still has of its calls. */
+function reopen(state: RunState, from: number): void {
+  Object.assign(state, { result: null, endedAt: null, paused: false });
+  Object.assign(state, { cancelRequested: false, cancelSeq: 0, cancelReason: null });
+  for (const call of state.calls.values()) {
+    const isVoid = call.firstSeq > from;
+    const isReopened = call.endSeq === from || (call.endSeq > from && call.status === "failed");
+    // A scope that had begun goes on: what it held before counts still.
+    if (isVoid || isReopened) forget(state, call, call.kind === "scope" && !isVoid ? "open" : "void");
+  }
+}
+
+/** The call is to be made again. Its attempts keep their numbers, and count no more. */
+function forget(state: RunState, call: CallState, status: "open" | "void"): void {
+  const signal = call.taken === null ? undefined : state.signals?.get(call.taken);
+  if (signal !== undefined) signal.isTaken = false;
+  state.children?.delete(call.key);
+  call.status = status;
+  call.endSeq = 0;
+  call.attemptOpen = false;
+  call.attemptsForgiven = call.attempt;
+  call.startedAt = null;
+  call.dueAt = null;
+  call.kept = false;
+  call.taken = null;
 }
 
 function callOf(state: RunState, event: RunEvent, kind: CallKind): CallState {
@@ -137,7 +245,11 @@ function callOf(state: RunState, event: RunEvent, kind: CallKind): CallState {
   let call = state.calls.get(key);
   if (call === undefined) {
     call = newCall(kind, key);
+    call.firstSeq = event.seq;
     state.calls.set(key, call);
+  } else if (call.status === "void") {
+    call.status = "open";
+    call.firstSeq = event.seq;
   }
   if (call.kind !== kind) throw invalid(event, `an event of a ${call.kind} under the key "${key}"`);
   return call;
@@ -149,11 +261,15 @@ export function newCall(kind: CallKind, key: string): CallState {
     kind,
     key,
     status: "open",
+    firstSeq: 0,
+    endSeq: 0,
     attempt: 0,
     attemptOpen: false,
     attemptsForgiven: 0,
     startedAt: null,
     dueAt: null,
+    kept: false,
+    taken: null,
   };
 }
 

@@ -36,33 +36,82 @@ function place(event: RunEvent): string {
   return `seq ${event.seq} (${event.type}${event.key === null ? "" : ` ${event.key}`})`;
 }
 
-/** A rule about the events of one key, in order; `broken` is given what it returned for the event before. */
+/** What a rule holds of one key, and between which events. */
+interface Kept<S> {
+  state: S;
+  /** Null: made again since the run was reopened, and nothing recorded of it yet. */
+  readonly firstSeq: number | null;
+  concludedBy: RunEvent | null;
+}
+
+/**
+ * A rule about the events of one key, in order; `step` is given what it returned for the event before. `reopened`: what
+ * is left of that when the run is reopened and the call is made again; without it nothing.
+ */
 function perKey<S>(
   name: string,
   rule: string,
   step: (state: S | undefined, event: RunEvent) => S | "broken",
+  reopened: (state: S) => S | undefined = () => undefined,
 ): Invariant {
   return {
     name,
     rule,
     broken: (history) => {
-      const states = new Map<string, S>();
+      const keys = new Map<string, Kept<S>>();
       for (const event of history) {
+        if (event.type === "run.reopened") reopen(keys, event.data.from, reopened);
         if (event.key === null) continue;
-        const next = step(states.get(event.key), event);
-        if (next === "broken") return place(event);
-        states.set(event.key, next);
+        const before = keys.get(event.key);
+        const state = step(before?.state, event);
+        if (state === "broken") return place(event);
+        const concludedBy = CONCLUSIONS.has(event.type) ? event : (before?.concludedBy ?? null);
+        keys.set(event.key, { state, firstSeq: before?.firstSeq ?? event.seq, concludedBy });
       }
       return null;
     },
   };
 }
 
+function reopen<S>(keys: Map<string, Kept<S>>, from: number, reopened: (state: S) => S | undefined): void {
+  for (const [key, { state, firstSeq, concludedBy }] of keys) {
+    const endSeq = concludedBy?.seq ?? 0;
+    const failed = concludedBy !== null && FAILURES.has(concludedBy.type);
+    if (firstSeq === null || (firstSeq <= from && endSeq !== from && !(failed && endSeq > from))) continue;
+    const left = reopened(state);
+    if (left === undefined) keys.delete(key);
+    else
+      keys.set(key, {
+        state: left,
+        firstSeq: firstSeq > from ? Number.POSITIVE_INFINITY : firstSeq,
+        concludedBy: null,
+      });
+  }
+}
+
 const CONCLUSIONS: ReadonlySet<EventType> = new Set([
   "step.completed",
   "step.failed",
   "timer.fired",
+  "wait.completed",
+  "wait.expired",
+  "wait.failed",
+  "child.completed",
+  "child.failed",
+  "child.cancelled",
+  "start.completed",
+  "start.failed",
   "scope.completed",
+  "scope.failed",
+]);
+
+/** What is made again when the run is reopened before it. */
+const FAILURES: ReadonlySet<EventType> = new Set([
+  "step.failed",
+  "wait.failed",
+  "child.failed",
+  "child.cancelled",
+  "start.failed",
   "scope.failed",
 ]);
 
@@ -101,21 +150,24 @@ export const INVARIANTS: readonly Invariant[] = [
   ),
   {
     name: "terminal-is-last",
-    rule: "At most one terminal event, and nothing but late outcomes after it.",
+    rule: "Nothing but late outcomes follows a terminal event, unless the run is reopened.",
     broken: (history) => {
-      const end = history.findIndex((event) => isTerminal(event.type));
-      if (end < 0) return null;
-      const after = history.slice(end + 1).find((event) => !AFTER_TERMINAL.has(event.type));
-      return after === undefined ? null : place(after);
+      let isOver = false;
+      for (const event of history) {
+        if (event.type === "run.reopened" ? !isOver : isOver && !AFTER_TERMINAL.has(event.type)) return place(event);
+        isOver = isTerminal(event.type) || (isOver && event.type !== "run.reopened");
+      }
+      return null;
     },
   },
   {
     name: "claim-opens-epoch",
-    rule: "The first event under a new epoch, and no other, says which worker writes: run.claimed, or run.created with a worker.",
+    rule: "The first event under a new epoch, and no other, says who writes: run.claimed, run.created with a worker, or run.reopened.",
     broken: (history) => {
       let epoch = history[0]?.epoch ?? 0;
       for (const event of history.slice(1)) {
-        if ((event.epoch !== epoch) !== (event.type === "run.claimed")) return place(event);
+        const opens = event.type === "run.claimed" || event.type === "run.reopened";
+        if ((event.epoch !== epoch) !== opens) return place(event);
         epoch = event.epoch;
       }
       return null;
@@ -129,17 +181,16 @@ export const INVARIANTS: readonly Invariant[] = [
       return { done: CONCLUSIONS.has(event.type) };
     },
   ),
-  perKey<{ attempt: number; open: boolean }>(
+  perKey<{ attempt: number; open: boolean; isAgain?: boolean }>(
     "attempts-count-up",
-    "Attempts of one step are 1, 2, 3 ...; each starts after the one before it has an outcome.",
+    "Attempts of one step are 1, 2, 3 ...; each starts after the one before it has an outcome. What a scope holds that is made again counts anew.",
     (state, event) => {
       if (event.type === "attempt.late") return state ?? "broken";
-      if (event.type === "attempt.started") {
-        if (state?.open || event.attempt !== (state?.attempt ?? 0) + 1) return "broken";
-        return { attempt: event.attempt, open: true };
-      }
-      return { attempt: state?.attempt ?? 0, open: false };
+      if (event.type !== "attempt.started") return { attempt: state?.attempt ?? 0, open: false };
+      const isNext = event.attempt === (state?.attempt ?? 0) + 1 || (event.attempt === 1 && state?.isAgain === true);
+      return isNext && state?.open !== true ? { attempt: event.attempt as number, open: true } : "broken";
     },
+    ({ attempt }) => ({ attempt, open: false, isAgain: true }),
   ),
   perKey<{ started: boolean }>(
     "completion-was-attempted",
@@ -163,25 +214,77 @@ export const INVARIANTS: readonly Invariant[] = [
     rule: "An event within a scope lies between that scope's start and its conclusion.",
     broken: (history) => {
       const open = new Set<string>();
+      const failed = new Map<string, number>();
       for (const event of history) {
-        const late = event.type === "attempt.late";
-        if (event.scope !== null && event.scope !== "" && !late && !open.has(event.scope)) return place(event);
-        if (event.type === "scope.started") open.add(event.key as string);
-        if (event.type === "scope.completed" || event.type === "scope.failed") open.delete(event.key as string);
+        const { type, scope, key, seq } = event;
+        const late = type === "attempt.late";
+        if (scope !== null && scope !== "" && !late && !open.has(scope)) return place(event);
+        if (type === "scope.started") open.add(key as string);
+        if (type === "scope.completed" || type === "scope.failed") open.delete(key as string);
+        if (type === "scope.failed") failed.set(key as string, seq);
+        if (type === "run.reopened") for (const [path, at] of failed) if (at >= event.data.from) open.add(path);
+      }
+      return null;
+    },
+  },
+  {
+    name: "signal-taken-once",
+    rule: "A call takes a signal that was received before, of the name it waits for, and no other call has it.",
+    broken: (history) => {
+      const free = new Map<number, string>();
+      const taken = new Map<number, { readonly name: string; readonly at: number }>();
+      const names = new Map<string, string>();
+      for (const event of history) {
+        const { type, key, seq } = event;
+        if (type === "signal.received") free.set(seq, event.data.name);
+        if (type === "wait.started") names.set(key as string, event.data.signal);
+        if (type === "run.reopened") {
+          for (const [signal, { name, at }] of taken) if (at >= event.data.from) free.set(signal, name);
+        }
+        if (type !== "wait.completed") continue;
+        const name = free.get(event.data.seq);
+        const waited = names.get(key as string);
+        if (name === undefined || (waited !== undefined && waited !== name)) return place(event);
+        free.delete(event.data.seq);
+        taken.set(event.data.seq, { name, at: seq });
       }
       return null;
     },
   },
   {
     name: "cancel-is-obeyed",
-    rule: "After cancel.requested no attempt starts.",
+    rule: "After cancel.requested no attempt starts but in a shielded scope.",
     broken: (history) => {
-      const asked = history.findIndex((event) => event.type === "cancel.requested");
-      const started = asked < 0 ? undefined : history.slice(asked).find((event) => event.type === "attempt.started");
-      return started === undefined ? null : place(started);
+      let asked = false;
+      const shielded = new Set<string>();
+      for (const event of history) {
+        if (event.type === "cancel.requested") asked = true;
+        if (event.type === "run.reopened") asked = false;
+        if (event.type === "scope.started" && (event.data.shielded || isShielded(shielded, event.scope)))
+          shielded.add(event.key as string);
+        if (asked && event.type === "attempt.started" && !isShielded(shielded, event.scope)) return place(event);
+      }
+      return null;
+    },
+  },
+  {
+    name: "pause-is-obeyed",
+    rule: "While a run is paused no attempt starts.",
+    broken: (history) => {
+      let isPaused = false;
+      for (const event of history) {
+        if (event.type === "run.paused") isPaused = true;
+        if (["run.resumed", "cancel.requested", "run.reopened"].includes(event.type)) isPaused = false;
+        if (isPaused && event.type === "attempt.started") return place(event);
+      }
+      return null;
     },
   },
 ];
+
+function isShielded(shielded: ReadonlySet<string>, scope: string | null): boolean {
+  return scope !== null && shielded.has(scope);
+}
 
 /** A rule that a history breaks. */
 export interface Violation {

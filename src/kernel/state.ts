@@ -5,13 +5,17 @@ import type { Failure } from "./failure.ts";
 import { ROOT_SCOPE, scopeOfKey } from "./keys.ts";
 
 /** What a key stands for. */
-export type CallKind = "step" | "timer" | "scope";
+export type CallKind = "step" | "timer" | "scope" | "wait" | "child" | "start";
 
 /** How far one call of `ctx` has come. */
 export interface CallState {
   readonly kind: CallKind;
   readonly key: string;
-  status: "open" | "completed" | "failed";
+  /** `void`: made again since the run was reopened, if at all; what was recorded of it counts no more. */
+  status: "open" | "completed" | "failed" | "void";
+  /** The seq of its first event, and of its conclusion; 0: there is none. */
+  firstSeq: number;
+  endSeq: number;
   /** The number of the last attempt that was started; 0 before the first. */
   attempt: number;
   /** Whether that attempt has no outcome in the log. */
@@ -22,6 +26,25 @@ export interface CallState {
   startedAt: number | null;
   /** When the next attempt, or the timer, is due; null if nothing waits for time. */
   dueAt: number | null;
+  /** Of a completed scope: its function runs again on resume, and its events are read. */
+  kept: boolean;
+  /** Of a wait: the seq of the signal that it took. */
+  taken: number | null;
+}
+
+/** A child that a run waits for. */
+export interface ChildState {
+  readonly runId: string;
+  /** Whether it goes on when nobody waits for it any more. */
+  readonly isAbandoned: boolean;
+}
+
+/** A signal that a run has been sent. */
+export interface ReceivedSignal {
+  readonly seq: number;
+  readonly name: string;
+  readonly payload: Payload;
+  isTaken: boolean;
 }
 
 /** Where a run stands. */
@@ -66,6 +89,7 @@ export interface RunState {
   readonly availableAt: number;
   readonly deadlineAt: number | null;
   readonly delivery: EventData["run.created"]["delivery"] | null;
+  readonly parent: EventData["run.created"]["parent"] | null;
   /** The seq of the last event. */
   head: number;
   /** The epoch of the last event. */
@@ -80,8 +104,19 @@ export interface RunState {
   /** Whether it has opened a scope: from then on every event says in which scope it happened. */
   scoped: boolean;
   cancelRequested: boolean;
+  /** The seq of `cancel.requested`; 0 before. */
+  cancelSeq: number;
   cancelReason: string | null;
+  paused: boolean;
   result: RunResult | null;
+  /** By seq, in order of arrival; null before the first. */
+  signals: Map<number, ReceivedSignal> | null;
+  /** What their senders called them; null before the first. */
+  dedupeKeys: Set<string> | null;
+  /** Its children that have not ended, by the key of their calls; null before the first. */
+  children: Map<string, ChildState> | null;
+  /** How many runs it has started. */
+  startedRuns: number;
   /** Every call by its key. */
   readonly calls: Map<string, CallState>;
 }
@@ -99,10 +134,24 @@ export function wakeAt(state: RunState): number | null {
   return earliest;
 }
 
-/** Whether a scope around the call has concluded. */
+/** Whether a scope around the call has concluded: it does nothing any more. */
 function isClosed(state: RunState, key: string): boolean {
   for (let scope = scopeOfKey(key); scope !== ROOT_SCOPE; scope = scopeOfKey(scope)) {
     if (state.calls.get(scope)?.status !== "open") return true;
   }
   return false;
+}
+
+/** Whether what lies within this scope counts no more: neither is its function run again, nor are its events read. */
+export function isHiddenScope(state: RunState, scope: string): boolean {
+  for (let path = scope; path !== ROOT_SCOPE; path = scopeOfKey(path)) {
+    const call = state.calls.get(path);
+    if (call === undefined || !runsAgain(call)) return true;
+  }
+  return false;
+}
+
+/** Whether a scope's function runs again on resume: it has not completed, or is kept. One that failed may be reopened. */
+export function runsAgain({ status, kept }: CallState): boolean {
+  return status === "open" || status === "failed" || kept;
 }

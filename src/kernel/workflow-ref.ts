@@ -5,19 +5,28 @@ import { checkName } from "./text.ts";
 /** Any schema that follows Standard Schema: zod, valibot, arktype and others. */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
+/** What signals a workflow takes, by name. */
+export type SignalMap = Readonly<Record<string, Schema>>;
+
 /** The version of a workflow that names none. */
 const DEFAULT_VERSION = "1";
 
-/** A workflow by name and version. `Input` is what a start takes, `Output` what a run comes to. */
-export interface WorkflowRef<Input = unknown, Output = unknown> {
+/** A workflow by name and version. `Input` is what a start takes, `Output` what a run comes to, `Sent` its signals by name. */
+export interface WorkflowRef<Input = unknown, Output = unknown, Sent = Readonly<Record<string, unknown>>> {
   readonly name: string;
   readonly version: string;
   /** Checks the input once, at the start; what it makes of it is recorded. */
   readonly input: Schema | undefined;
   /** Checks the output once, at the end; what it makes of it is recorded. */
   readonly output: Schema | undefined;
+  /** Checks the payloads of signals when they are sent. Undefined: any name and payload is taken. */
+  readonly signals?: SignalMap | undefined;
   /** Only for the compiler. */
-  readonly types?: { readonly takes: (input: Input) => void; readonly output: Output };
+  readonly types?: {
+    readonly takes: (input: Input) => void;
+    readonly output: Output;
+    readonly sent: (payloads: Sent) => void;
+  };
 }
 
 /**

@@ -20,6 +20,8 @@ export interface BodyOwner {
   readonly key: string;
   /** The key of the scope in which its call was made. */
   readonly scope: string;
+  /** Whether a cancel does not reach it. */
+  readonly isShielded: boolean;
 }
 
 export interface BodyHost {
@@ -154,7 +156,16 @@ export class Bodies {
 
   /** Stops waiting for all bodies within `scope` and aborts those that run. Returns what was given up. */
   abandon(reason: unknown, scope: string = ROOT_SCOPE): { owner: BodyOwner; attempt: number }[] {
-    const abandoned = [...this.#running].filter(({ owner }) => isWithin(owner.scope, scope));
+    return this.#abandon(reason, ({ owner }) => isWithin(owner.scope, scope));
+  }
+
+  /** The same for all that a cancel reaches. */
+  cancel(reason: unknown): void {
+    this.#abandon(reason, ({ owner }) => !owner.isShielded);
+  }
+
+  #abandon(reason: unknown, isMeant: (running: Running) => boolean): { owner: BodyOwner; attempt: number }[] {
+    const abandoned = [...this.#running].filter(isMeant);
     for (const running of abandoned) {
       this.#forget(running);
       running.abort(reason);

@@ -1,8 +1,8 @@
 /** One call of `ctx` that the code waits for. */
 import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType } from "../kernel/events.ts";
-import type { CallState } from "../kernel/state.ts";
-import type { Body, CallRequest, LiveCall, RunFacts } from "./recorder.ts";
+import type { CallState, ReceivedSignal } from "../kernel/state.ts";
+import type { Body, CallRequest, Letter, LiveCall, NewChild, RunFacts } from "./recorder.ts";
 import { Scope } from "./scope.ts";
 
 /** What a call needs of its run. */
@@ -18,6 +18,11 @@ export interface CallHost {
   runBody(call: Call, body: Body): void;
   /** The call waits for time from now on. */
   waiting(): void;
+  signals(name: string): readonly ReceivedSignal[];
+  signal(seq: number): ReceivedSignal;
+  childId(key: string): string | null;
+  startRun(call: Call, child: NewChild, record: (runId: string) => void): void;
+  versionOf(workflow: string): string | null;
 }
 
 export class Call implements LiveCall {
@@ -31,6 +36,7 @@ export class Call implements LiveCall {
   /** The instant it waits for; null if for something else. */
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;
+  #listener: ((letter: Letter) => boolean) | null = null;
   readonly #host: CallHost;
 
   constructor(host: CallHost, request: CallRequest, key: string) {
@@ -55,6 +61,11 @@ export class Call implements LiveCall {
 
   get state(): CallState {
     return this.#host.callState(this);
+  }
+
+  get isBegun(): boolean {
+    const { firstSeq, status } = this.state;
+    return firstSeq > 0 && status !== "void";
   }
 
   now(): number {
@@ -101,7 +112,51 @@ export class Call implements LiveCall {
   }
 
   openScope(): Scope {
-    return new Scope(this.key);
+    return new Scope(this.key, this.isShielded);
+  }
+
+  signals(name: string): readonly ReceivedSignal[] {
+    return this.#host.signals(name);
+  }
+
+  signal(seq: number): ReceivedSignal {
+    return this.#host.signal(seq);
+  }
+
+  listen(fn: (letter: Letter) => boolean): void {
+    this.#listener = fn;
+    this.#host.waiting();
+  }
+
+  /** Whether it has taken what came in. */
+  receive(letter: Letter): boolean {
+    const listener = this.#listener;
+    if (listener?.(letter) !== true) return false;
+    this.#listener = null;
+    return true;
+  }
+
+  /** Whether something other than the code can settle it: time, or what comes in. */
+  get canBeMoved(): boolean {
+    return this.waitsUntil !== null || this.#listener !== null;
+  }
+
+  /** Whether a cancel does not reach it. */
+  get isShielded(): boolean {
+    const { scope, isShield } = this.request;
+    return scope.isShielded || isShield === true;
+  }
+
+  get childId(): string | null {
+    return this.#host.childId(this.key);
+  }
+
+  startRun(child: NewChild, record: (runId: string) => void): void {
+    this.#host.startRun(this, child, record);
+  }
+
+  versionOf(workflow: string): string | null {
+    return this.#host.versionOf(workflow);
   }
 }
 

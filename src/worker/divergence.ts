@@ -9,7 +9,25 @@ import type { CallKind, CallState } from "../kernel/state.ts";
 import type { RunFacts } from "./recorder.ts";
 
 /** What a call is called in messages. */
-const CALL_NAMES: Record<CallKind, string> = { step: "ctx.step", timer: "ctx.sleep", scope: "ctx.scope" };
+const CALL_NAMES: Record<CallKind, string> = {
+  step: "ctx.step",
+  timer: "ctx.sleep",
+  scope: "ctx.scope",
+  wait: "ctx.waitFor",
+  child: "ctx.child",
+  start: "ctx.start",
+};
+
+/** The kind of call that events of a family belong to. */
+const KINDS: Readonly<Record<string, CallKind>> = {
+  attempt: "step",
+  step: "step",
+  timer: "timer",
+  scope: "scope",
+  wait: "wait",
+  child: "child",
+  start: "start",
+};
 
 const ADVICE =
   "the workflow's code is not the one that wrote this history, or it decides by something that is not recorded; " +
@@ -21,8 +39,7 @@ export function callText(kind: CallKind, key: string): string {
 }
 
 function kindOf(type: EventType): CallKind {
-  if (type.startsWith("timer.")) return "timer";
-  return type.startsWith("scope.") ? "scope" : "step";
+  return KINDS[type.slice(0, type.indexOf("."))] as CallKind;
 }
 
 interface Asked {

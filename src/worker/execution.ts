@@ -13,23 +13,35 @@
  * I5 A concluded scope is one outcome: what its function left open is closed with it, here as on resume.
  * I6 A run that has left appends nothing and tells nothing, whatever still comes in.
  */
-import { assert } from "../kernel/assert.ts";
+import { assert, assertNever } from "../kernel/assert.ts";
 import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
-import type { EventData, EventType, RunEvent } from "../kernel/events.ts";
+import { type EventData, type EventType, isRunWide, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
-import type { CallState, RunState } from "../kernel/state.ts";
-import type { Claim, InboxRow, RunAppend } from "../log/port.ts";
+import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
+import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 import { Bodies, type BodyOwner } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
+import { RegisteredCompensations } from "./compensations.ts";
 import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
+import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
-import { Mail } from "./mail.ts";
+import { Mail, readMessage } from "./mail.ts";
 import { damagedEvent } from "./rebuild.ts";
-import type { Body, BodyOutcome, CallRequest, LogLine, Program, Recorder, RunFacts } from "./recorder.ts";
+import type {
+  Body,
+  BodyOutcome,
+  CallRequest,
+  Letter,
+  LogLine,
+  NewChild,
+  Program,
+  Recorder,
+  RunFacts,
+} from "./recorder.ts";
 import { Replay } from "./replay.ts";
 import { type Leave, leavingRow, stayingRow } from "./row.ts";
 import { Scope } from "./scope.ts";
@@ -43,7 +55,14 @@ const REFUSALS_MAX = 1_000;
 const UNFINISHED_NAMED_MAX = 100;
 
 /** Events with which something begins. */
-const BEGINNINGS: ReadonlySet<EventType> = new Set(["attempt.started", "timer.armed", "scope.started"]);
+const BEGINNINGS: ReadonlySet<EventType> = new Set([
+  "attempt.started",
+  "timer.armed",
+  "scope.started",
+  "wait.started",
+  "child.started",
+  "start.completed",
+]);
 
 type Phase =
   /** The log's outcomes are being given. */
@@ -66,11 +85,13 @@ const ANY_SCOPE = Symbol("any scope");
 export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly run: RunFacts;
   readonly root = new Scope(ROOT_SCOPE);
+  readonly compensations = new RegisteredCompensations();
   readonly #host: Host<Execution>;
   readonly #program: Program;
   readonly #journal: Journal;
   readonly #replay: Replay;
   readonly #bodies: Bodies;
+  readonly #family: Family;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
   /** Calls without a settlement, by key, in the order in which they were made. */
@@ -110,6 +131,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#begun = begun;
     this.#now = createdAt;
     this.#replay = new Replay(this.run, journal.state, events);
+    this.#family = new Family(host, journal);
     this.#alarm = new Alarm(
       host.clock,
       () => host.now(),
@@ -176,12 +198,14 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   begin(mail: readonly InboxRow[], wasStuck: boolean): void {
     this.#mail.add(mail);
     const untouched = this.head === 1 && this.#journal.state.head === 1;
-    if (this.#mail.hasCancel && (untouched || wasStuck)) {
+    if (this.#mail.has("terminate") || (this.#mail.has("cancel") && (untouched || wasStuck))) {
       // Its code has not begun, or cannot be trusted to come this far: it need not be asked.
-      this.#host.ready(this);
+      this.#endWithoutCode();
+      return;
+    }
+    if (this.#journal.state.paused && !this.#mail.has(...WAKES_PAUSED)) {
       this.#phase = "live";
-      this.#drainMail();
-      this.#end("run.cancelled", this.#cancelReason());
+      this.#leaveBy({ kind: "pause" });
       return;
     }
     const input = this.#input();
@@ -191,6 +215,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       (value) => this.#finished({ kind: "value", value }),
       (error) => this.#finished({ kind: "error", error }),
     );
+  }
+
+  #endWithoutCode(): void {
+    this.#host.ready(this);
+    this.#phase = "live";
+    this.#drainMail();
+    if (!this.isOver) this.#end("run.cancelled", this.#cancelReason());
   }
 
   #input(): unknown {
@@ -268,13 +299,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   take(): RunAppend | null {
     if (this.#writing !== undefined || this.#phase === "gone") return null;
     if (this.#journal.isEmpty && this.#leave === null) return null;
-    const { firstSeq, events, drained, hasOutcome } = this.#journal.take();
+    const { firstSeq, events, drained, beyond, hasOutcome } = this.#journal.take();
     const { state } = this.#journal;
     const row =
       this.#leave === null ? stayingRow(state, hasOutcome, this.#begun) : leavingRow(state, this.#leave, hasOutcome);
     this.#writing = this.#leave;
     this.#begun ||= row.kind === "move" && row.startedAt !== null;
-    return { runId: this.runId, epoch: this.epoch, firstSeq, events, drained, row };
+    return { runId: this.runId, epoch: this.epoch, firstSeq, events, drained, beyond, row };
   }
 
   /** What was taken is durable. `availableAt`: what the run's row says. */
@@ -314,6 +345,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#now;
   }
 
+  get isCancelled(): boolean {
+    return this.#cancelGiven;
+  }
+
   readonly log: LogLine = (level, message, fields) => {
     const write = () => this.#journal.afterDurable(() => this.#writeLine(level, message, fields));
     if (this.#phase === "live") write();
@@ -336,7 +371,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       return call.promise;
     }
     this.#calls.set(key, call);
-    if (this.#cancelGiven) this.#refused.push(call);
+    if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
     else {
       this.#replay.asked(key);
@@ -364,8 +399,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   /** Lets a call go on of which the log says nothing more. */
   #goOn(call: Call): void {
-    if (this.#calls.get(call.key) !== call || this.#stopping || this.#journal.state.cancelRequested) return;
+    if (this.#calls.get(call.key) !== call || this.#stopping || this.#isCancelled(call)) return;
     call.request.live(call);
+  }
+
+  /** Whether a cancel has been asked for that reaches it: nothing new begins then. */
+  #isCancelled(call: Call): boolean {
+    return this.#journal.state.cancelRequested && !call.isShielded;
   }
 
   #finished(finish: Finish): void {
@@ -387,8 +427,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase !== "live" || this.#leave !== null) return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
     if (this.#finish !== null) return this.#endBy(this.#finish);
-    if (!this.#stopping && this.#giveNext()) return true;
-    this.#rest();
+    if (this.#journal.state.paused) this.#restPaused();
+    else if (!this.#stopping && this.#giveNext()) return true;
+    else this.#rest();
     return false;
   }
 
@@ -403,6 +444,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#phase = "live";
     this.#replay.releaseLines();
     this.#drainMail();
+    if (this.#journal.state.paused || this.isOver) return false;
     if (this.#finish === null) this.#replay.release();
     this.#checkDeadline();
     return false;
@@ -454,14 +496,14 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#turn = ANY_SCOPE;
     this.#cancelGiven = true;
     // A scope ends as its function does, after what is within it: its own end is given then.
-    const calls = [...this.#calls.values()].filter(({ request }) => request.kind !== "scope");
+    const calls = [...this.#calls.values()].filter((call) => call.request.kind !== "scope" && !call.isShielded);
     for (const call of calls) this.#calls.delete(call.key);
     for (const call of calls) call.reject(this.#cancelled());
   }
 
   /** Nothing is to be given: the run waits for its bodies, for time or mail, or it cannot go on. */
   #rest(): void {
-    if (this.#cancelGiven) {
+    if (this.#cancelGiven && !this.#hasShielded()) {
       this.#end("run.cancelled", this.#cancelReason());
       return;
     }
@@ -474,15 +516,26 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else this.#leaveBy({ kind: "park", availableAt: dueAt });
   }
 
+  /** A paused run lets its bodies end, and leaves. On resume it is replayed: outcomes that were not given are given then. */
+  #restPaused(): void {
+    this.#alarm.set(null);
+    if (this.#bodies.size === 0) this.#leaveBy({ kind: "pause" });
+  }
+
+  #hasShielded(): boolean {
+    for (const call of this.#calls.values()) if (call.isShielded) return true;
+    return false;
+  }
+
   /** Whether anything but the code can settle one of its calls. */
   #canBeMoved(): boolean {
-    for (const call of this.#calls.values()) if (call.waitsUntil !== null) return true;
+    for (const call of this.#calls.values()) if (call.canBeMoved) return true;
     return false;
   }
 
   /** A run that only waits is parked as ever; one that could go on is handed to whoever can. */
   #handBack(dueAt: number | null): Leave {
-    const onlyWaits = this.#fresh.length === 0 && [...this.#calls.values()].every((call) => call.waitsUntil !== null);
+    const onlyWaits = this.#fresh.length === 0 && [...this.#calls.values()].every((call) => call.canBeMoved);
     if (onlyWaits) return { kind: "park", availableAt: dueAt };
     return { kind: "hand-back", availableAt: Math.floor(this.#host.now()) + this.#host.handBackMs };
   }
@@ -504,7 +557,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   #ring(): void {
-    if (this.#phase === "live" && this.#leave === null && !this.#stopping) {
+    if (this.#phase === "live" && this.#leave === null && !this.#stopping && !this.#journal.state.paused) {
       const now = this.#host.now();
       for (const call of [...this.#calls.values()]) call.fire(now);
       this.#checkDeadline();
@@ -530,20 +583,64 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #drainMail(): void {
     for (const row of this.#mail.drain()) {
+      if (this.isOver) return;
       this.#journal.drain(row.id);
-      // A second cancel changes nothing.
-      if (!this.#journal.state.cancelRequested) this.#requestCancel(row);
+      this.#take(row);
       this.#host.dirty(this);
     }
   }
 
-  #requestCancel(row: InboxRow): void {
-    const { reason } = JSON.parse(row.data ?? "{}") as { reason?: string };
-    const data = reason === undefined ? {} : { reason };
-    this.#fresh.push(this.#journal.record("cancel.requested", null, ROOT_SCOPE, null, data));
+  #take(row: InboxRow): void {
+    const { state } = this.#journal;
+    const message = readMessage(row);
+    switch (message.kind) {
+      case "cancel":
+        // A second cancel changes nothing.
+        if (!state.cancelRequested) this.#requestCancel(message.data);
+        return;
+      case "terminate":
+        this.#end("run.cancelled", { ...message.data, terminated: true });
+        return;
+      case "pause":
+        if (!state.paused && !state.cancelRequested) this.#record("run.paused", message.data);
+        return;
+      case "resume":
+        if (state.paused) this.#record("run.resumed", {});
+        return;
+      case "signal":
+        this.#receiveSignal(message.data);
+        return;
+      case "child":
+        this.#hand({ kind: "child", ...message.data });
+        return;
+      case "lock":
+        return;
+      default:
+        assertNever(message, "kind of message");
+    }
+  }
+
+  #record<T extends EventType>(type: T, data: EventData[T]): RunEvent {
+    return this.#journal.record(type, null, ROOT_SCOPE, null, data);
+  }
+
+  #receiveSignal(data: EventData["signal.received"]): void {
+    const { dedupeKey } = data;
+    const isRepeat = dedupeKey !== undefined && this.#journal.state.dedupeKeys?.has(dedupeKey) === true;
+    if (!isRepeat && !this.#isFull())
+      this.#hand({ kind: "signal", signal: this.signal(this.#record("signal.received", data).seq) });
+  }
+
+  /** To the first of the calls that wait for it, in the order in which they were made. */
+  #hand(letter: Letter): void {
+    for (const call of this.#calls.values()) if (call.receive(letter)) return;
+  }
+
+  #requestCancel(data: EventData["cancel.requested"]): void {
+    this.#fresh.push(this.#record("cancel.requested", data));
     const error = this.#cancelled();
     this.#journal.afterDurable(() => {
-      this.#bodies.abandon(error);
+      this.#bodies.cancel(error);
       this.#host.ready(this);
     });
   }
@@ -573,6 +670,29 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return encodePayload(value, this.#host.limits.payloadBytesMax);
   }
 
+  signals(name: string): readonly ReceivedSignal[] {
+    const { signals } = this.#journal.state;
+    return signals === null ? [] : [...signals.values()].filter((signal) => signal.name === name && !signal.isTaken);
+  }
+
+  signal(seq: number): ReceivedSignal {
+    const signal = this.#journal.state.signals?.get(seq);
+    assert(signal !== undefined, "a call takes a signal that was received");
+    return signal;
+  }
+
+  childId(key: string): string | null {
+    return this.#family.childOf(key);
+  }
+
+  versionOf(workflow: string): string | null {
+    return this.#host.versionOf(workflow);
+  }
+
+  startRun(call: Call, child: NewChild, record: (runId: string) => void): void {
+    this.#family.start(call.key, child, record);
+  }
+
   callState(call: Call): CallState {
     return this.#journal.callState(call.request.kind, call.key);
   }
@@ -588,10 +708,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
     const endsScope = type === "scope.completed" || type === "scope.failed";
     if (endsScope) this.#closeWithin(call.key);
+    else if (isConcluded(call.state)) return;
     if (this.#phase === "replay") {
       this.#replay.hold(() => this.conclude(call, type, attempt, data));
       return;
     }
+    // A kept scope's function has run again, up to the end that the log has.
+    if (isConcluded(call.state)) return;
     const outcome = this.#append(call, type, attempt, data);
     if (outcome !== null) this.#fresh.push(outcome);
     if (endsScope) this.#abandonWithin(call.key);
@@ -608,6 +731,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   #abandonWithin(scope: string): void {
+    this.#family.scopeIsOver(scope);
     this.#journal.afterDurable(() => {
       const message = `the scope "${scope}" has ended and does not wait for this step`;
       this.#bodies.abandon(new errors.ClosedError("SCOPE_OVER", message, { scope }), scope);
@@ -618,8 +742,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   /** Null: the run has no room for it, is not this worker's to write, or begins nothing new after a cancel. */
   #append<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): RunEvent | null {
     if (this.#phase !== "live" || this.#leave !== null || call.isClosed || this.#isFull()) return null;
-    if (this.#journal.state.cancelRequested && BEGINNINGS.has(type)) return null;
-    const event = this.#journal.record(type, call.key, call.request.scope.path, attempt, data);
+    if (this.#isCancelled(call) && BEGINNINGS.has(type)) return null;
+    const scope = isRunWide(type) ? ROOT_SCOPE : call.request.scope.path;
+    const event = this.#journal.record(type, call.key, scope, attempt, data);
     this.#host.dirty(this);
     return event;
   }
@@ -651,8 +776,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   runBody(call: Call, body: Body): void {
-    if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#journal.state.cancelRequested) return;
-    const start = this.#bodies.add({ kind: call.request.kind, key: call.key, scope: call.request.scope.path }, body);
+    if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#isCancelled(call)) return;
+    const { key, request, isShielded } = call;
+    const start = this.#bodies.add({ kind: request.kind, key, scope: request.scope.path, isShielded }, body);
     this.#journal.afterDurable(() => {
       if (this.#phase === "live") this.#host.startBody(start);
     });
@@ -700,7 +826,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
-    this.#journal.record(type, null, ROOT_SCOPE, null, data);
+    this.#record(type, data);
+    this.#family.runIsOver();
     this.#phase = "over";
     this.#bodies.runIsOver();
     this.#calls.clear();
@@ -716,6 +843,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else this.#end("run.failed", { error: toFailure(fault) });
     return false;
   }
+}
+
+function isConcluded({ status }: CallState): boolean {
+  return status === "completed" || status === "failed";
 }
 
 function runOver(): errors.ClosedError {

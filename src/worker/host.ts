@@ -23,6 +23,12 @@ export interface Host<Execution> {
   readonly parkAfterMs: number;
   /** The log's clock: the database's time, as far as it is known. */
   now(): number;
+  /** An id for a run that a run starts. */
+  newRunId(): string;
+  /** The version of a workflow that a start by its name means here; null: it is not registered. */
+  versionOf(workflow: string): string | null;
+  /** What a run's write did to others is durable: runs to look at, and when runs that it started are due. */
+  reached(runIds: readonly string[], dueAt: number | null): void;
   /** The run has something to do in the next round. */
   ready(execution: Execution): void;
   /** The run has something to write. */

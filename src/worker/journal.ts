@@ -23,15 +23,24 @@ import { evolve, newCall } from "../kernel/evolve.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { CallKind, CallState, RunState } from "../kernel/state.ts";
-import type { AppendedEvent } from "../log/port.ts";
+import type { AppendedEvent, Beyond, ChildStart, InboxMessage } from "../log/port.ts";
 
 /** What a write takes of a run's queue. */
 export interface QueuedEvents {
   readonly firstSeq: number;
   readonly events: readonly AppendedEvent[];
   readonly drained: readonly number[];
+  readonly beyond: Beyond | null;
   /** Whether an outcome is among them: then the claim has got somewhere. */
   readonly hasOutcome: boolean;
+}
+
+/** What is queued for others, to be written with the events that are queued. */
+class Outgoing implements Beyond {
+  readonly children: ChildStart[] = [];
+  readonly tells: InboxMessage[] = [];
+  readonly unlocks: string[] = [];
+  readonly settled: string[] = [];
 }
 
 interface Effect {
@@ -55,6 +64,7 @@ export class Journal {
   #queued: RunEvent[] = [];
   #texts: AppendedEvent[] = [];
   #drained: number[] = [];
+  #outgoing: Outgoing | null = null;
   /** Whether an outcome is queued. */
   #hasOutcome = false;
   #taken: readonly RunEvent[] | null = null;
@@ -123,6 +133,12 @@ export class Journal {
     this.#drained.push(id);
   }
 
+  /** What the events queued so far do to others; written with them. */
+  get outgoing(): Outgoing {
+    this.#outgoing ??= new Outgoing();
+    return this.#outgoing;
+  }
+
   afterDurable(run: () => void): void {
     if (this.state.head <= this.#durableHead && this.#effects.length === 0) run();
     else this.#effects.push({ afterSeq: this.state.head, run });
@@ -170,13 +186,15 @@ export class Journal {
     assert(this.#taken === null, "a run has one write in flight");
     const events = this.#texts;
     const drained = this.#drained;
+    const beyond = this.#outgoing;
     this.#taken = this.#queued;
     this.#queued = [];
     this.#texts = [];
     this.#drained = [];
+    this.#outgoing = null;
     const hasOutcome = this.#hasOutcome;
     this.#hasOutcome = false;
-    return { firstSeq: this.#durableHead + 1, events, drained, hasOutcome };
+    return { firstSeq: this.#durableHead + 1, events, drained, beyond, hasOutcome };
   }
 
   /** What was taken is durable. Returns it, for the bus; effects are released by `release`. */
@@ -202,6 +220,7 @@ export class Journal {
     this.#queued = [];
     this.#texts = [];
     this.#drained = [];
+    this.#outgoing = null;
     this.#hasOutcome = false;
     this.#taken = null;
     this.#effects = [];

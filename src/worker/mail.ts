@@ -1,4 +1,26 @@
-import type { InboxRow } from "../log/port.ts";
+import type { EventData } from "../kernel/events.ts";
+import type { InboxRow, MessageKind } from "../log/port.ts";
+import type { ChildEnd } from "./recorder.ts";
+
+/** What each kind of message says. */
+interface MessageData {
+  cancel: { readonly reason?: string };
+  terminate: { readonly reason?: string };
+  pause: { readonly reason?: string };
+  resume: Record<string, never>;
+  signal: EventData["signal.received"];
+  /** By its call's key. */
+  child: { readonly key: string; readonly runId: string; readonly end: ChildEnd };
+  lock: { readonly key: string };
+}
+
+/** A message, read. */
+export type Message = { [K in MessageKind]: { readonly kind: K; readonly data: MessageData[K] } }[MessageKind];
+
+/** The message in a row of the inbox. */
+export function readMessage({ kind, data }: InboxRow): Message {
+  return { kind, data: JSON.parse(data ?? "{}") } as Message;
+}
 
 /** A run's mail in its owner's memory. A row is given once, however often it is read from the inbox. */
 export class Mail {
@@ -13,8 +35,9 @@ export class Mail {
     }
   }
 
-  get hasCancel(): boolean {
-    return this.#waiting.some((row) => row.kind === "cancel");
+  /** Whether a message of one of these kinds waits. */
+  has(...kinds: readonly MessageKind[]): boolean {
+    return this.#waiting.some((row) => kinds.includes(row.kind));
   }
 
   /** What waits, in order of arrival; from now on nothing does. */

@@ -70,6 +70,10 @@ export interface WorkerParts {
   readonly limits: Limits;
   readonly env: unknown;
   readonly asked: Asked | undefined;
+  /** See `Host`. */
+  readonly newRunId: () => string;
+  readonly versionOf: (workflow: string) => string | null;
+  readonly reached: (runIds: readonly string[], dueAt: number | null) => void;
 }
 
 /** The key of a program in `WorkerParts.programs`. */

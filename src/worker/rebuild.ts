@@ -3,7 +3,7 @@ import { isVarveError, StoreError, type VarveError } from "../kernel/errors.ts";
 import { type EventRow, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
-import type { RunState } from "../kernel/state.ts";
+import { isHiddenScope, type RunState } from "../kernel/state.ts";
 import type { Claim } from "../log/port.ts";
 
 /**
@@ -23,15 +23,11 @@ export function replayedState(
     throw new StoreError("HISTORY_INVALID", `expected run ${runId} to have ${head} events, but ${found}`, { runId });
   }
   const before = events.slice(0, -1).reduce<RunState | null>(evolve, null);
-  if (before === null || !isHidden(before, last)) return { state: evolve(before, last), events };
+  if (before === null || !isHiddenScope(before, last.scope ?? ROOT_SCOPE))
+    return { state: evolve(before, last), events };
   // It only says where the history ends: whoever runs the code does not come there any more.
   Object.assign(before, { head: last.seq, epoch: last.epoch, at: last.at });
   return { state: before, events: events.slice(0, -1) };
-}
-
-/** Whether an event lies within a scope that has concluded. Of scopes within such a one nothing is known. */
-function isHidden({ calls }: RunState, { scope }: RunEvent): boolean {
-  return scope !== null && scope !== ROOT_SCOPE && calls.get(scope)?.status !== "open";
 }
 
 /** Why a run cannot be gone on with, as an error with a code. */

@@ -4,8 +4,9 @@
  */
 import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType, RunEvent, Tags } from "../kernel/events.ts";
+import type { Failure } from "../kernel/failure.ts";
 import type { LogLevel } from "../kernel/ports.ts";
-import type { CallKind, CallState } from "../kernel/state.ts";
+import type { CallKind, CallState, ReceivedSignal } from "../kernel/state.ts";
 
 /** What workflow code may know of its run. */
 export interface RunFacts {
@@ -21,6 +22,8 @@ export interface RunFacts {
 export interface ScopeHandle {
   /** The scope's own key; `""` at the top level. */
   readonly path: string;
+  /** Whether a cancel does not reach what is within. */
+  readonly isShielded: boolean;
   /** The next occurrence of `name` among the calls, or of another counted thing. */
   next(kind: "call" | "random" | "uuid", name: string): number;
   /** Its function has returned: from now on a call in it is a mistake. */
@@ -34,11 +37,35 @@ export type Settlement =
   /** Not yet: the outcome only moves the call on. */
   | { readonly kind: "open" };
 
+/** What comes in for a call that listens. */
+export type Letter =
+  | { readonly kind: "signal"; readonly signal: ReceivedSignal }
+  | { readonly kind: "child"; readonly runId: string; readonly end: ChildEnd };
+
+/** How a child has ended, as its last write tells its parent. */
+export type ChildEnd =
+  | { readonly status: "completed"; readonly output: Payload }
+  | { readonly status: "failed"; readonly error: Failure }
+  | { readonly status: "cancelled"; readonly reason: string | null };
+
+/** A run to be started by another one. */
+export interface NewChild {
+  readonly workflow: string;
+  readonly version: string;
+  readonly input: unknown;
+  readonly tags: Tags;
+  readonly deadlineMs: number | null;
+  /** Whether somebody waits for its end. */
+  readonly isAwaited: boolean;
+}
+
 /** What a primitive asks for. */
 export interface CallRequest {
   readonly kind: CallKind;
   readonly name: string;
   readonly scope: ScopeHandle;
+  /** Whether a cancel neither rejects nor refuses it: a scope that shields what is within. */
+  readonly isShield?: boolean;
   /** Called once the log has nothing more to say of this call: goes on from `call.state`. */
   readonly live: (call: LiveCall) => void;
   /** Called for each outcome of this call, in the turn in which the code is given it. */
@@ -51,6 +78,8 @@ export interface LiveCall {
   readonly run: RunFacts;
   /** What the log holds of the call. Changes as events are queued. */
   readonly state: CallState;
+  /** Whether the log has anything of it. */
+  readonly isBegun: boolean;
   /** The log's clock, milliseconds since the epoch. */
   now(): number;
   /** A random float in [0, 1) that replay does not repeat: for jitter, which is recorded as an instant. */
@@ -80,6 +109,22 @@ export interface LiveCall {
   runBody(body: Body): void;
   /** Opens the scope that this call stands for. */
   openScope(): ScopeHandle;
+  /** The signals of a name that nobody has taken, in order of arrival. */
+  signals(name: string): readonly ReceivedSignal[];
+  /** The signal that was received at `seq`. */
+  signal(seq: number): ReceivedSignal;
+  /** Calls `fn` with what comes in, until it says that it was for this call. Meanwhile the run may leave memory. */
+  listen(fn: (letter: Letter) => boolean): void;
+  /** The child that this call has started and whose end it waits for. */
+  readonly childId: string | null;
+  /**
+   * Starts a run with the event that `record` queues, given the run's id: either both are in the log or neither is.
+   *
+   * @throws LimitError `CHILD_DEPTH`, `CHILDREN_LIMIT`; PayloadError
+   */
+  startRun(child: NewChild, record: (runId: string) => void): void;
+  /** The version of a workflow that a start by its name means here; null: it is not registered. */
+  versionOf(workflow: string): string | null;
 }
 
 /** A body to be run, and what becomes of its outcome. */
@@ -107,11 +152,33 @@ export type BodyOutcome =
 /** Writes a log line with the run's id and more beside it. */
 export type LogLine = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
+/** Something that undoes a completed step. */
+export interface Compensation {
+  /** The step's key, and the scope in which it was made. */
+  readonly key: string;
+  readonly scope: string;
+  /** Runs it, in `scope`, as a step of its own. */
+  readonly run: (scope: ScopeHandle) => Promise<unknown>;
+}
+
+/** What undoes the steps of a run, in order of their completion. */
+export interface Compensations {
+  add(compensation: Compensation): void;
+  /** Whether a step within this scope can be undone: then its function must run again on resume. */
+  hasWithin(scope: string): boolean;
+  /** All, the last first; from now on there are none. */
+  take(): Compensation[];
+}
+
 export interface Recorder {
   readonly run: RunFacts;
   readonly root: ScopeHandle;
   /** The instant of the last outcome that the code was given, milliseconds since the epoch. */
   now(): number;
+  /** Whether the code has been told that the run is cancelled. */
+  readonly isCancelled: boolean;
+  /** What undoes the run's steps, should it fail. */
+  readonly compensations: Compensations;
   /** Asks for a call. The promise settles in a later turn, or never if the run leaves this worker first. */
   ask(request: CallRequest): Promise<unknown>;
   /** Writes a log line once all that was queued before is durable; not at all during replay. */

@@ -7,7 +7,8 @@
  */
 import type { ReplayDivergedError } from "../kernel/errors.ts";
 import { isOutcome, type RunEvent } from "../kernel/events.ts";
-import type { RunState } from "../kernel/state.ts";
+import { scopeOfKey } from "../kernel/keys.ts";
+import { isHiddenScope, type RunState, runsAgain } from "../kernel/state.ts";
 import type { Call } from "./call.ts";
 import { callNotAsked, outcomeNotAsked } from "./divergence.ts";
 import type { RunFacts } from "./recorder.ts";
@@ -79,10 +80,17 @@ export class Replay {
   }
 }
 
-/** A concluded scope is one outcome: its function is not run again, so its start is not given. */
+/**
+ * Only what concludes a call counts, and of it only the last: the run may have been reopened. A completed scope is one
+ * outcome, so that its start is not given; and nothing is given that a call within such a scope came to.
+ */
 function isGiven(event: RunEvent, state: RunState): boolean {
   if (!isOutcome(event.type)) return false;
-  return event.type !== "scope.started" || state.calls.get(event.key as string)?.status === "open";
+  if (event.key === null) return event.seq === state.cancelSeq;
+  const call = state.calls.get(event.key);
+  if (call === undefined || isHiddenScope(state, scopeOfKey(event.key))) return false;
+  if (event.type === "scope.started") return event.seq === call.firstSeq && runsAgain(call);
+  return event.seq === call.endSeq;
 }
 
 function asAsked(call: Call): { key: string; kind: Call["request"]["kind"] } {

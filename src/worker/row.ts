@@ -8,6 +8,8 @@ import type { RunRowMove, RunRowPatch } from "../log/port.ts";
 export type Leave =
   /** It waits for time or mail. */
   | { readonly kind: "park"; readonly availableAt: number | null }
+  /** It waits for somebody to resume it. */
+  | { readonly kind: "pause" }
   /** Its worker stops: another can go on at once. */
   | { readonly kind: "hand-back"; readonly availableAt: number }
   | { readonly kind: "stuck"; readonly error: VarveError }
@@ -41,6 +43,8 @@ export function leavingRow(state: Ending, leave: Leave, hasOutcome: boolean): Ru
   switch (leave.kind) {
     case "park":
       return move(state, unclean, "waiting", leave.availableAt);
+    case "pause":
+      return move(state, unclean, "paused", null);
     case "hand-back":
       return move(state, unclean, "pending", leave.availableAt);
     case "stuck":

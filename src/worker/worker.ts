@@ -248,9 +248,8 @@ export class Worker implements Host<Execution>, Claimant {
 
   /** A run of this process has mail. */
   async mailArrived(runId: string): Promise<void> {
-    const execution = this.#owned.get(runId);
-    if (execution === undefined) this.#loop.nudge();
-    else execution.receive(await this.#parts.store.readInbox([runId]));
+    if (this.#owned.has(runId)) await this.#readMail([runId]);
+    else this.#loop.nudge();
   }
 
   // ---- The lease ----
@@ -427,6 +426,14 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#parts.asked;
   }
 
+  newRunId(): string {
+    return this.#parts.newRunId();
+  }
+
+  versionOf(workflow: string): string | null {
+    return this.#parts.versionOf(workflow);
+  }
+
   now(): number {
     return this.#logClock.now();
   }
@@ -460,6 +467,10 @@ export class Worker implements Host<Execution>, Claimant {
     // Invariant I2: it got somewhere, so it is a run like any other.
     this.#alone = null;
     this.#loop.nudge();
+  }
+
+  reached(runIds: readonly string[], dueAt: number | null): void {
+    this.#parts.reached(runIds, dueAt);
   }
 
   released(execution: Execution, availableAt: number | null, keepsCopy: boolean): void {

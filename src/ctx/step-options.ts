@@ -1,0 +1,47 @@
+/** How a step is asked for, and what its body is given. */
+import type { Duration } from "../kernel/duration.ts";
+import type { RetryOptions } from "../kernel/retry.ts";
+import type { LogLine, RunFacts } from "../worker/recorder.ts";
+
+/** What a step's body is given. */
+export interface StepContext<Env = unknown> {
+  /** The step's key in its run, such as `order/charge#2`. */
+  readonly key: string;
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** The same for every attempt of this step, and for no other: give it to the foreign system as its idempotency key. */
+  readonly idempotencyKey: string;
+  /** Aborted when the attempt times out, the run ends or is cancelled, or this worker no longer has the run. */
+  readonly signal: AbortSignal;
+  /** What `createEngine({ env })` was given: clients, bindings, secrets. */
+  readonly env: Env;
+  /** Writes a log line with the run and the step beside it. */
+  readonly log: LogLine;
+  readonly run: RunFacts;
+}
+
+/** @typeParam T what the step comes to */
+export interface StepOptions<T = unknown, Env = unknown> {
+  /** How often and when a failed attempt is repeated. @default 5 attempts, exponential from 1 s to 1 m, full jitter */
+  readonly retry?: RetryOptions;
+  /** The most that one attempt may take. @default no bound */
+  readonly timeout?: Duration;
+  /** The most that all attempts and the waits between them may take. @default no bound */
+  readonly deadline?: Duration;
+  /**
+   * The body is started at most once: if the process dies in it, the step fails with `OutcomeUnknownError` and is not
+   * repeated. Excludes `retry`. @default false
+   */
+  readonly once?: boolean;
+  /**
+   * What undoes the step once it has completed, given what it came to. When the run fails or is cancelled, the
+   * compensations of its completed steps run, the last first, each as a step of its own with default retries, under
+   * `compensate/`. One that fails for good is logged and does not keep the others from running.
+   */
+  readonly compensate?: (value: T, step: StepContext<Env>) => unknown;
+  /**
+   * What the step comes to when it has failed for good: a value, or a function that runs as a step of its own named
+   * `<name>.fallback`, given the error. A cancel is no failure.
+   */
+  readonly fallback?: T | ((error: Error, step: StepContext<Env>) => T | PromiseLike<T>);
+}

@@ -1,0 +1,38 @@
+/** Where a run that is retried goes on. Pure. */
+import type { RunEvent } from "../kernel/events.ts";
+import type { Failure } from "../kernel/failure.ts";
+
+/** Conclusions that say why a call failed. */
+const FAILURES: ReadonlySet<string> = new Set(["step.failed", "child.failed", "child.cancelled", "start.failed"]);
+
+/**
+ * The seq of the outcome from which on a run that has ended is done again: that of the call whose failure ended it, or of
+ * the cancel. Its last event if neither is known, as when the code itself threw: then all is given to the code again,
+ * which may be mended by now. The first event if its compensations have begun: what they undid must be done again.
+ *
+ * @param history all events of the run, in order, the last of them terminal or late
+ */
+export function reopenedFrom(history: readonly RunEvent[]): number {
+  const last = history.findLastIndex(({ type }) => type === "run.reopened");
+  const current = history.slice(last + 1);
+  const end = current.findLast(({ type }) => type === "run.failed" || type === "run.cancelled");
+  if (current.some(isCompensation)) return 1;
+  const cause = end?.type === "run.failed" ? failedCall(current, end.data.error) : null;
+  const cancel = end?.type === "run.cancelled" ? current.find(({ type }) => type === "cancel.requested") : undefined;
+  return cause?.seq ?? cancel?.seq ?? end?.seq ?? history.length;
+}
+
+function isCompensation(event: RunEvent): boolean {
+  return event.type === "scope.started" && event.data.compensates === true;
+}
+
+/** The conclusion of the call that an error tells of. */
+function failedCall(events: readonly RunEvent[], error: Failure): RunEvent | null {
+  for (let each: Failure | undefined = error; each !== undefined; each = each.cause) {
+    const facts = each.fields?.facts as { readonly step?: string; readonly child?: string } | undefined;
+    const key = facts?.step ?? facts?.child;
+    const found = events.findLast((event) => FAILURES.has(event.type) && event.key === key);
+    if (key !== undefined && found !== undefined) return found;
+  }
+  return null;
+}
