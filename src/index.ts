@@ -17,7 +17,7 @@
 
 export type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./ctx/child.ts";
 export type { Ctx, SignalPayload } from "./ctx/ctx.ts";
-export type { StepContext, StepOptions } from "./ctx/step-options.ts";
+export type { StepCallOptions, StepContext, StepOptions } from "./ctx/step-options.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
 export type { WaitOptions } from "./ctx/wait-for.ts";
 export type {

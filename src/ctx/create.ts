@@ -8,7 +8,7 @@ import { compensate } from "./saga.ts";
 import { scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
 import { type StepBody, stepRequest } from "./step.ts";
-import type { StepOptions } from "./step-options.ts";
+import type { StepCallOptions } from "./step-options.ts";
 import { signalsOf, type WaitOptions, waitRequest } from "./wait-for.ts";
 
 /** The context that code in `scope` works with. */
@@ -24,7 +24,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     }
   };
   const { run, compensations } = recorder;
-  const step = (name: string, body: StepBody, options?: StepOptions) =>
+  const step = (name: string, body: StepBody, options?: StepCallOptions) =>
     ask(() => stepRequest({ scope, name, body, options, recorder }));
   const within = (name: string, body: (inner: Ctx) => PromiseLike<unknown>, isShield: boolean) =>
     ask(() => {
@@ -35,7 +35,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     ask(() => waitRequest(scope, name, options, recorder.now()));
   const ctx = {
     run,
-    step: (name: string, body: StepBody, options?: StepOptions) =>
+    step: (name: string, body: StepBody, options?: StepCallOptions) =>
       options?.fallback === undefined
         ? step(name, body, options)
         : withFallback(step(name, body, options), name, options.fallback, step),

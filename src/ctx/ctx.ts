@@ -4,7 +4,7 @@ import type { Duration } from "../kernel/duration.ts";
 import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
 import type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./child.ts";
-import type { StepContext, StepOptions } from "./step-options.ts";
+import type { StepCallOptions, StepContext } from "./step-options.ts";
 import type { IfStorable } from "./storable.ts";
 import type { WaitOptions } from "./wait-for.ts";
 
@@ -33,7 +33,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
   step<T>(
     name: string,
     body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<NoInfer<T>>,
-    options?: StepOptions<NoInfer<T>, Env>,
+    options?: StepCallOptions<NoInfer<T>, Env>,
   ): Promise<T>;
 
   /**

@@ -1,9 +1,9 @@
 /** `fallback`: what a step comes to when it has failed for good. */
 import { isVarveError } from "../kernel/errors.ts";
 import type { StepBody } from "./step.ts";
-import type { StepContext, StepOptions } from "./step-options.ts";
+import type { StepCallOptions, StepContext } from "./step-options.ts";
 
-type Step = (name: string, body: StepBody, options?: StepOptions) => Promise<unknown>;
+type Step = (name: string, body: StepBody, options?: StepCallOptions) => Promise<unknown>;
 
 /** What `asked`, a step named `name`, comes to, or else its fallback. A function runs as another step. */
 export async function withFallback(

@@ -20,8 +20,8 @@ export interface StepContext<Env = unknown> {
   readonly run: RunFacts;
 }
 
-/** @typeParam T what the step comes to */
-export interface StepOptions<T = unknown, Env = unknown> {
+/** How often a step is tried, and for how long. */
+export interface StepOptions {
   /** How often and when a failed attempt is repeated. @default 5 attempts, exponential from 1 s to 1 m, full jitter */
   readonly retry?: RetryOptions;
   /** The most that one attempt may take. @default no bound */
@@ -33,6 +33,10 @@ export interface StepOptions<T = unknown, Env = unknown> {
    * repeated. Excludes `retry`. @default false
    */
   readonly once?: boolean;
+}
+
+/** All that a call of `ctx.step` takes. `T`: what the step comes to. */
+export interface StepCallOptions<T = unknown, Env = unknown> extends StepOptions {
   /**
    * What undoes the step once it has completed, given what it came to. When the run fails or is cancelled, the
    * compensations of its completed steps run, the last first, each as a step of its own with default retries, under

@@ -16,7 +16,7 @@ import type {
   Settlement,
 } from "../worker/recorder.ts";
 import { rejected, resolved } from "./settle.ts";
-import type { StepContext, StepOptions } from "./step-options.ts";
+import type { StepCallOptions, StepContext, StepOptions } from "./step-options.ts";
 
 export type StepBody = (step: StepContext<never>) => unknown;
 
@@ -25,7 +25,7 @@ export interface StepParts {
   readonly scope: ScopeHandle;
   readonly name: string;
   readonly body: StepBody;
-  readonly options: StepOptions | undefined;
+  readonly options: StepCallOptions | undefined;
   readonly recorder: Pick<Recorder, "ask" | "compensations">;
 }
 
@@ -63,7 +63,7 @@ function notAFunction(what: string, found: unknown): errors.DefinitionError {
 /** From now on the step is undone if the run fails: in the order in which the code is given what steps come to. */
 function givenAndUndoable(
   { scope, name, recorder }: StepParts,
-  undo: NonNullable<StepOptions["compensate"]>,
+  undo: NonNullable<StepCallOptions["compensate"]>,
   outcome: RunEvent,
   call: LiveCall,
 ): Settlement {
