@@ -119,7 +119,18 @@ export function createdEvent(start: PreparedStart, worker: string | null): Event
 /** Its row. */
 export function startRow(start: PreparedStart, worker: string | null): RunStart {
   const { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery } = start;
-  return { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner: worker, delivery };
+  return {
+    runId,
+    workflow,
+    version,
+    idempotencyKey,
+    tags,
+    createdAt,
+    deadlineAt,
+    owner: worker,
+    delivery,
+    parentId: null,
+  };
 }
 
 /** A run that nobody claims with its start: it is written as pending. */
@@ -158,6 +169,7 @@ export class PendingStart implements Source {
         endedAt: null,
         stuck: null,
       },
+      beyond: null,
     };
   }
 

@@ -274,7 +274,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#leave === null ? stayingRow(state, hasOutcome, this.#begun) : leavingRow(state, this.#leave, hasOutcome);
     this.#writing = this.#leave;
     this.#begun ||= row.kind === "move" && row.startedAt !== null;
-    return { runId: this.runId, epoch: this.epoch, firstSeq, events, drained, row };
+    return { runId: this.runId, epoch: this.epoch, firstSeq, events, drained, row, beyond: null };
   }
 
   /** What was taken is durable. `availableAt`: what the run's row says. */

@@ -31,6 +31,7 @@ export class UnbegunRun implements Source {
       events: [],
       drained: [],
       row: leavingRow(UNCHANGED, this.#leave, false),
+      beyond: null,
     };
   }
 
