@@ -29,6 +29,8 @@ export interface EventData {
     readonly worker?: string;
     /** The webhook delivery that started it. */
     readonly delivery?: { readonly hook: string; readonly id: string };
+    /** The run that started it, the key of the call, and how many runs are above it. */
+    readonly parent?: { readonly runId: string; readonly key: string; readonly depth: number };
   };
   /** The first event under a new epoch: which worker writes from here on. */
   "run.claimed": { readonly worker: string };
