@@ -29,6 +29,8 @@ export class Projection {
   readonly differences: Difference[] = [];
   /** False once an event could not be folded: then nothing more is known of the run. */
   isReadable = true;
+  /** The run that started it, as its first event says. */
+  #parentId: string | null = null;
   /** The epoch of the last outcome or end: what was unclean before it does not count. */
   #settledEpoch = 0;
 
@@ -51,6 +53,7 @@ export class Projection {
       this.unreadable(`seq ${row.seq}: ${(error as Error).message}`);
       return false;
     }
+    if (event.type === "run.created") this.#parentId = event.data.parent?.runId ?? null;
     if (isOutcome(event.type) || isTerminal(event.type)) this.#settledEpoch = event.epoch;
     this.history.push(withoutValues(event));
     return true;
@@ -98,6 +101,7 @@ export class Projection {
       ...this.#same("version", state.version, row.version),
       ...this.#same("idempotencyKey", state.idempotencyKey, row.idempotencyKey),
       ...this.#same("tags", state.tags, row.tags),
+      ...this.#same("parentId", this.#parentId, row.parentId),
       ...this.#same("createdAt", state.createdAt, row.createdAt),
       ...this.#same("deadlineAt", state.deadlineAt, row.deadlineAt),
       ...this.#same("head", state.head, row.head),
