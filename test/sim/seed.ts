@@ -224,7 +224,7 @@ class Fleet {
     const rows = checker.history(runId).slice(0, -1);
     if (rows.length === 0) return;
     const prefix = rows.slice(0, this.#plan.int(1, rows.length));
-    if (goesOn(prefix, (key) => FRAGILE.test(key)) || isPaused(prefix)) return;
+    if (goesOn(prefix, (key) => FRAGILE.test(key)) || isPaused(prefix) || isPaused(rows)) return;
     let begun = 0;
     const begin = () => {
       begun++;
