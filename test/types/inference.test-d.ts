@@ -10,6 +10,7 @@ import {
   type RunHandle,
   type StartedRun,
   type StepContext,
+  type StepOptions,
   type Workflow,
   webhook,
   withEnv,
@@ -232,5 +233,95 @@ describe("nothing", () => {
     expectTypeOf(await engine.start(fulfil, { id: "a", placedAt: "b" }).then((run) => run.result())).not.toBeAny();
     expectTypeOf(await engine.run("x").result()).toBeUnknown();
     expectTypeOf(await engine.start(untyped, 1).then((run) => run.result())).not.toBeAny();
+  });
+});
+
+describe("signals", () => {
+  const Approval = z.object({ by: z.string(), at: z.string().transform((text) => new Date(text)) });
+  const asking = workflow({ name: "asking", signals: { approval: Approval, stop: z.null() } }, async (ctx) => {
+    expectTypeOf(ctx.waitFor("approval")).toEqualTypeOf<Promise<{ by: string; at: Date }>>();
+    expectTypeOf(ctx.waitFor("approval", { timeout: "2d" })).toEqualTypeOf<Promise<{ by: string; at: Date } | null>>();
+    expectTypeOf(ctx.waitFor("approval", { match: ({ by }) => by === "ada" })).toEqualTypeOf<
+      Promise<{ by: string; at: Date }>
+    >();
+    for await (const { at } of ctx.signals("approval", { timeout: "1h" })) expectTypeOf(at).toEqualTypeOf<Date>();
+    await ctx.scope("inner", async (inner) => {
+      expectTypeOf(inner.waitFor("stop")).toEqualTypeOf<Promise<null>>();
+    });
+    // @ts-expect-error: no such signal
+    await ctx.waitFor("aproval");
+    return "done";
+  });
+
+  it("are sent as their schema takes them", async () => {
+    const run = await engine.start(asking, {});
+    expectTypeOf(run.signal).parameter(0).toEqualTypeOf<"approval" | "stop">();
+    await run.signal("approval", { by: "ada", at: "2026-01-01" });
+    // @ts-expect-error: what the schema makes is not what it takes
+    await run.signal("approval", { by: "ada", at: new Date() });
+    // @ts-expect-error: no such signal
+    await run.signal("aproval", null);
+    await engine.run(asking, "id").signal("stop", null);
+  });
+
+  it("that are not declared carry anything", async () => {
+    expectTypeOf(ctx.waitFor("any")).toEqualTypeOf<Promise<unknown>>();
+    await engine.run("id").signal("any", { deep: [1] });
+    await (await engine.start(annotated, { n: 1 })).signal("any", 5);
+  });
+});
+
+describe("a run that a run starts", () => {
+  const ping = declareWorkflow({ name: "ping", input: z.object({ n: z.number() }), output: z.string() });
+  const pong = declareWorkflow({ name: "pong", input: z.object({ n: z.number() }), output: z.string() });
+
+  it("comes to what its workflow comes to", () => {
+    expectTypeOf(ctx.child(annotated, { n: 1 })).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.child(fulfil, { id: "a", placedAt: "now" })).toEqualTypeOf<
+      Promise<{ total: number; note: string }>
+    >();
+    expectTypeOf(ctx.start(annotated, { n: 1 })).toEqualTypeOf<Promise<{ readonly id: string }>>();
+    // @ts-expect-error: another input
+    void ctx.child(annotated, { n: "1" });
+    // @ts-expect-error: no such policy
+    void ctx.child(annotated, { n: 1 }, { onCancel: "maybe" });
+  });
+
+  it("by name comes to what a schema says, or to nobody knows what", () => {
+    expectTypeOf(ctx.child("other", {}, { output: z.number() })).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.child("other", {})).toEqualTypeOf<Promise<unknown>>();
+  });
+
+  it("may start the one that started it", () => {
+    ping.implement(async (ctx, { n }) => (n === 0 ? "end" : ctx.child(pong, { n: n - 1 })));
+    pong.implement(async (ctx, { n }) => (n === 0 ? "end" : ctx.child(ping, { n: n - 1 })));
+    expectTypeOf(ctx.child(ping, { n: 1 })).toEqualTypeOf<Promise<string>>();
+  });
+});
+
+describe("a step that can be undone or replaced", () => {
+  it("hands what it came to to what undoes it", () => {
+    const done = ctx.step("book", () => ({ id: 7 }), {
+      compensate: (booking, { idempotencyKey }) => {
+        expectTypeOf(booking).toEqualTypeOf<{ id: number }>();
+        expectTypeOf(idempotencyKey).toEqualTypeOf<string>();
+      },
+    });
+    expectTypeOf(done).toEqualTypeOf<Promise<{ id: number }>>();
+  });
+
+  it("has a fallback of its own type", () => {
+    expectTypeOf(ctx.step("rate", () => 1.5, { fallback: 1 })).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.step("rate", () => 1.5, { fallback: (error) => error.message.length })).toEqualTypeOf<
+      Promise<number>
+    >();
+    // @ts-expect-error: another type
+    void ctx.step("rate", () => 1.5, { fallback: "one" });
+  });
+
+  it("shares options with others", () => {
+    const shared: StepOptions = { retry: { attempts: 2 } };
+    expectTypeOf(ctx.step("a", () => 1, shared)).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.step("b", () => "x", shared)).toEqualTypeOf<Promise<string>>();
   });
 });
