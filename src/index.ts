@@ -15,7 +15,7 @@
  * console.log(await run.result());
  */
 
-export type { Ctx, StepContext, StepOptions } from "./ctx/ctx.ts";
+export type { Ctx, MapOptions, Settled, StepContext, StepOptions, Tolerance, ToleratingMapOptions } from "./ctx/ctx.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
 export type { DeclaredWorkflow, Workflow, WorkflowDeclarer, WorkflowFactory, WorkflowOptions } from "./ctx/workflow.ts";
 // Define workflows
@@ -54,6 +54,7 @@ export {
   isVarveError,
   LeaseLostError,
   LimitError,
+  MapFailedError,
   NotFoundError,
   OutcomeUnknownError,
   PayloadError,

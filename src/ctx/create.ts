@@ -2,6 +2,7 @@
 import { derivedFloat, derivedUuid } from "../kernel/derive.ts";
 import type { Recorder, ScopeHandle } from "../worker/recorder.ts";
 import type { Ctx } from "./ctx.ts";
+import { mapItems } from "./map.ts";
 import { scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
 import { stepRequest } from "./step.ts";
@@ -13,12 +14,11 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     try {
       return recorder.ask(request());
     } catch (error) {
-      const refused = Promise.reject(error);
-      refused.catch(() => {});
-      return refused;
+      return unhandled(Promise.reject(error));
     }
   };
   const { run } = recorder;
+  const place = { recorder, scope, contextOf: (inner: ScopeHandle) => createCtx(recorder, inner) };
   const ctx = {
     run,
     step: (name: string, body: Parameters<typeof stepRequest>[2], options?: Parameters<typeof stepRequest>[3]) =>
@@ -28,11 +28,23 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     sleepUntil: (name: string, instant: Parameters<Ctx["sleepUntil"]>[1]) =>
       ask(() => sleepUntilRequest(scope, name, instant)),
     scope: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) =>
-      ask(() => scopeRequest(scope, name, (inner) => body(createCtx(recorder, inner)))),
+      ask(() => scopeRequest(scope, name, (inner) => body(place.contextOf(inner)))),
+    map: (
+      name: string,
+      items: readonly unknown[],
+      body: Parameters<typeof mapItems>[3],
+      options?: Parameters<typeof mapItems>[4],
+    ) => unhandled(mapItems(place, name, items, body, options)),
     now: () => new Date(recorder.now()),
     random: () => derivedFloat(run.id, scope.path, scope.next("random", "random")),
     uuid: () => derivedUuid(run.id, scope.path, scope.next("uuid", "uuid")),
     log: recorder.log,
   };
   return ctx as unknown as Ctx;
+}
+
+/** A call that nobody awaits may fail: that must not end the process. */
+function unhandled(call: Promise<unknown>): Promise<unknown> {
+  call.catch(() => {});
+  return call;
 }

@@ -18,13 +18,13 @@ import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import type { EventData, EventType, RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
+import { callKey, isWithin, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { CallState, RunState } from "../kernel/state.ts";
 import type { Claim, InboxRow, RunAppend } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 import { Bodies, type BodyOwner } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
-import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
+import { callText, foreignAwait, misplacedCall, otherKind, requestText } from "./divergence.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail } from "./mail.ts";
@@ -350,8 +350,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase === "gone" || this.#phase === "over") return null;
     const scope = request.scope as Scope;
     if (this.#turn !== ANY_SCOPE) {
-      const { kind, name } = request;
-      const asked = { kind, name, scope: scope.path, scopeEnded: scope.ended };
+      const asked = { what: requestText(request), scope: scope.path, scopeEnded: scope.ended };
       const misplaced = misplacedCall(this.run, asked, this.#turn, this.#lastCall);
       if (misplaced !== null) {
         this.#fault ??= misplaced;
@@ -359,7 +358,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         return null;
       }
     }
-    return new Call(this, request, callKey(scope.path, request.name, scope.next("call", request.name)));
+    return new Call(this, request, keyOf(request));
   }
 
   /** Lets a call go on of which the log says nothing more. */
@@ -716,6 +715,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else this.#end("run.failed", { error: toFailure(fault) });
     return false;
   }
+}
+
+/** A map has counted the use of its name; any other call does so by being made. */
+function keyOf({ scope, name, item }: CallRequest): string {
+  if (item === undefined) return callKey(scope.path, name, scope.next("call", name));
+  return itemKey(callKey(scope.path, name, item.occurrence), item.index);
 }
 
 function runOver(): errors.ClosedError {
