@@ -125,14 +125,14 @@ export interface Ctx<Env = unknown> {
     name: string,
     items: readonly Item[],
     body: ((item: Item, scope: Ctx<Env>, index: number) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
-    options: ToleratingMapOptions,
-  ): Promise<Settled<T>[]>;
+    options?: MapOptions & { readonly tolerate?: undefined },
+  ): Promise<T[]>;
   map<Item, T>(
     name: string,
     items: readonly Item[],
     body: ((item: Item, scope: Ctx<Env>, index: number) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
-    options?: MapOptions,
-  ): Promise<T[]>;
+    options: ToleratingMapOptions,
+  ): Promise<Settled<T>[]>;
 
   /** The time that replay repeats: the instant of the last outcome that the code was given. Never goes back. */
   now(): Date;

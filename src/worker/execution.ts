@@ -18,7 +18,7 @@ import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import type { EventData, EventType, RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { callKey, isWithin, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
+import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { CallState, RunState } from "../kernel/state.ts";
 import type { Claim, InboxRow, RunAppend } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
@@ -28,6 +28,7 @@ import { callText, foreignAwait, misplacedCall, otherKind, requestText } from ".
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail } from "./mail.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { damagedEvent } from "./rebuild.ts";
 import type { Body, BodyOutcome, CallRequest, LogLine, Program, Recorder, RunFacts } from "./recorder.ts";
 import { Replay } from "./replay.ts";
@@ -73,8 +74,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly #bodies: Bodies;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
-  /** Calls without a settlement, by key, in the order in which they were made. */
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new OpenCalls();
   /** Outcomes that are queued and not yet given, in order. */
   readonly #fresh: RunEvent[] = [];
   /** Calls made after the cancel was given: to be refused. */
@@ -335,7 +335,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#fault ??= otherKind(this.run, key, recorded.kind, request.kind);
       return call.promise;
     }
-    this.#calls.set(key, call);
+    this.#calls.add(call);
     if (this.#cancelGiven) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
     else {
@@ -428,7 +428,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     const refused = this.#refused.shift();
     if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
     this.#turn = ANY_SCOPE;
-    this.#calls.delete(refused.key);
+    this.#calls.delete(refused);
     refused.reject(this.#cancelled());
     return true;
   }
@@ -444,7 +444,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#turn = outcome.type === "scope.started" ? call.key : call.request.scope.path;
     const settlement = call.request.given(outcome, call);
     if (settlement.kind === "open") return;
-    this.#calls.delete(call.key);
+    this.#calls.delete(call);
     if (settlement.kind === "resolve") call.resolve(settlement.value);
     else call.reject(settlement.error);
   }
@@ -454,7 +454,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#cancelGiven = true;
     // A scope ends as its function does, after what is within it: its own end is given then.
     const calls = [...this.#calls.values()].filter(({ request }) => request.kind !== "scope");
-    for (const call of calls) this.#calls.delete(call.key);
+    for (const call of calls) this.#calls.delete(call);
     for (const call of calls) call.reject(this.#cancelled());
   }
 
@@ -586,24 +586,25 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
     const endsScope = type === "scope.completed" || type === "scope.failed";
-    if (endsScope) this.#closeWithin(call.key);
+    const leavesOpen = endsScope && this.#closeWithin(call.key);
     if (this.#phase === "replay") {
       this.#replay.hold(() => this.conclude(call, type, attempt, data));
       return;
     }
     const outcome = this.#append(call, type, attempt, data);
     if (outcome !== null) this.#fresh.push(outcome);
-    if (endsScope) this.#abandonWithin(call.key);
+    if (leavesOpen) this.#abandonWithin(call.key);
     this.#host.ready(this);
   }
 
-  /** Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. */
-  #closeWithin(scope: string): void {
-    for (const [key, call] of this.#calls) {
-      if (!isWithin(call.request.scope.path, scope)) continue;
-      call.isClosed = true;
-      this.#calls.delete(key);
-    }
+  /**
+   * Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. Returns whether
+   * anything was open.
+   */
+  #closeWithin(scope: string): boolean {
+    const open = this.#calls.takeWithin(scope);
+    for (const call of open) call.isClosed = true;
+    return open.length > 0;
   }
 
   #abandonWithin(scope: string): void {
