@@ -72,7 +72,7 @@ export interface Ctx<Env = unknown> {
    */
   step<T>(
     name: string,
-    body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<NoInfer<T>>,
+    body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<T>,
     options?: StepOptions,
   ): Promise<T>;
 
@@ -101,7 +101,7 @@ export interface Ctx<Env = unknown> {
    * @throws whatever `body` throws
    * @example const total = await ctx.scope("page", async (page) => page.step("fetch", () => fetchPage(1)));
    */
-  scope<T>(name: string, body: ((scope: Ctx<Env>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
+  scope<T>(name: string, body: ((scope: Ctx<Env>) => PromiseLike<T>) & IfStorable<T>): Promise<T>;
 
   /**
    * Runs `body` for each item of a list, so many at a time, and gives what they return in the order of the items. Each item
@@ -124,13 +124,13 @@ export interface Ctx<Env = unknown> {
   map<Item, T>(
     name: string,
     items: readonly Item[],
-    body: ((item: Item, scope: Ctx<Env>, index: number) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
+    body: ((item: Item, scope: Ctx<Env>, index: number) => PromiseLike<T>) & IfStorable<T>,
     options?: MapOptions & { readonly tolerate?: undefined },
   ): Promise<T[]>;
   map<Item, T>(
     name: string,
     items: readonly Item[],
-    body: ((item: Item, scope: Ctx<Env>, index: number) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
+    body: ((item: Item, scope: Ctx<Env>, index: number) => PromiseLike<T>) & IfStorable<T>,
     options: ToleratingMapOptions,
   ): Promise<Settled<T>[]>;
 

@@ -53,7 +53,7 @@ export type WorkflowFactory<Env> = <
   Out extends Schema | undefined = undefined,
 >(
   options: WorkflowOptions<In, Out>,
-  run: ((ctx: Ctx<Env>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<NoInfer<R>>,
+  run: ((ctx: Ctx<Env>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<R>,
 ) => Workflow<Taken<In, Input>, Result<Out, R>, Env>;
 
 type Run = (ctx: Ctx<never>, input: never) => PromiseLike<unknown>;

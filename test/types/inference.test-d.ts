@@ -104,6 +104,10 @@ describe("a step", () => {
     }
     expectTypeOf(ctx.step("line", (): Line => ({ sku: "a", bytes: new Uint8Array() }))).toEqualTypeOf<Promise<Line>>();
     expectTypeOf(ctx.step("tuple", () => [1, "a"] as const)).toEqualTypeOf<Promise<readonly [1, "a"]>>();
+    expectTypeOf(ctx.step("either", (): string[] | null => null)).toEqualTypeOf<Promise<string[] | null>>();
+    expectTypeOf(ctx.scope("either", async (): Promise<"a" | { n: 1 }[]> => "a")).toEqualTypeOf<
+      Promise<"a" | { n: 1 }[]>
+    >();
     expectTypeOf(ctx.step("url", () => new URL("https://varve.example"))).toEqualTypeOf<Promise<URL>>();
     expectTypeOf(ctx.step("error", () => new RangeError("x"))).toEqualTypeOf<Promise<RangeError>>();
     expectTypeOf(ctx.step("json", () => JSON.parse("1") as unknown)).toEqualTypeOf<Promise<unknown>>();
@@ -177,7 +181,7 @@ describe("the rest of the context", () => {
   });
 
   it("goes into generic helper functions that say that the log can hold their type", () => {
-    async function twice<T>(inner: Ctx, body: (() => Promise<T>) & IfStorable<NoInfer<T>>): Promise<T[]> {
+    async function twice<T>(inner: Ctx, body: (() => Promise<T>) & IfStorable<T>): Promise<T[]> {
       return [await inner.step("one", body), await inner.step("two", body)];
     }
     expectTypeOf(twice(ctx, async () => ({ n: 1 }))).toEqualTypeOf<Promise<{ n: number }[]>>();
