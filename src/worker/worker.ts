@@ -249,8 +249,14 @@ export class Worker implements Host<Execution>, Claimant {
   /** A run of this process has mail. */
   async mailArrived(runId: string): Promise<void> {
     const execution = this.#owned.get(runId);
-    if (execution === undefined) this.#loop.nudge();
-    else execution.receive(await this.#parts.store.readInbox([runId]));
+    if (execution !== undefined) {
+      execution.receive(await this.#parts.store.readInbox([runId]));
+      return;
+    }
+    // A claim that is under way may take the run and not have seen its mail.
+    const look = this.#loop.idle();
+    this.#loop.nudge();
+    void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
   }
 
   // ---- The lease ----
