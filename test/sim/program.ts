@@ -2,6 +2,7 @@
  * Random programs: what a simulated run does, as data. A later primitive is a new kind of command here, a case in
  * `interpreter.ts` that does it and one in `oracle.ts` that knows what it comes to.
  */
+import type { Tolerance } from "../../src/ctx/ctx.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 
 export type Program = readonly Command[];
@@ -12,10 +13,21 @@ export type Command =
   | { readonly do: "sleep-until"; readonly name: string; readonly ms: number }
   | { readonly do: Combinator; readonly branches: readonly Program[] }
   | { readonly do: "scope"; readonly name: string; readonly body: Program }
+  | MapCommand
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
   | { readonly do: "ambient" };
+
+export interface MapCommand {
+  readonly do: "map";
+  readonly name: string;
+  /** What each item does. */
+  readonly items: readonly Program[];
+  readonly concurrency: number;
+  /** Null: nothing is said. */
+  readonly tolerate: Tolerance | null;
+}
 
 export interface StepCommand {
   readonly do: "step";
@@ -68,6 +80,8 @@ export function partsOf(command: Command): readonly Program[] {
       return [command.body];
     case "try":
       return [command.body, command.onError, command.last];
+    case "map":
+      return command.items;
     case "all":
     case "all-settled":
     case "race":
@@ -76,6 +90,13 @@ export function partsOf(command: Command): readonly Program[] {
     default:
       return [];
   }
+}
+
+/** How many items of a map may fail before it does. */
+export function failuresMaxOf({ items, tolerate }: MapCommand): number {
+  if (tolerate === "all") return items.length;
+  if (typeof tolerate === "string") return Math.floor((items.length * Number.parseInt(tolerate, 10)) / 100);
+  return tolerate ?? 0;
 }
 
 /** How often each kind is drawn. */
@@ -88,6 +109,7 @@ const WEIGHTS = {
   race: 1,
   any: 1,
   scope: 2,
+  map: 1.5,
   loop: 1,
   try: 1.5,
   throw: 0.3,
@@ -132,10 +154,13 @@ class Generator {
       case "race":
       case "any":
         if (!nests) break;
-        return { do: kind, branches: this.#branches(room - 1, depth + 1) };
+        return { do: kind, branches: this.#branches(room - 1, depth + 1, true) };
       case "scope":
         if (!nests) break;
         return { do: "scope", name, body: this.program(this.#part(room - 1), depth + 1, mayThrow) };
+      case "map":
+        if (!nests) break;
+        return this.#map(name, room - 1, depth + 1, mayThrow);
       case "loop":
         if (!nests) break;
         return { do: "loop", times: this.#prng.int(1, 3), body: this.program(this.#part(room / 2), depth + 1, false) };
@@ -158,10 +183,17 @@ class Generator {
     return this.#step(mayThrow);
   }
 
-  #branches(room: number, depth: number): Program[] {
+  /** Its items may fail where it may fail, or where it tolerates that all of them do. */
+  #map(name: string, room: number, depth: number, mayThrow: boolean): MapCommand {
+    const tolerate = this.#prng.pick<Tolerance | null>([null, null, 0, 1, "50%", "all"]);
+    const items = this.#branches(room, depth, mayThrow || tolerate === "all");
+    return { do: "map", name, items, concurrency: this.#prng.int(1, 3), tolerate };
+  }
+
+  #branches(room: number, depth: number, mayThrow: boolean): Program[] {
     const count = this.#prng.int(2, Math.max(2, Math.min(5, room)));
     const each = Math.max(1, Math.floor(room / count));
-    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, true));
+    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, mayThrow));
   }
 
   #part(room: number): number {
