@@ -18,18 +18,19 @@ import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import { type EventData, type EventType, isRunWide, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
+import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 import { Bodies, type BodyOwner } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
 import { RegisteredCompensations } from "./compensations.ts";
-import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
+import { callText, foreignAwait, misplacedCall, otherKind, requestText } from "./divergence.ts";
 import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail, type Message, readMessage } from "./mail.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { damagedEvent } from "./rebuild.ts";
 import type { Body, BodyOutcome, CallRequest, LogLine, NewChild, Program, Recorder, RunFacts } from "./recorder.ts";
 import { Replay } from "./replay.ts";
@@ -84,8 +85,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly #family: Family;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
-  /** Calls without a settlement, by key, in the order in which they were made. */
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new OpenCalls();
   /** Outcomes that are queued and not yet given, in order. */
   readonly #fresh: RunEvent[] = [];
   /** Calls made after the cancel was given: to be refused. */
@@ -360,7 +360,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#fault ??= otherKind(this.run, key, recorded.kind, request.kind);
       return call.promise;
     }
-    this.#calls.set(key, call);
+    this.#calls.add(call);
     if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
     else {
@@ -375,8 +375,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase === "gone" || this.#phase === "over") return null;
     const scope = request.scope as Scope;
     if (this.#turn !== ANY_SCOPE) {
-      const { kind, name } = request;
-      const asked = { kind, name, scope: scope.path, scopeEnded: scope.ended };
+      const asked = { what: requestText(request), scope: scope.path, scopeEnded: scope.ended };
       const misplaced = misplacedCall(this.run, asked, this.#turn, this.#lastCall);
       if (misplaced !== null) {
         this.#fault ??= misplaced;
@@ -384,7 +383,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         return null;
       }
     }
-    return new Call(this, request, callKey(scope.path, request.name, scope.next("call", request.name)));
+    return new Call(this, request, keyOf(request));
   }
 
   /** Lets a call go on of which the log says nothing more. */
@@ -463,7 +462,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     const refused = this.#refused.shift();
     if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
     this.#turn = ANY_SCOPE;
-    this.#calls.delete(refused.key);
+    this.#calls.delete(refused);
     refused.reject(this.#cancelled());
     return true;
   }
@@ -479,7 +478,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#turn = outcome.type === "scope.started" ? call.key : call.request.scope.path;
     const settlement = call.request.given(outcome, call);
     if (settlement.kind === "open") return;
-    this.#calls.delete(call.key);
+    this.#calls.delete(call);
     if (settlement.kind === "resolve") call.resolve(settlement.value);
     else call.reject(settlement.error);
   }
@@ -489,7 +488,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#cancelGiven = true;
     // A scope ends as its function does, after what is within it: its own end is given then.
     const calls = [...this.#calls.values()].filter((call) => call.request.kind !== "scope" && !call.isShielded);
-    for (const call of calls) this.#calls.delete(call.key);
+    for (const call of calls) this.#calls.delete(call);
     for (const call of calls) call.reject(this.#cancelled());
   }
 
@@ -707,27 +706,28 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
     const endsScope = type === "scope.completed" || type === "scope.failed";
-    if (endsScope) this.#closeWithin(call.key);
-    else if (isConcluded(call.state)) return;
-    if (this.#phase === "replay") {
-      this.#replay.hold(() => this.conclude(call, type, attempt, data));
-      return;
-    }
-    // A kept scope's function has run again, up to the end that the log has.
-    if (isConcluded(call.state)) return;
-    const outcome = this.#append(call, type, attempt, data);
-    if (outcome !== null) this.#fresh.push(outcome);
-    if (endsScope) this.#abandonWithin(call.key);
-    this.#host.ready(this);
+    if (!endsScope && isConcluded(call.state)) return;
+    const leavesOpen = endsScope && this.#closeWithin(call.key);
+    const write = () => {
+      // A scope that runs again, though it has concluded, has come to the end that the log has.
+      if (isConcluded(call.state)) return;
+      const outcome = this.#append(call, type, attempt, data);
+      if (outcome !== null) this.#fresh.push(outcome);
+      if (leavesOpen) this.#abandonWithin(call.key);
+      this.#host.ready(this);
+    };
+    if (this.#phase === "replay") this.#replay.hold(write);
+    else write();
   }
 
-  /** Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. */
-  #closeWithin(scope: string): void {
-    for (const [key, call] of this.#calls) {
-      if (!isWithin(call.request.scope.path, scope)) continue;
-      call.isClosed = true;
-      this.#calls.delete(key);
-    }
+  /**
+   * Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. Returns whether
+   * anything was open.
+   */
+  #closeWithin(scope: string): boolean {
+    const open = this.#calls.takeWithin(scope);
+    for (const call of open) call.isClosed = true;
+    return open.length > 0;
   }
 
   #abandonWithin(scope: string): void {
@@ -847,6 +847,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
 function isConcluded({ status }: CallState): boolean {
   return status === "completed" || status === "failed";
+}
+
+/** A map has counted the use of its name; any other call does so by being made. */
+function keyOf({ scope, name, item }: CallRequest): string {
+  if (item === undefined) return callKey(scope.path, name, scope.next("call", name));
+  return itemKey(callKey(scope.path, name, item.occurrence), item.index);
 }
 
 function runOver(): errors.ClosedError {

@@ -69,7 +69,10 @@ export function programSubject(entry: CorpusEntry): Subject {
 
 function isSequential(program: Program): boolean {
   const combinators: readonly string[] = COMBINATORS;
-  return program.every((command) => !combinators.includes(command.do) && partsOf(command).every(isSequential));
+  return program.every((command) => {
+    const isAtOnce = combinators.includes(command.do) || (command.do === "map" && command.concurrency > 1);
+    return !isAtOnce && partsOf(command).every(isSequential);
+  });
 }
 
 /** The world that tells a simulation's checker what bodies and code do. */

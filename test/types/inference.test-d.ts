@@ -5,12 +5,16 @@ import {
   type Engine,
   github,
   type IfStorable,
+  type MapOptions,
   type Payload,
   type RunEvent,
   type RunHandle,
+  type Settled,
   type StartedRun,
   type StepContext,
   type StepOptions,
+  type Tolerance,
+  type ToleratingMapOptions,
   type Workflow,
   webhook,
   withEnv,
@@ -101,9 +105,57 @@ describe("a step", () => {
     }
     expectTypeOf(ctx.step("line", (): Line => ({ sku: "a", bytes: new Uint8Array() }))).toEqualTypeOf<Promise<Line>>();
     expectTypeOf(ctx.step("tuple", () => [1, "a"] as const)).toEqualTypeOf<Promise<readonly [1, "a"]>>();
+    expectTypeOf(ctx.step("either", (): string[] | null => null)).toEqualTypeOf<Promise<string[] | null>>();
+    expectTypeOf(ctx.scope("either", async (): Promise<"a" | { n: 1 }[]> => "a")).toEqualTypeOf<
+      Promise<"a" | { n: 1 }[]>
+    >();
     expectTypeOf(ctx.step("url", () => new URL("https://varve.example"))).toEqualTypeOf<Promise<URL>>();
     expectTypeOf(ctx.step("error", () => new RangeError("x"))).toEqualTypeOf<Promise<RangeError>>();
     expectTypeOf(ctx.step("json", () => JSON.parse("1") as unknown)).toEqualTypeOf<Promise<unknown>>();
+  });
+});
+
+describe("a map", () => {
+  const parcels = [{ id: "a", grams: 5 }];
+
+  it("comes to a list of what its function returns, which is given an item, a context and a place", () => {
+    const ids = ctx.map("ids", parcels, async (parcel, item, index) => {
+      expectTypeOf(parcel).toEqualTypeOf<{ id: string; grams: number }>();
+      expectTypeOf(item).toEqualTypeOf<Ctx<unknown>>();
+      expectTypeOf(index).toBeNumber();
+      return item.step("id", () => parcel.id);
+    });
+    expectTypeOf(ids).toEqualTypeOf<Promise<string[]>>();
+    expectTypeOf(ctx.map("few", parcels, async () => 1, { concurrency: 4 })).toEqualTypeOf<Promise<number[]>>();
+    expectTypeOf(ctx.map("tuple", [1, "a"] as const, async (item) => item)).toEqualTypeOf<Promise<(1 | "a")[]>>();
+  });
+
+  it("that tolerates failures comes to a list of what each item came to", async () => {
+    const sent = ctx.map("send", parcels, async ({ grams }) => ({ grams }), { tolerate: "5%" });
+    expectTypeOf(sent).toEqualTypeOf<Promise<Settled<{ grams: number }>[]>>();
+    for (const item of await sent) {
+      if (item.status === "completed") expectTypeOf(item.value).toEqualTypeOf<{ grams: number }>();
+      else expectTypeOf(item.error).toEqualTypeOf<Error>();
+    }
+    const all = ctx.map("all", parcels, async (_, item) => item.sleep("a", 1), { tolerate: "all", concurrency: 2 });
+    expectTypeOf(all).toEqualTypeOf<Promise<Settled<void>[]>>();
+    expectTypeOf(ctx.map("none", parcels, async () => 1, { tolerate: 0 })).toEqualTypeOf<Promise<Settled<number>[]>>();
+  });
+
+  it("takes options that were made before", () => {
+    const plain: MapOptions = { concurrency: 2 };
+    const tolerant: ToleratingMapOptions = { tolerate: 3 };
+    expectTypeOf(ctx.map("plain", parcels, async () => 1, plain)).toEqualTypeOf<Promise<number[]>>();
+    expectTypeOf(ctx.map("tolerant", parcels, async () => 1, tolerant)).toEqualTypeOf<Promise<Settled<number>[]>>();
+    const either = (tolerate: Tolerance) => ctx.map("either", parcels, async () => 1, { tolerate });
+    expectTypeOf(either).returns.toEqualTypeOf<Promise<Settled<number>[]>>();
+  });
+
+  it("takes helper functions, and what is mapped in an item", () => {
+    const pack = async (parcel: { id: string }, item: Ctx) => item.step("pack", () => [parcel.id]);
+    expectTypeOf(ctx.map("pack", parcels, pack)).toEqualTypeOf<Promise<string[][]>>();
+    const nested = ctx.map("outer", [parcels], (each, outer) => outer.map("inner", each, pack, { tolerate: 1 }));
+    expectTypeOf(nested).toEqualTypeOf<Promise<Settled<string[]>[][]>>();
   });
 });
 
@@ -130,7 +182,7 @@ describe("the rest of the context", () => {
   });
 
   it("goes into generic helper functions that say that the log can hold their type", () => {
-    async function twice<T>(inner: Ctx, body: (() => Promise<T>) & IfStorable<NoInfer<T>>): Promise<T[]> {
+    async function twice<T>(inner: Ctx, body: (() => Promise<T>) & IfStorable<T>): Promise<T[]> {
       return [await inner.step("one", body), await inner.step("two", body)];
     }
     expectTypeOf(twice(ctx, async () => ({ n: 1 }))).toEqualTypeOf<Promise<{ n: number }[]>>();
@@ -149,6 +201,10 @@ describe("an environment", () => {
         expectTypeOf(env).toEqualTypeOf<Env>();
         return env.orders.get(id);
       });
+      const [stock] = await inner.map("stock", [id], (each, item) =>
+        item.step("get", ({ env }) => env.orders.get(each)),
+      );
+      expectTypeOf(stock).toEqualTypeOf<{ total: number } | undefined>();
       return inner.scope("part", async (part) => part.step("total", ({ env }) => (env === null ? 0 : order.total)));
     });
     expectTypeOf(flow).toEqualTypeOf<Workflow<string, number, Env>>();
@@ -229,6 +285,7 @@ describe("nothing", () => {
   it("is any", async () => {
     expectTypeOf(ctx.step("a", () => 1)).not.toBeAny();
     expectTypeOf(await ctx.step("a", () => ({ a: 1 }))).not.toBeAny();
+    expectTypeOf((await ctx.map("a", [1], async (n) => n))[0]).not.toBeAny();
     expectTypeOf(await engine.start("x").then((run) => run.result())).not.toBeAny();
     expectTypeOf(await engine.start(fulfil, { id: "a", placedAt: "b" }).then((run) => run.result())).not.toBeAny();
     expectTypeOf(await engine.run("x").result()).toBeUnknown();
