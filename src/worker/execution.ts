@@ -414,6 +414,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#leave !== null || this.#phase === "gone" || this.#phase === "over" || this.#phase === "parked")
       return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
+    if (this.#refuseNext()) return true;
     if (this.#phase === "replay" && this.#replayNext()) return true;
     if (this.#phase !== "live" || this.#leave !== null) return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
@@ -459,6 +460,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#give(outcome);
       return true;
     }
+    return false;
+  }
+
+  /** Before any further outcome, in replay as live: what is refused is in no log that could say when it was. */
+  #refuseNext(): boolean {
+    if (this.#stopping) return false;
     const refused = this.#refused.shift();
     if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
     this.#turn = ANY_SCOPE;
@@ -585,23 +592,26 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #take(row: InboxRow): void {
     const { state } = this.#journal;
+    const { token } = row;
+    // It came twice: a network may bring it again when the first is long recorded.
+    if (state.tokens?.has(token)) return;
     const message = readMessage(row);
     switch (message.kind) {
       case "cancel":
         // A second cancel changes nothing.
-        if (!state.cancelRequested) this.#requestCancel(message.data);
+        if (!state.cancelRequested) this.#requestCancel({ ...message.data, token });
         return;
       case "terminate":
         this.#end("run.cancelled", { ...message.data, terminated: true });
         return;
       case "pause":
-        if (!state.paused && !state.cancelRequested) this.#record("run.paused", message.data);
+        if (!state.paused && !state.cancelRequested) this.#record("run.paused", { ...message.data, token });
         return;
       case "resume":
-        if (state.paused) this.#record("run.resumed", {});
+        if (state.paused) this.#record("run.resumed", { token });
         return;
       case "signal":
-        this.#receiveSignal(message.data);
+        if (!this.#isFull()) this.#hand(this.signal(this.#record("signal.received", { ...message.data, token }).seq));
         return;
       case "child":
         this.#childEnded(message.data);
@@ -615,12 +625,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #record<T extends EventType>(type: T, data: EventData[T]): RunEvent {
     return this.#journal.record(type, null, ROOT_SCOPE, null, data);
-  }
-
-  #receiveSignal(data: EventData["signal.received"]): void {
-    const { dedupeKey } = data;
-    const isRepeat = dedupeKey !== undefined && this.#journal.state.dedupeKeys?.has(dedupeKey) === true;
-    if (!isRepeat && !this.#isFull()) this.#hand(this.signal(this.#record("signal.received", data).seq));
   }
 
   /** To the first of the calls that wait for it, in the order in which they were made. */

@@ -211,9 +211,10 @@ describe("an item that has concluded", () => {
     lab.clock.advance(86_400_000);
     const second = await takeOver(lab, engine, code);
     expect(await second.run(run.id).result()).toEqual([10, "no", 12, 13]);
-    expect(ran).toEqual([0, 1, 2, 3, 3]);
-    expect(new Set(loaded)).toEqual(new Set([null, "", "part[3]"]));
-    expect(second.asked.filter((call) => call.includes("/"))).toEqual([
+    // One that failed may be reopened.
+    expect(ran).toEqual([0, 1, 2, 3, 1, 3]);
+    expect(new Set(loaded)).toEqual(new Set([null, "", "part[1]", "part[3]"]));
+    expect(second.asked.filter((call) => /^\w+ part\[[023]\]\//.test(call))).toEqual([
       ...["add", "add#2", "add#3", "add#4", "add#5"].map((key) => `step part[3]/${key}`),
       "timer part[3]/long",
     ]);
