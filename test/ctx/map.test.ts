@@ -580,7 +580,7 @@ describe("a map whose run is cancelled", () => {
     await run.cancel();
     await lab.pass(1_000);
     expect((await run.status()).status).toBe("cancelled");
-    expect(engine.asked.filter((call) => call.startsWith("scope"))).toHaveLength(4);
+    expect(engine.asked.filter((call) => call.startsWith("scope"))).toHaveLength(3);
     expect((await lab.story(run.id)).filter((line) => line.startsWith("scope.started"))).toHaveLength(2);
   });
 });
