@@ -84,7 +84,7 @@ class HttpClient implements Client {
     return Object.assign(new HttpRun<never>(this.#connection, id), { created });
   }
 
-  run(workflow: WorkflowRef<never, unknown> | string, id?: string): RunHandle<never> {
+  run(workflow: WorkflowRef<never, unknown, never> | string, id?: string): RunHandle<never> {
     const runId = checkName("the id of a run", id ?? workflow);
     return new HttpRun<never>(this.#connection, runId);
   }

@@ -193,7 +193,7 @@ export function isWorkflow(value: unknown): value is Workflow {
 }
 
 /** The same workflow, run in another way: for tests that watch what its calls do. */
-export function wrapWorkflow<W extends Workflow<never, unknown, never>>(
+export function wrapWorkflow<W extends Workflow<never, unknown, never, never>>(
   definition: W,
   wrap: (run: Program["run"]) => Program["run"],
 ): W {

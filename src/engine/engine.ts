@@ -43,7 +43,7 @@ import { tail } from "./tail.ts";
 export interface EngineParts {
   readonly store: LogStore;
   readonly ports: Ports;
-  readonly workflows: readonly Workflow<never, unknown, never>[];
+  readonly workflows: readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: readonly Hook[];
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
@@ -221,7 +221,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     );
   }
 
-  run(workflow: WorkflowRef<never, unknown> | string, id?: string): api.RunHandle<never> {
+  run(workflow: WorkflowRef<never, unknown, never> | string, id?: string): api.RunHandle<never> {
     const runId = id ?? (workflow as string);
     return new Handle<never>(this, checkName("the id of a run", runId));
   }

@@ -60,7 +60,6 @@ export class PendingStart implements Source {
       firstSeq: 1,
       events: [appendedEvent(this.#created)],
       drained: [],
-      beyond: null,
       row: {
         kind: "move",
         unclean: "keep",
@@ -72,6 +71,7 @@ export class PendingStart implements Source {
         endedAt: null,
         stuck: null,
       },
+      beyond: null,
     };
   }
 

@@ -221,6 +221,25 @@ export interface EventRow {
   readonly data: string | null;
 }
 
+/**
+ * Whether a row concludes a scope whose function does not run again: what lies within need not be read. One that failed
+ * may be reopened, and one that is kept holds compensations.
+ */
+export function closesScope({ type, data }: Pick<EventRow, "type" | "data">): boolean {
+  return type === "scope.completed" && !isKept(data);
+}
+
+/** Nearly no scope is: the text tells before it is read. */
+function isKept(data: string | null): boolean {
+  if (data?.includes('"kept":true') !== true) return false;
+  try {
+    return (JSON.parse(data) as { readonly kept?: true }).kept === true;
+  } catch {
+    // Whoever is given the event says what is wrong with it.
+    return false;
+  }
+}
+
 /** Whether the code is given events of this type. */
 export function isOutcome(type: EventType): boolean {
   return RULES[type].role === "outcome";

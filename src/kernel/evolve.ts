@@ -234,7 +234,7 @@ function forget(state: RunState, call: CallState, status: "open" | "void"): void
   call.endSeq = 0;
   call.attemptOpen = false;
   call.attemptsForgiven = call.attempt;
-  call.startedAt = null;
+  if (status === "void") call.startedAt = null;
   call.dueAt = null;
   call.kept = false;
   call.taken = null;

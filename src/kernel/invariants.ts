@@ -2,7 +2,7 @@
  * What every well-formed history keeps, as named predicates. `varve db verify`, the contract suite and the simulator
  * check them; the live path does not pay for them.
  */
-import { type EventType, FORMAT_VERSION, isOutcome, isTerminal, type RunEvent } from "./events.ts";
+import { type EventType, FORMAT_VERSION, isTerminal, type RunEvent } from "./events.ts";
 
 /** One rule of a well-formed history. */
 export interface Invariant {
@@ -299,9 +299,4 @@ export function violations(history: readonly RunEvent[]): Violation[] {
     const found = broken(history);
     return found === null ? [] : [{ invariant: name, rule, place: found }];
   });
-}
-
-/** The outcomes of a history in order: what replay gives to the code. */
-export function outcomesOf(history: readonly RunEvent[]): RunEvent[] {
-  return history.filter((event) => isOutcome(event.type));
 }

@@ -1,14 +1,33 @@
 /**
  * The log's reference: the storage port in plain maps. It forgets everything with its process.
  *
- * Owns: all its rows. Called by tests and by `varve/testing`. It does in the same order what the batch of
- * `libsql/append.ts` does, so the contract suite and the simulator can hold one against the other.
+ * Owns: all its rows; those that runs share are in `memory-keyed.ts` and `memory-locks.ts`. Called by tests and by
+ * `varve/testing`. It does in the same order what the batch of `libsql/append.ts` does, so the contract suite and the
+ * simulator can hold one against the other.
  */
+import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
+import { MemoryKeyed } from "./memory-keyed.ts";
+import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
+import { byText } from "./memory-order.ts";
+import {
+  changedUnclean,
+  isEnd,
+  isKnown,
+  isWoken,
+  type Mutable,
+  matches,
+  newRow,
+  parkPoisoned,
+  take,
+  withoutCompletedScopes,
+} from "./memory-rows.ts";
 import {
   type ApiKeyRow,
+  type AppendedEvent,
+  type ChildStart,
   type Claim,
   type ClaimRequest,
   type ClaimVerdict,
@@ -17,9 +36,16 @@ import {
   INBOX_ROWS_MAX,
   type InboxMessage,
   type InboxRow,
+  type KeyedPut,
+  type KeyedValue,
+  type KeyedVerdict,
+  type LockRequest,
+  type LockRow,
+  type LockVerdict,
   type LogStore,
   type LogWrite,
   type MessageVerdict,
+  type Operation,
   POISONED,
   type ProgramId,
   type RunAppend,
@@ -29,13 +55,10 @@ import {
   type RunStart,
   UNCLEAN_ALONE_FROM,
   UNCLEAN_ALONE_MAX,
-  type UncleanChange,
   type WorkAhead,
   type WorkerRow,
   type WriteVerdict,
 } from "./port.ts";
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -54,6 +77,8 @@ class MemoryStore implements LogStore {
   readonly #turns = new Map<string, number>();
   readonly #deliveries = new Map<string, { runId: string; delivery: DeliveryRow }>();
   readonly #apiKeys = new Map<string, ApiKeyRow>();
+  readonly #keyed = new MemoryKeyed();
+  readonly #locks = new MemoryLocks();
   #inbox: InboxRow[] = [];
   #lastInboxId = 0;
 
@@ -61,8 +86,13 @@ class MemoryStore implements LogStore {
     this.#clock = clock;
   }
 
-  async now(): Promise<number> {
+  /** A database counts whole milliseconds. */
+  get #now(): number {
     return Math.floor(this.#clock.now());
+  }
+
+  async now(): Promise<number> {
+    return this.#now;
   }
 
   async changed(): Promise<boolean> {
@@ -72,8 +102,12 @@ class MemoryStore implements LogStore {
   async append(write: LogWrite): Promise<WriteVerdict> {
     for (const start of write.starts) this.#insertStart(start);
     const fenced = write.runs.filter((run) => this.#holds(run));
+    for (const run of fenced) for (const child of run.beyond?.children ?? []) this.#insertChild(child);
     for (const run of fenced) this.#insertEvents(run);
-    for (const message of write.messages) this.#insertMessage(message);
+    for (const message of write.messages) this.#insertMessage(message, INBOX_ROWS_MAX);
+    for (const run of fenced) this.#insertTells(run);
+    this.#endPlaces(fenced);
+    for (const run of fenced) this.#settle(run);
     for (const run of fenced) this.#deleteMail(run);
     for (const run of fenced) this.#moveRow(run);
     return {
@@ -109,7 +143,13 @@ class MemoryStore implements LogStore {
     return row !== undefined && row.epoch === epoch && row.head === firstSeq - 1;
   }
 
-  #insertEvents({ runId, epoch, firstSeq, events }: RunAppend): void {
+  #insertChild({ start, created, availableAt }: ChildStart): void {
+    if (this.#existing(start) !== null) return;
+    this.#runs.set(start.runId, { ...newRow({ ...start, owner: null }), head: 1, availableAt });
+    this.#insertEvents({ runId: start.runId, epoch: 0, firstSeq: 1, events: [created] });
+  }
+
+  #insertEvents({ runId, epoch, firstSeq, events }: Pick<RunAppend, "runId" | "epoch" | "firstSeq" | "events">): void {
     const history = this.#histories.get(runId) ?? [];
     this.#histories.set(runId, history);
     events.forEach((event, i) => {
@@ -119,29 +159,47 @@ class MemoryStore implements LogStore {
     });
   }
 
-  #insertMessage(message: InboxMessage): void {
+  #insertTells({ beyond, events }: RunAppend): void {
+    const tells = beyond?.tells ?? [];
+    assert(tells.length === 0 || events.length > 0, "a run tells others something without an event");
+    for (const message of tells) this.#insertMessage(message, Number.POSITIVE_INFINITY);
+  }
+
+  #insertMessage(message: InboxMessage, rowsMax: number): void {
     const row = this.#runs.get(message.runId);
     if (row === undefined || isTerminalStatus(row.status)) return;
     const mail = this.#mailOf(message.runId);
-    if (mail.length < INBOX_ROWS_MAX && !this.#inbox.some(({ token }) => token === message.token)) {
+    if (mail.length < rowsMax && !this.#inbox.some(({ token }) => token === message.token)) {
       this.#inbox.push({ ...message, id: ++this.#lastInboxId });
     }
-    const parked = row.owner === null && ["waiting", "pending", "stuck"].includes(row.status);
-    if (!parked || this.#mailOf(message.runId).length === 0) return;
-    const now = Math.floor(this.#clock.now());
+    if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;
+    const now = this.#now;
     row.status = "pending";
     row.availableAt = Math.min(row.availableAt ?? now, now);
+  }
+
+  #endPlaces(runs: readonly RunAppend[]): void {
+    const now = this.#now;
+    const endings = runs.flatMap((run): EndingPlaces[] =>
+      run.beyond === null ? [] : [{ runId: run.runId, keys: isEnd(run) ? null : run.beyond.unlocks }],
+    );
+    for (const { runId, ticket, key } of this.#locks.end(endings, now)) {
+      const data = JSON.stringify({ key });
+      this.#insertMessage({ runId, kind: "lock", token: `lock/${ticket}`, data, at: now }, Number.POSITIVE_INFINITY);
+    }
+  }
+
+  #settle(run: RunAppend): void {
+    if (run.beyond !== null) this.#keyed.settle(run.runId, isEnd(run) ? null : run.beyond.settled);
   }
 
   #mailOf(runId: string): InboxRow[] {
     return this.#inbox.filter((row) => row.runId === runId);
   }
 
-  #deleteMail({ runId, drained, row }: RunAppend): void {
-    const ends = row.kind === "move" && isTerminalStatus(row.status);
-    this.#inbox = this.#inbox.filter(
-      ({ id, ...message }) => !drained.includes(id) && !(ends && message.runId === runId),
-    );
+  #deleteMail(run: RunAppend): void {
+    const ends = isEnd(run);
+    this.#inbox = this.#inbox.filter(({ id, runId }) => !run.drained.includes(id) && !(ends && runId === run.runId));
   }
 
   #moveRow({ runId, firstSeq, events, row: patch }: RunAppend): void {
@@ -149,9 +207,10 @@ class MemoryStore implements LogStore {
     row.head = firstSeq + events.length - 1;
     row.unclean = changedUnclean(row.unclean, patch.unclean);
     if (patch.kind === "advance") return;
-    const mailLeft = patch.status === "waiting" && this.#mailOf(runId).length > 0;
-    row.status = mailLeft ? "pending" : patch.status;
-    row.availableAt = mailLeft ? Math.floor(this.#clock.now()) : patch.availableAt;
+    const parks = patch.status === "waiting" || patch.status === "paused";
+    const goesOn = parks && isWoken(patch.status, this.#mailOf(runId));
+    row.status = goesOn ? "pending" : patch.status;
+    row.availableAt = goesOn ? this.#now : patch.availableAt;
     if (patch.release) row.owner = null;
     row.result = patch.result;
     row.startedAt = patch.startedAt ?? row.startedAt;
@@ -174,7 +233,7 @@ class MemoryStore implements LogStore {
   }
 
   async openWorker(worker: string, leaseMs: number): Promise<number> {
-    const now = Math.floor(this.#clock.now());
+    const now = this.#now;
     const known = this.#workers.get(worker);
     if (known !== undefined) known.expiresAt = now + leaseMs;
     else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs });
@@ -183,14 +242,14 @@ class MemoryStore implements LogStore {
 
   async heartbeat(worker: string, leaseMs: number): Promise<{ alive: boolean; mail: string[] }> {
     const alive = this.#isAlive(worker);
-    if (alive) (this.#workers.get(worker) as Mutable<WorkerRow>).expiresAt = Math.floor(this.#clock.now()) + leaseMs;
+    if (alive) (this.#workers.get(worker) as Mutable<WorkerRow>).expiresAt = this.#now + leaseMs;
     const owned = [...this.#runs.values()].filter((run) => run.owner === worker);
     return { alive, mail: owned.map((run) => run.id).filter((id) => this.#mailOf(id).length > 0) };
   }
 
   #isAlive(worker: string): boolean {
     const row = this.#workers.get(worker);
-    return row !== undefined && row.expiresAt > Math.floor(this.#clock.now());
+    return row !== undefined && row.expiresAt > this.#now;
   }
 
   /** Whether a worker's claim is its latest, which it then is. */
@@ -204,7 +263,7 @@ class MemoryStore implements LogStore {
     if (!this.#takeTurn(worker, turn)) return 0;
     const unknown = [...this.#runs.values()].filter((run) => run.owner === worker && !known.includes(run.id));
     for (const run of unknown) {
-      Object.assign(run, { status: "pending", owner: null, availableAt: Math.floor(this.#clock.now()) });
+      Object.assign(run, { status: "pending", owner: null, availableAt: this.#now });
       run.epoch++;
       run.unclean = Math.max(run.unclean - 1, 0);
     }
@@ -213,7 +272,7 @@ class MemoryStore implements LogStore {
 
   async closeWorker(worker: string, { forget } = { forget: false }): Promise<void> {
     const row = this.#workers.get(worker);
-    if (row !== undefined) row.expiresAt = Math.min(row.expiresAt, Math.floor(this.#clock.now()));
+    if (row !== undefined) row.expiresAt = Math.min(row.expiresAt, this.#now);
     const owns = [...this.#runs.values()].some((run) => run.owner === worker);
     if (forget && !owns) this.#workers.delete(worker);
   }
@@ -244,7 +303,7 @@ class MemoryStore implements LogStore {
 
   #isClaimable(run: RunRow): boolean {
     if (run.owner !== null) return !this.#isAlive(run.owner);
-    return run.availableAt !== null && run.availableAt <= Math.floor(this.#clock.now());
+    return run.availableAt !== null && run.availableAt <= this.#now;
   }
 
   async load(claims: readonly Pick<Claim, "runId">[]): Promise<Map<string, EventRow[]>> {
@@ -253,7 +312,7 @@ class MemoryStore implements LogStore {
 
   async workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
     const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
-    const now = Math.floor(this.#clock.now());
+    const now = this.#now;
     const isSuspect = (run: RunRow) => run.unclean >= UNCLEAN_ALONE_FROM;
     const instants = known.flatMap((run) => {
       const leaseOf = run.owner === worker ? null : run.owner;
@@ -273,9 +332,50 @@ class MemoryStore implements LogStore {
     );
     for (const run of released) {
       run.status = "pending";
-      run.availableAt = Math.floor(this.#clock.now());
+      run.availableAt = this.#now;
     }
     return released.length;
+  }
+
+  async reopen({ runId, seq, event }: { runId: string; seq: number; event: AppendedEvent }): Promise<boolean> {
+    const run = this.#runs.get(runId);
+    if (run === undefined) return false;
+    const isOver = run.status === "failed" || run.status === "cancelled";
+    if (isOver && run.head === seq - 1) {
+      const availableAt = this.#now;
+      Object.assign(run, { status: "pending", availableAt, head: seq, unclean: 0, result: null, endedAt: null });
+      run.epoch++;
+      this.#insertEvents({ runId, epoch: run.epoch, firstSeq: seq, events: [event] });
+    }
+    const found = this.#histories.get(runId)?.[seq - 1];
+    return found?.type === event.type && found.at === event.at && found.data === event.data;
+  }
+
+  async getKeyed(scope: string, key: string): Promise<KeyedValue> {
+    return this.#keyed.get(scope, key, this.#now);
+  }
+
+  async listKeyed(scope: string, page: { prefix: string; after: string | null; limit: number }): Promise<KeyedValue[]> {
+    return this.#keyed.list(scope, page, this.#now);
+  }
+
+  async putKeyed(put: KeyedPut): Promise<KeyedVerdict> {
+    return this.#keyed.put(put, put.operation === null || this.#isHeld(put.operation), this.#now);
+  }
+
+  /** Whether an operation's run is still its worker's. */
+  #isHeld({ runId, epoch }: Operation): boolean {
+    const run = this.#runs.get(runId);
+    return run !== undefined && run.epoch === epoch && !isTerminalStatus(run.status);
+  }
+
+  async requestLock(request: LockRequest): Promise<LockVerdict> {
+    if (!this.#isHeld(request.operation)) return "lost";
+    return this.#locks.request(request, this.#now);
+  }
+
+  async listLocks(page: { name: string | null; limit: number }): Promise<LockRow[]> {
+    return this.#locks.list(page);
   }
 
   async getRun(runId: string): Promise<RunRow | null> {
@@ -344,77 +444,5 @@ function deliveryKey(hook: string, deliveryId: string): string {
 }
 
 function byHookAndId(a: DeliveryLink, b: DeliveryLink): number {
-  if (a.hook !== b.hook) return a.hook < b.hook ? -1 : 1;
-  return a.deliveryId === b.deliveryId ? 0 : a.deliveryId < b.deliveryId ? -1 : 1;
-}
-
-function newRow(start: RunStart): Mutable<RunRow> {
-  const { runId, delivery: _, ...columns } = start;
-  return {
-    ...columns,
-    id: runId,
-    epoch: start.owner === null ? 0 : 1,
-    status: start.owner === null ? "pending" : "running",
-    availableAt: null,
-    head: 0,
-    unclean: start.owner === null ? 0 : 1,
-    result: null,
-    stuck: null,
-    startedAt: start.owner === null ? null : start.createdAt,
-    endedAt: null,
-  };
-}
-
-function changedUnclean(unclean: number, change: UncleanChange): number {
-  if (change === "reset") return 0;
-  return change === "undo" ? Math.max(unclean - 1, 0) : unclean;
-}
-
-function take(run: Mutable<RunRow>, worker: string, hasMail: boolean): Claim {
-  const uncleanBefore = run.unclean;
-  run.status = "running";
-  run.owner = worker;
-  run.epoch++;
-  run.unclean++;
-  run.availableAt = null;
-  const { id: runId, workflow, version, epoch, head, stuck } = run;
-  return { runId, workflow, version, epoch, head, uncleanBefore, wasStuck: stuck !== null, hasMail };
-}
-
-function parkPoisoned(run: Mutable<RunRow>): void {
-  run.status = "stuck";
-  run.owner = null;
-  run.epoch++;
-  run.availableAt = null;
-  run.stuck = JSON.stringify({ code: POISONED, message: `its claims ended ${run.unclean} times without a result` });
-}
-
-function isKnown(run: RunRow, programs: readonly ProgramId[]): boolean {
-  return programs.some(({ workflow, version }) => workflow === run.workflow && version === run.version);
-}
-
-function matches(run: RunRow, filter: RunFilter): boolean {
-  return (
-    (filter.workflow === undefined || run.workflow === filter.workflow) &&
-    (filter.status === undefined || filter.status.includes(run.status)) &&
-    (filter.idempotencyKey === undefined || run.idempotencyKey === filter.idempotencyKey) &&
-    (filter.createdFrom === undefined || run.createdAt >= filter.createdFrom) &&
-    (filter.createdBefore === undefined || run.createdAt < filter.createdBefore) &&
-    Object.entries(filter.tags ?? {}).every(([name, value]) => run.tags[name] === value)
-  );
-}
-
-/** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */
-function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
-  const last = history.at(-1);
-  const concluded = new Set(
-    history.filter(({ type }) => type === "scope.completed" || type === "scope.failed").map(({ key }) => key),
-  );
-  const skipped = new Set<string>();
-  return history.filter((event) => {
-    const hidden = event.scope !== null && (concluded.has(event.scope) || skipped.has(event.scope));
-    // What opens within a hidden scope is hidden with it.
-    if (hidden && event.type === "scope.started") skipped.add(event.key as string);
-    return !hidden || event === last;
-  });
+  return byText(a.hook, b.hook) || byText(a.deliveryId, b.deliveryId);
 }

@@ -19,17 +19,25 @@ export interface RunAppend {
   /** Ids of inbox rows that these events consumed. */
   readonly drained: readonly number[];
   readonly row: RunRowPatch;
-  /** What happens beyond the run if, and only if, its part is taken; null: nothing. */
+  /**
+   * What happens beyond the run if, and only if, its part is taken; null: nothing. A run that may have asked for a lock or
+   * put a value ends with one, though it be empty: see {@link Beyond}.
+   */
   readonly beyond: Beyond | null;
 }
 
-/** What a run's part of a write does to others, under the run's fence. */
+/**
+ * What a run's part of a write does to others, under the run's fence. With a terminal status all that the run has beyond
+ * itself ends too: its places in line, and what is kept of its operations. A part without it does not look for them, so
+ * that an ordinary run pays nothing.
+ */
 export interface Beyond {
-  /** Runs that it starts. One whose id exists is left as it is. */
+  /** Runs that it starts. One whose id exists, or whose idempotency key has a run, is left as it is. */
   readonly children: readonly ChildStart[];
   /**
    * Messages to other runs. One to a run that is over or unknown comes to nothing. The inbox's bound does not hold for
-   * them: what one run tells another is bounded by the one that tells.
+   * them: what one run tells another is bounded by the one that tells. They come with an event: a part that moves no head
+   * can be taken twice, and what was told could have been read in between.
    */
   readonly tells: readonly InboxMessage[];
   /** Calls whose places in line for a lock, held or waited for, end here. All of a run's end with the run itself. */
@@ -40,6 +48,7 @@ export interface Beyond {
 
 /** A run that another one starts: pending, with its first event. */
 export interface ChildStart {
+  /** Without an owner and a delivery. */
   readonly start: RunStart;
   readonly created: AppendedEvent;
   /** When it may be claimed. */
@@ -247,9 +256,11 @@ export interface KeyedValue {
   /** JSON text of a payload; null: there is none (deleted, expired, or never set). */
   readonly value: string | null;
   /**
-   * Grows with every change, also across deletion; 0: never set. It is the fence of {@link LogStore.putKeyed}.
+   * Grows with every change, also across deletion, so what is deleted leaves a row; 0: never set. It is the fence of
+   * {@link LogStore.putKeyed}.
    */
   readonly version: number;
+  /** Null: it stays, or there is no value. */
   readonly expiresAt: number | null;
 }
 
@@ -280,22 +291,25 @@ export interface KeyedPut {
   readonly note: string | null;
 }
 
-/** What became of a put. */
+/** What became of a put. Without an operation it is `put` or `conflict`. */
 export type KeyedVerdict =
   | { readonly kind: "put"; readonly version: number }
   /** An earlier try of the same operation was taken: with this note. */
   | { readonly kind: "done"; readonly note: string | null; readonly version: number }
   | { readonly kind: "conflict" }
-  /** The run is another worker's by now. */
+  /** The run is another worker's by now, or over. */
   | { readonly kind: "lost" };
 
-/** A call's place in line for a lock. */
+/** A call that wants a place in line for a lock. */
 export interface LockRequest {
   readonly name: string;
-  /** How many may hold it at once. */
+  /** It is granted when fewer than so many are before it in line. A repetition may change that. */
   readonly slots: number;
   readonly operation: Operation;
 }
+
+/** `lost`: the run is another worker's by now, or over, or the call's place has ended. */
+export type LockVerdict = "granted" | "waiting" | "lost";
 
 /** A place in line for a lock, first come first served. */
 export interface LockRow {
@@ -404,7 +418,8 @@ export interface LogStore {
 
   /**
    * Lets a run go on that has failed or was cancelled: appends `run.reopened` at `seq`, under a new epoch that belongs to
-   * nobody, and makes it claimable. False: it is not over in that way, or `seq` does not follow its head.
+   * nobody, and makes it claimable. False: it is not over in that way, or `seq` does not follow its head. Sent again it
+   * changes nothing and gives the same answer.
    */
   reopen(request: { readonly runId: string; readonly seq: number; readonly event: AppendedEvent }): Promise<boolean>;
 
@@ -420,9 +435,9 @@ export interface LogStore {
   /**
    * Takes a place in line, or finds the one that the call has, and grants the lock if it is its turn. When a place ends
    * ({@link Beyond.unlocks}, or its run), those whose turn it is then are granted theirs, and each one's run gets a `lock`
-   * message with `{"key"}`. `lost`: the run is another worker's by now.
+   * message with `{"key"}` and the token `lock/<ticket>`. A call whose place has ended gets no other.
    */
-  requestLock(request: LockRequest): Promise<"granted" | "waiting" | "lost">;
+  requestLock(request: LockRequest): Promise<LockVerdict>;
   /** All places in line, by name and ticket. */
   listLocks(page: { readonly name: string | null; readonly limit: number }): Promise<LockRow[]>;
 

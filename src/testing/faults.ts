@@ -148,6 +148,10 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   closeWorker: 10,
   disown: 5,
   readInbox: 40,
+  getKeyed: 3,
+  putKeyed: 3,
+  requestLock: 3,
+  reopen: 10,
 };
 
 /** Probabilities of a kind that is drawn at all. */

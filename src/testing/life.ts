@@ -43,7 +43,7 @@ export interface LifeReport {
   readonly hash: string;
 }
 
-type AnyWorkflow = Workflow<never, unknown, never>;
+type AnyWorkflow = Workflow<never, unknown, never, never>;
 
 /** A process that died is replaced after so long at most. */
 const REPLACED_MS_MAX = 2_000;

@@ -49,7 +49,7 @@ export async function simulate<Input, Output, Env>(
   workflow: Workflow<Input, Output, Env>,
   options: SimulateOptions<NoInfer<Input>, NoInfer<Output>, NoInfer<Env>>,
 ): Promise<SimulationReport> {
-  const code = workflow as Workflow<never, unknown, never>;
+  const code = workflow as Workflow<never, unknown, never, never>;
   const plan = planOf(workflow, options);
   const { from, count, only, workers } = plan;
   const tally = new Tally();
@@ -63,7 +63,7 @@ export async function simulate<Input, Output, Env>(
 
 /** The failure of a seed, made small. */
 async function failed(
-  workflow: Workflow<never, unknown, never>,
+  workflow: Workflow<never, unknown, never, never>,
   plan: Plan,
   first: LifeReport,
   passed: number,

@@ -52,7 +52,7 @@ export interface SimulationOptions {
 /** What an engine of a process is made of. */
 export interface BootOptions {
   /** Made for each process, so that they can know in which one they run. */
-  readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never>[];
+  readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly env?: (proc: SimulatedProcess) => unknown;
   readonly limits?: Partial<Limits>;

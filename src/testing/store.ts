@@ -36,6 +36,12 @@ export const SITES = Object.keys({
   listDeliveries: 0,
   putApiKey: 0,
   listApiKeys: 0,
+  reopen: 0,
+  getKeyed: 0,
+  listKeyed: 0,
+  putKeyed: 0,
+  requestLock: 0,
+  listLocks: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

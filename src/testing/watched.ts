@@ -17,7 +17,7 @@ export interface BodyWatcher {
   readonly given: (runId: string, key: string, value: unknown) => void;
 }
 
-type AnyWorkflow = Workflow<never, unknown, never>;
+type AnyWorkflow = Workflow<never, unknown, never, never>;
 
 /** `workflow` with `watcher` around the bodies of its steps. */
 export function watched(workflow: AnyWorkflow, watcher: BodyWatcher): AnyWorkflow {

@@ -431,7 +431,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase === "replay" && this.#replayNext()) return true;
     if (this.#phase !== "live" || this.#leave !== null) return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
-    if (this.#finish !== null) return this.#endBy(this.#finish);
+    if (this.#finish !== null && !this.#mustTidy()) return this.#endBy(this.#finish);
     if (this.#journal.state.paused) this.#restPaused();
     else if (!this.#stopping && this.#giveNext()) return true;
     else this.#rest();
@@ -450,7 +450,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#replay.releaseLines();
     this.#drainMail();
     if (this.#journal.state.paused || this.isOver) return false;
-    if (this.#finish === null) this.#replay.release();
+    if (this.#finish === null || this.#mustTidy()) this.#replay.release();
     this.#checkDeadline();
     return false;
   }
@@ -508,7 +508,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   /** Nothing is to be given: the run waits for its bodies, for time or mail, or it cannot go on. */
   #rest(): void {
-    if (this.#cancelGiven && !this.#hasShielded()) {
+    if (this.#cancelGiven && !this.#mustTidy()) {
       this.#end("run.cancelled", this.#cancelReason());
       return;
     }
@@ -527,7 +527,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#bodies.size === 0) this.#leaveBy({ kind: "pause" });
   }
 
-  #hasShielded(): boolean {
+  /** Whether a cancelled run has something shielded under way: it ends after that, also if its function did not wait. */
+  #mustTidy(): boolean {
+    if (!this.#cancelGiven) return false;
     for (const call of this.#calls.values()) if (call.isShielded) return true;
     return false;
   }

@@ -30,8 +30,8 @@ export class UnbegunRun implements Source {
       firstSeq: head + 1,
       events: [],
       drained: [],
-      beyond: null,
       row: leavingRow(UNCHANGED, this.#leave, false),
+      beyond: null,
     };
   }
 

@@ -54,7 +54,7 @@ export interface TestSite {
 
 export interface SiteOptions extends AppOptions {
   readonly hooks?: readonly Hook[];
-  readonly workflows?: readonly Workflow<never, unknown, never>[];
+  readonly workflows?: readonly Workflow<never, unknown, never, never>[];
   readonly worker?: boolean;
   /** Stands between the engine and its log. */
   readonly over?: (store: LogStore) => LogStore;

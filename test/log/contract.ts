@@ -1,20 +1,12 @@
 /** What every log must do: one suite, run against each implementation of the storage port. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { LogStore, RunAppend, RunStart } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
-import { moved, turn } from "./writes.ts";
-
-export interface OpenedLog {
-  readonly store: LogStore;
-  /** Lets `ms` pass on the clock that judges leases: a manual clock goes forward, a server's is waited for. */
-  readonly pass: (ms: number) => Promise<void>;
-}
-
-const PROGRAM = { workflow: "ship", version: "1" };
-const LEASE_MS = 400;
-
-let nextId = 0;
-const runId = () => `run_${String(++nextId).padStart(6, "0")}`;
+import { beyondContract } from "./contract-beyond.ts";
+import { keyedContract } from "./contract-keyed.ts";
+import { locksContract } from "./contract-locks.ts";
+import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
+import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
 
 export function logContract(open: () => Promise<OpenedLog>): void {
   let store: LogStore;
@@ -25,68 +17,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     return async () => await store.close();
   });
 
-  const event = (type: string, key: string | null = null, data: object | null = null) => ({
-    type,
-    v: 1,
-    key,
-    scope: null,
-    attempt: null,
-    at: 1_000,
-    data: data === null ? null : JSON.stringify(data),
-  });
-
-  const start = (id: string, more: Partial<RunStart> = {}): RunStart => ({
-    runId: id,
-    ...PROGRAM,
-    idempotencyKey: null,
-    tags: {},
-    createdAt: 1_000,
-    deadlineAt: null,
-    owner: null,
-    delivery: null,
-    ...more,
-  });
-
-  const created = (id: string, more: Partial<RunAppend> = {}): RunAppend => ({
-    runId: id,
-    epoch: 0,
-    firstSeq: 1,
-    events: [event("run.created", null, { workflow: "ship", version: "1", input: { value: id } })],
-    drained: [],
-    row: moved(),
-    ...more,
-  });
-
-  const write = (part: Partial<Parameters<LogStore["append"]>[0]>) =>
-    store.append({ starts: [], runs: [], messages: [], ...part });
-
-  /** A pending run. */
-  async function pending(more: Partial<RunStart> = {}): Promise<string> {
-    const id = runId();
-    await write({ starts: [start(id, more)], runs: [created(id)] });
-    return id;
-  }
-
-  async function claimed(worker = "w1"): Promise<{ id: string; epoch: number }> {
-    const id = await pending();
-    await store.openWorker(worker, LEASE_MS);
-    const { claims } = await store.claim({ turn: turn(), worker, programs: [PROGRAM], limit: 1, alone: false });
-    expect(claims.map((claim) => claim.runId)).toEqual([id]);
-    return { id, epoch: claims[0]!.epoch };
-  }
-
-  const append = (id: string, epoch: number, firstSeq: number, more: Partial<RunAppend> = {}): RunAppend => ({
-    runId: id,
-    epoch,
-    firstSeq,
-    events: [event("attempt.started", `step-${firstSeq}`)],
-    drained: [],
-    row: { kind: "advance", unclean: "keep" },
-    ...more,
-  });
-
-  const seqs = async (id: string) =>
-    (await store.readHistory(id, { afterSeq: 0, limit: 1_000 })).map(({ seq, epoch }) => [seq, epoch]);
+  const { write, pending, claimed, seqs } = handAt(() => store);
 
   describe("starts", () => {
     it("a start makes a run with its first event", async () => {
@@ -192,9 +123,9 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("events take the seqs after the head, in order, and positions grow", async () => {
       const { id, epoch } = await claimed();
       const events = [
-        event("attempt.started", "a"),
-        event("attempt.started", "b"),
-        event("step.completed", "a", { value: 1 }),
+        eventOf("attempt.started", "a"),
+        eventOf("attempt.started", "b"),
+        eventOf("step.completed", "a", { value: 1 }),
       ];
       const verdict = await write({ runs: [append(id, epoch, 2, { events })] });
       expect(verdict.runs.get(id)).toMatchObject({ epoch, head: 4 });
@@ -512,13 +443,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   });
 
   describe("the inbox", () => {
-    const cancel = (id: string, token = `t-${++nextId}`) => ({
-      runId: id,
-      kind: "cancel" as const,
-      token,
-      data: '{"reason":"r"}',
-      at: 7,
-    });
+    const cancel = (id: string) => message(id, "cancel");
 
     it("a message is kept in order of arrival until it is drained under the fence", async () => {
       const { id, epoch } = await claimed();
@@ -536,9 +461,9 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a message that is sent again is the same one", async () => {
       const { id } = await claimed();
-      const message = cancel(id);
-      await write({ messages: [message] });
-      expect([...(await write({ messages: [message] })).messages.values()]).toEqual(["accepted"]);
+      const sent = cancel(id);
+      await write({ messages: [sent] });
+      expect([...(await write({ messages: [sent] })).messages.values()]).toEqual(["accepted"]);
       expect(await store.readInbox([id])).toHaveLength(1);
     });
 
@@ -597,7 +522,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("a load leaves out what lies within completed scopes, and reads open ones", async () => {
       const { id, epoch } = await claimed();
       const at = (scope: string | null, type: string, key: string) => ({
-        ...event(type, key, type.endsWith("completed") ? { value: 1 } : null),
+        ...eventOf(type, key, type.endsWith("completed") ? { value: 1 } : null),
         scope,
       });
       const events = [
@@ -631,11 +556,11 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a load has the last event in any case, also one within a completed scope", async () => {
       const { id, epoch } = await claimed();
-      const within = { ...event("attempt.late", "done/a", { value: 1 }), scope: "done" };
+      const within = { ...eventOf("attempt.late", "done/a", { value: 1 }), scope: "done" };
       const events = [
-        { ...event("scope.started", "done"), scope: "" },
-        { ...event("attempt.started", "done/a"), scope: "done" },
-        { ...event("scope.completed", "done", { value: 1 }), scope: "" },
+        { ...eventOf("scope.started", "done"), scope: "" },
+        { ...eventOf("attempt.started", "done/a"), scope: "done" },
+        { ...eventOf("scope.completed", "done", { value: 1 }), scope: "" },
         within,
         within,
       ];
@@ -646,7 +571,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
 
     it("a load of many and of long runs has every event of each", async () => {
       const long = await claimed("w1");
-      const many = Array.from({ length: 6_000 }, (_, i) => event("attempt.started", `s${i}`));
+      const many = Array.from({ length: 6_000 }, (_, i) => eventOf("attempt.started", `s${i}`));
       for (let i = 0; i < many.length; i += 2_000) {
         await write({ runs: [append(long.id, long.epoch, 2 + i, { events: many.slice(i, i + 2_000) })] });
       }
@@ -719,4 +644,8 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect(await store.listApiKeys()).toEqual([{ ...key, revokedAt: 5 }]);
     });
   });
+
+  beyondContract(() => store);
+  keyedContract(() => ({ store, pass }));
+  locksContract(() => store);
 }

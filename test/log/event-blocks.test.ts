@@ -14,6 +14,7 @@ const appends = (...counts: number[]): RunAppend[] =>
     ),
     drained: [],
     row: moved(),
+    beyond: null,
   }));
 
 /** The rows of all blocks, in order. */

@@ -7,7 +7,8 @@ import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore } from "../../src/log/port.ts";
 import { type FaultKind, type FaultProxy, startFaultProxy } from "../support/fault-proxy.mjs";
 import { manualClock, realPorts } from "../support/ports.ts";
-import { logContract, type OpenedLog } from "./contract.ts";
+import { logContract } from "./contract.ts";
+import type { OpenedLog } from "./hand.ts";
 import { openFile } from "./open.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 

@@ -31,6 +31,7 @@ export interface Mutant {
 }
 
 const MEMORY = "src/log/memory.ts";
+const MEMORY_ROWS = "src/log/memory-rows.ts";
 const EXECUTION = "src/worker/execution.ts";
 const WORKER = "src/worker/worker.ts";
 const WRITER = "src/worker/writer.ts";
@@ -85,7 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MEMORY,
-        text: 'patch.status === "waiting" && this.#mailOf(runId).length > 0',
+        text: "parks && isWoken(patch.status, this.#mailOf(runId))",
         by: "false",
       },
     ],
@@ -99,7 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MEMORY,
-        text: "if (!parked || this.#mailOf(message.runId).length === 0) return;",
+        text: "if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;",
         by: "return;",
       },
     ],
@@ -118,7 +119,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "claim-keeps-epoch",
     guard: "a claim raises the epoch",
     world: "fleet",
-    edits: [{ file: MEMORY, text: "run.epoch++;\n  run.unclean++;", by: "run.unclean++;" }],
+    edits: [{ file: MEMORY_ROWS, text: "run.epoch++;\n  run.unclean++;", by: "run.unclean++;" }],
     predicate: "claim-raises-epoch",
     seed: 0,
   },
@@ -182,7 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "last-event-not-loaded",
     guard: "the last event is read also if it lies within a completed scope",
     world: "late-outcomes",
-    edits: [{ file: MEMORY, text: "return !hidden || event === last;", by: "return !hidden;" }],
+    edits: [{ file: MEMORY_ROWS, text: "return !hidden || event === last;", by: "return !hidden;" }],
     predicate: "liveness",
     seed: 0,
   },
@@ -190,7 +191,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "unclean-not-counted",
     guard: "a claim counts as unclean until it gets somewhere",
     world: "poison",
-    edits: [{ file: MEMORY, text: "run.epoch++;\n  run.unclean++;", by: "run.epoch++;" }],
+    edits: [{ file: MEMORY_ROWS, text: "run.epoch++;\n  run.unclean++;", by: "run.epoch++;" }],
     predicate: "liveness",
     seed: 0,
   },

@@ -155,7 +155,7 @@ async function races(seed: number): Promise<readonly Failure[]> {
   });
 }
 
-function racing(sim: Simulation, proc: SimulatedProcess, seed: string): Workflow<never, unknown, never> {
+function racing(sim: Simulation, proc: SimulatedProcess, seed: string): Workflow<never, unknown, never, never> {
   const racer = (name: string) => sim.prng.stream(`${seed}/${name}`);
   return workflow({ name: "racing" }, async (ctx) => {
     const branch = async (name: string) => {
@@ -174,7 +174,7 @@ function racing(sim: Simulation, proc: SimulatedProcess, seed: string): Workflow
       await ctx.sleep("pause", 1_000);
     }
     return null;
-  }) as Workflow<never, unknown, never>;
+  }) as Workflow<never, unknown, never, never>;
 }
 
 /** One run kills whatever process takes it, among others that have done nothing. */
@@ -242,7 +242,7 @@ async function leases(
             );
           }
           return null;
-        }) as Workflow<never, unknown, never>,
+        }) as Workflow<never, unknown, never, never>,
       ],
     }),
     deeds: (sim) => [
@@ -317,7 +317,7 @@ async function mail(
               await ctx.sleep("rest", 200);
             }
             return null;
-          }) as Workflow<never, unknown, never>,
+          }) as Workflow<never, unknown, never, never>,
         ],
       };
     },
@@ -363,7 +363,7 @@ async function queue(seed: number): Promise<readonly Failure[]> {
           const ms = sim.prng.stream(ctx.run.id).int(0, 2_000);
           await ctx.step("work", () => new Promise<null>((resolve) => proc.after(ms, () => resolve(null))));
           return null;
-        }) as Workflow<never, unknown, never>,
+        }) as Workflow<never, unknown, never, never>,
       ],
     }),
     deeds: (sim) =>
@@ -398,7 +398,7 @@ async function lateOutcomes(seed: number): Promise<readonly Failure[]> {
             await ctx.step("work", after(500), { retry });
           }
           return null;
-        }) as Workflow<never, unknown, never>,
+        }) as Workflow<never, unknown, never, never>,
       ],
     }),
     deeds: (sim) => [
@@ -426,7 +426,7 @@ const TRUSTING: WebhookScheme = {
 async function deliveries(seed: number): Promise<readonly Failure[]> {
   const greet = workflow({ name: "greet" }, async (ctx) => {
     await ctx.step("say", () => "hello");
-  }) as Workflow<never, unknown, never>;
+  }) as Workflow<never, unknown, never, never>;
   return await perform(`deliveries ${seed}`, {
     processes: 2,
     lastsMs: 120_000,
@@ -461,7 +461,7 @@ async function sizes(seed: number): Promise<readonly Failure[]> {
             await ctx.step("text", () => text).catch(() => {});
           }
           return null;
-        }) as Workflow<never, unknown, never>,
+        }) as Workflow<never, unknown, never, never>,
       ],
     }),
     deeds: () => [{ atMs: 0, do: (engine) => engine.start("sizes", null, { idempotencyKey: "sizes" }) }],
@@ -492,7 +492,7 @@ async function fickleValues(seed: number): Promise<readonly Failure[]> {
           await ctx.sleep("until it is in the log", 1_000);
           sim.checker.given(proc, ctx.run.id, "value", value);
           return null;
-        }) as Workflow<never, unknown, never>,
+        }) as Workflow<never, unknown, never, never>,
       ],
     }),
     deeds: () => [{ atMs: 0, do: (engine) => engine.start("fickle", null, { idempotencyKey: "fickle" }) }],

@@ -31,7 +31,7 @@ export interface Secured {
 }
 
 export interface SecuredOptions extends Partial<Omit<EngineOptions, "db" | "logger" | "workflows">> {
-  readonly workflows?: readonly Workflow<never, unknown, never>[];
+  readonly workflows?: readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: readonly Hook[];
   readonly app?: AppOptions;
 }

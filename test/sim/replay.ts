@@ -12,7 +12,10 @@ const MACROTASKS_PER_EVENT = 2;
 const MACROTASKS_MIN = 20;
 
 /** The calls that the code makes when it is given these events and nothing more, in order: `kind key`. */
-export async function askedBy(workflow: Workflow<never, unknown, never>, rows: readonly EventRow[]): Promise<string[]> {
+export async function askedBy(
+  workflow: Workflow<never, unknown, never, never>,
+  rows: readonly EventRow[],
+): Promise<string[]> {
   const asked: string[] = [];
   // Before all of it, so that nothing becomes due by itself.
   const clock = { now: () => (rows[0] as EventRow).at - 1, monotonic: () => 0, timer: () => () => {} };

@@ -26,7 +26,7 @@ export interface Subject {
   /** Whether two runs of it have the same values: those of some examples are made of the run's id and of the hour. */
   readonly hasFixedValues: boolean;
   /** Its code in a process of `sim`, which tells the checker of every body. */
-  code(sim: Simulation, proc: SimulatedProcess): { workflow: Workflow<never, unknown, never>; env: unknown };
+  code(sim: Simulation, proc: SimulatedProcess): { workflow: Workflow<never, unknown, never, never>; env: unknown };
   /** Readies the world for one life; what it returns puts everything back. */
   open(): () => void;
   /** Whether the run may end by this event. */

@@ -8,7 +8,7 @@ import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
 import { stagedRollout } from "../../workflows/staged-rollout.ts";
 
-export type AnyWorkflow = Workflow<never, unknown, never>;
+export type AnyWorkflow = Workflow<never, unknown, never, never>;
 
 /** One event of GitHub with its example payloads, as `@octokit/webhooks-examples` has them. */
 interface GithubExamples {

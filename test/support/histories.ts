@@ -161,14 +161,14 @@ export async function restore(lab: Lab, recording: Recording, count: number): Pr
   const worker = "worker/of-the-recording";
   await lab.store.openWorker(worker, LEASE_MS);
   const start = { runId, workflow, version, createdAt: created.at, idempotencyKey: null, tags: {} };
-  const starts = [{ ...start, deadlineAt: null, owner: worker, delivery: null }];
+  const starts = [{ ...start, deadlineAt: null, owner: worker, delivery: null, parentId: null }];
   for (const epoch of new Set(rows.map((row) => row.epoch))) {
     const events = rows.filter((row) => row.epoch === epoch);
     if (epoch > 1) {
       await lab.store.claim({ turn: epoch, worker, programs: [{ workflow, version }], limit: 1, alone: false });
     }
     const row = { ...WAITING, availableAt: created.at };
-    const run = { runId, epoch, firstSeq: (events[0] as EventRow).seq, events, drained: [], row };
+    const run = { runId, epoch, firstSeq: (events[0] as EventRow).seq, events, drained: [], row, beyond: null };
     await lab.store.append({ starts: epoch === 1 ? starts : [], runs: [run], messages: [] });
   }
   await lab.store.closeWorker(worker);

@@ -37,7 +37,7 @@ export interface LabEngine extends Engine {
 }
 
 export interface EngineSetup {
-  readonly workflows: readonly Workflow<never, unknown, never>[];
+  readonly workflows: readonly Workflow<never, unknown, never, never>[];
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
   readonly worker?: WorkerOptions | false;
@@ -182,6 +182,12 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "load",
     "workAhead",
     "releaseStuck",
+    "reopen",
+    "getKeyed",
+    "listKeyed",
+    "putKeyed",
+    "requestLock",
+    "listLocks",
     "getRun",
     "listRuns",
     "listLoggedRuns",

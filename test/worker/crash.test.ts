@@ -23,7 +23,7 @@ class World {
 
 interface Specimen {
   readonly name: string;
-  readonly build: (world: World) => Workflow<never, unknown, never>;
+  readonly build: (world: World) => Workflow<never, unknown, never, never>;
   readonly input?: unknown;
 }
 

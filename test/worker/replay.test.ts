@@ -204,6 +204,7 @@ describe("replay", () => {
             deadlineAt: null,
             owner: null,
             delivery: null,
+            parentId: null,
           },
         ],
         runs: [
@@ -224,6 +225,7 @@ describe("replay", () => {
               endedAt: null,
               stuck: null,
             },
+            beyond: null,
           },
         ],
         messages: [],

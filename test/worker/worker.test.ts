@@ -399,6 +399,7 @@ describe("a lost lease", () => {
             endedAt: null,
             stuck: null,
           },
+          beyond: null,
         },
       ],
       messages: [],

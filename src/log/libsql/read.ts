@@ -1,7 +1,7 @@
 /** Reads: of one run's past, of the log, of lists. Pages bound each, because a read of a file blocks the thread. */
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
-import type { EventRow } from "../../kernel/events.ts";
+import { closesScope, type EventRow } from "../../kernel/events.ts";
 import type { Claim, DeliveryLink, DeliveryRow, InboxRow, RunFilter, RunRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import * as schema from "./schema.ts";
@@ -59,7 +59,7 @@ async function loadPage(db: Database, group: readonly { runId: string }[], after
   }
 }
 
-/** A scope without a conclusion is run again, so its own events are needed; in turn those of its open inner scopes. */
+/** A scope that is not closed is run again, so its own events are needed; in turn those of its inner scopes. */
 async function loadOpenScopes(db: Database, loads: Loads): Promise<void> {
   let fresh = [...loads.values()].flat();
   for (;;) {
@@ -72,10 +72,10 @@ async function loadOpenScopes(db: Database, loads: Loads): Promise<void> {
 
 function openScopes(events: readonly EventRow[]): [runId: string, scope: string][] {
   const open = new Map<string, [string, string]>();
-  for (const { runId, key, type } of events) {
+  for (const { runId, key, type, data } of events) {
     const id = `${runId}\0${key}`;
     if (type === "scope.started") open.set(id, [runId, key as string]);
-    else if (type === "scope.completed" || type === "scope.failed") open.delete(id);
+    else if (closesScope({ type, data })) open.delete(id);
   }
   return [...open.values()];
 }

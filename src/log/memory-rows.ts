@@ -1,0 +1,108 @@
+/** Rows of runs in the log's reference: what happens to one, and what it is asked. */
+import { closesScope, type EventRow } from "../kernel/events.ts";
+import { isTerminalStatus, type RunStatus } from "../kernel/state.ts";
+import {
+  type Claim,
+  type InboxRow,
+  POISONED,
+  type ProgramId,
+  type RunAppend,
+  type RunFilter,
+  type RunRow,
+  type RunStart,
+  type UncleanChange,
+  WAKES_PAUSED,
+} from "./port.ts";
+
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function newRow(start: RunStart): Mutable<RunRow> {
+  const { runId, delivery: _, ...columns } = start;
+  return {
+    ...columns,
+    id: runId,
+    epoch: start.owner === null ? 0 : 1,
+    status: start.owner === null ? "pending" : "running",
+    availableAt: null,
+    head: 0,
+    unclean: start.owner === null ? 0 : 1,
+    result: null,
+    stuck: null,
+    startedAt: start.owner === null ? null : start.createdAt,
+    endedAt: null,
+  };
+}
+
+export function changedUnclean(unclean: number, change: UncleanChange): number {
+  if (change === "reset") return 0;
+  return change === "undo" ? Math.max(unclean - 1, 0) : unclean;
+}
+
+export function take(run: Mutable<RunRow>, worker: string, hasMail: boolean): Claim {
+  const uncleanBefore = run.unclean;
+  run.status = "running";
+  run.owner = worker;
+  run.epoch++;
+  run.unclean++;
+  run.availableAt = null;
+  const { id: runId, workflow, version, epoch, head, stuck } = run;
+  return { runId, workflow, version, epoch, head, uncleanBefore, wasStuck: stuck !== null, hasMail };
+}
+
+export function parkPoisoned(run: Mutable<RunRow>): void {
+  run.status = "stuck";
+  run.owner = null;
+  run.epoch++;
+  run.availableAt = null;
+  run.stuck = JSON.stringify({ code: POISONED, message: `its claims ended ${run.unclean} times without a result` });
+}
+
+export function isKnown(run: RunRow, programs: readonly ProgramId[]): boolean {
+  return programs.some(({ workflow, version }) => workflow === run.workflow && version === run.version);
+}
+
+export function matches(run: RunRow, filter: RunFilter): boolean {
+  return (
+    (filter.workflow === undefined || run.workflow === filter.workflow) &&
+    (filter.status === undefined || filter.status.includes(run.status)) &&
+    (filter.idempotencyKey === undefined || run.idempotencyKey === filter.idempotencyKey) &&
+    (filter.parentId === undefined || run.parentId === filter.parentId) &&
+    (filter.createdFrom === undefined || run.createdAt >= filter.createdFrom) &&
+    (filter.createdBefore === undefined || run.createdAt < filter.createdBefore) &&
+    Object.entries(filter.tags ?? {}).every(([name, value]) => run.tags[name] === value)
+  );
+}
+
+/** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */
+export function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
+  const last = history.at(-1);
+  const concluded = closedScopes(history);
+  const skipped = new Set<string>();
+  return history.filter((event) => {
+    const hidden = event.scope !== null && (concluded.has(event.scope) || skipped.has(event.scope));
+    // What opens within a hidden scope is hidden with it.
+    if (hidden && event.type === "scope.started") skipped.add(event.key as string);
+    return !hidden || event === last;
+  });
+}
+
+function closedScopes(history: readonly EventRow[]): Set<string> {
+  const closed = new Set<string>();
+  for (const event of history) {
+    // A run that was reopened may begin a scope once more.
+    if (event.type === "scope.started") closed.delete(event.key as string);
+    else if (closesScope(event)) closed.add(event.key as string);
+  }
+  return closed;
+}
+
+/** Whether the run is over with this. */
+export function isEnd({ row }: RunAppend): boolean {
+  return row.kind === "move" && isTerminalStatus(row.status);
+}
+
+/** Whether a parked run of this status goes on because of its mail. */
+export function isWoken(status: RunStatus, mail: readonly InboxRow[]): boolean {
+  if (status === "paused") return mail.some(({ kind }) => WAKES_PAUSED.includes(kind));
+  return ["waiting", "pending", "stuck"].includes(status) && mail.length > 0;
+}
