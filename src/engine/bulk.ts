@@ -22,6 +22,11 @@ const ACTIONS: { readonly [A in BulkAction]: Action } = {
   retry: { statuses: ["failed", "cancelled"], tell: (run) => run.retry() },
 };
 
+/** The statuses in which a run can take it. */
+export function statusesFor(action: BulkAction): readonly RunStatus[] {
+  return ACTIONS[action].statuses;
+}
+
 /** What a run may answer that cannot take it. */
 const SKIPPED: ReadonlySet<string> = new Set(["RUN_OVER", "RUN_NOT_OVER", "RUN_NOT_FOUND", "INBOX_FULL"]);
 
@@ -40,14 +45,14 @@ export async function bulk(
       `expected an action of ${Object.keys(ACTIONS).join(", ")}, but found ${JSON.stringify(action)}`,
     );
   }
-  const { statuses, tell } = ACTIONS[action];
+  const { tell } = ACTIONS[action];
   const { ids, reason, limit: asked, ...filter } = options;
   const given = asked === undefined ? {} : { limit: asked };
   const { limit } = checkNumbers("bulk", given, { limit: 10_000 }, { limit: [1, 1_000_000] });
   const because = reason === undefined ? {} : { reason };
   const next =
     ids === undefined
-      ? pagesOf(engine, { ...filter, status: filter.status ?? statuses })
+      ? pagesOf(engine, { ...filter, status: filter.status ?? statusesFor(action) })
       : listOf(checkIds(ids, filter));
   let done = 0;
   let skipped = 0;
