@@ -40,7 +40,7 @@ export function controlVerb(control: Control): Command {
     .addHelpText("after", helpOf(control))
     .action(
       action((call: Call<Options>, id: string | undefined) =>
-        (id === undefined ? toMany : toOne)(control, call, id ?? ""),
+        id === undefined ? toMany(control, call) : toOne(control, call, id),
       ),
     );
 }
