@@ -286,6 +286,24 @@ function isShielded(shielded: ReadonlySet<string>, scope: string | null): boolea
   return scope !== null && shielded.has(scope);
 }
 
+/** Data that holds no value of a user, or a short one, and that the rules look at. */
+const LOOKED_AT: ReadonlySet<EventType> = new Set([
+  "timer.armed",
+  "run.reopened",
+  "scope.started",
+  "wait.started",
+  "wait.completed",
+]);
+
+const NO_DATA = {};
+
+/** An event with as much of its data as the rules look at: a long history takes little memory without the rest. */
+export function withoutValues(event: RunEvent): RunEvent {
+  if (LOOKED_AT.has(event.type)) return event;
+  const data = event.type === "signal.received" ? { name: event.data.name } : NO_DATA;
+  return { ...event, data } as RunEvent;
+}
+
 /** A rule that a history breaks. */
 export interface Violation {
   readonly invariant: string;

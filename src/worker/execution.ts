@@ -30,19 +30,9 @@ import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.t
 import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
-import { Mail, readMessage } from "./mail.ts";
+import { Mail, type Message, readMessage } from "./mail.ts";
 import { damagedEvent } from "./rebuild.ts";
-import type {
-  Body,
-  BodyOutcome,
-  CallRequest,
-  Letter,
-  LogLine,
-  NewChild,
-  Program,
-  Recorder,
-  RunFacts,
-} from "./recorder.ts";
+import type { Body, BodyOutcome, CallRequest, LogLine, NewChild, Program, Recorder, RunFacts } from "./recorder.ts";
 import { Replay } from "./replay.ts";
 import { type Leave, leavingRow, stayingRow } from "./row.ts";
 import { Scope } from "./scope.ts";
@@ -405,6 +395,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   /** Lets a call go on of which the log says nothing more. */
   #goOn(call: Call): void {
     if (this.#calls.get(call.key) !== call || this.#stopping || this.#isCancelled(call)) return;
+    // Mail has brought what it comes to, which is about to be given.
+    if (isConcluded(call.state)) return;
     call.request.live(call);
   }
 
@@ -618,7 +610,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         this.#receiveSignal(message.data);
         return;
       case "child":
-        this.#hand({ kind: "child", ...message.data });
+        this.#childEnded(message.data);
         return;
       case "lock":
         return;
@@ -634,13 +626,19 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #receiveSignal(data: EventData["signal.received"]): void {
     const { dedupeKey } = data;
     const isRepeat = dedupeKey !== undefined && this.#journal.state.dedupeKeys?.has(dedupeKey) === true;
-    if (!isRepeat && !this.#isFull())
-      this.#hand({ kind: "signal", signal: this.signal(this.#record("signal.received", data).seq) });
+    if (!isRepeat && !this.#isFull()) this.#hand(this.signal(this.#record("signal.received", data).seq));
   }
 
   /** To the first of the calls that wait for it, in the order in which they were made. */
-  #hand(letter: Letter): void {
-    for (const call of this.#calls.values()) if (call.receive(letter)) return;
+  #hand(signal: ReceivedSignal): void {
+    for (const call of this.#calls.values()) if (call.receive(signal)) return;
+  }
+
+  /** Recorded also while nobody listens, as in a pause: it is told once. */
+  #childEnded(message: Extract<Message, { kind: "child" }>["data"]): void {
+    const outcome = this.#family.childEnded(message);
+    if (outcome !== null) this.#fresh.push(outcome);
+    this.#host.ready(this);
   }
 
   #requestCancel(data: EventData["cancel.requested"]): void {

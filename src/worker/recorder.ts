@@ -41,11 +41,6 @@ export type Settlement =
   /** Not yet: the outcome only moves the call on. */
   | { readonly kind: "open" };
 
-/** What comes in for a call that listens. */
-export type Letter =
-  | { readonly kind: "signal"; readonly signal: ReceivedSignal }
-  | { readonly kind: "child"; readonly runId: string; readonly end: ChildEnd };
-
 /** How a child has ended, as its last write tells its parent. */
 export type ChildEnd =
   | { readonly status: "completed"; readonly output: Payload }
@@ -117,8 +112,10 @@ export interface LiveCall {
   signals(name: string): readonly ReceivedSignal[];
   /** The signal that was received at `seq`. */
   signal(seq: number): ReceivedSignal;
-  /** Calls `fn` with what comes in, until it says that it was for this call. Meanwhile the run may leave memory. */
-  listen(fn: (letter: Letter) => boolean): void;
+  /** Calls `fn` with each signal that comes in, until it takes one. Meanwhile the run may leave memory. */
+  listen(fn: (signal: ReceivedSignal) => boolean): void;
+  /** Waits for the end of the child that it has started. Meanwhile the run may leave memory. */
+  waitForChild(): void;
   /** The child that this call has started and whose end it waits for. */
   readonly childId: string | null;
   /**

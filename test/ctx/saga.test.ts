@@ -130,7 +130,7 @@ describe("compensations", () => {
         const keys = (await lab.story(run.id)).filter((each) => each.startsWith("step.completed compensate/"));
         expect(keys.map((each) => each.split(" ")[1])).toEqual([
           "compensate/car",
-          "compensate/hotel",
+          "compensate/stay%2Fhotel",
           "compensate/flight",
         ]);
       }

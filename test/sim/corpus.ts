@@ -18,7 +18,15 @@ const ATTEMPTS = 8;
 const json = (value: unknown): ValueSpec => ({ kind: "json", json: value });
 
 function step(name: string, options: Partial<Omit<StepCommand, "do" | "name">> = {}): StepCommand {
-  const base = { value: json(`${name} is done`), fails: 0, ms: 0, attempts: ATTEMPTS, hangs: false, once: false };
+  const base = {
+    value: json(`${name} is done`),
+    fails: 0,
+    ms: 0,
+    attempts: ATTEMPTS,
+    hangs: false,
+    once: false,
+    isUndoable: false,
+  };
   return { do: "step", name, ...base, ...options };
 }
 

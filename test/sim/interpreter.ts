@@ -1,5 +1,6 @@
 /** The workflow that does what a program says. */
 import type { Ctx } from "../../src/ctx/ctx.ts";
+import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
 import { OutcomeUnknownError } from "../../src/kernel/errors.ts";
 import type { BodyStart } from "../../src/testing/checker.ts";
@@ -53,7 +54,18 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
     case "throw":
       throw new Error(command.message);
     case "scope":
-      return await ctx.scope(command.name, async (inner) => (await run(inner, world, command.body)) as never);
+    case "shield":
+      return await ctx[command.do](command.name, async (inner) => (await run(inner, world, command.body)) as never);
+    case "wait": {
+      const { name, signal, timeoutMs } = command;
+      const payload = await ctx.waitFor(signal, timeoutMs === null ? {} : { timeout: timeoutMs });
+      return payload === null ? "none" : `${name} got ${payload}`;
+    }
+    case "child": {
+      const { name: key, body, isAbandoned } = command;
+      const onCancel = isAbandoned ? "abandon" : "propagate";
+      return await ctx.child("program", { program: body }, { key, onCancel });
+    }
     case "loop": {
       const rounds: unknown[] = [];
       for (let round = 0; round < command.times; round++) rounds.push(await run(ctx, world, command.body));
@@ -100,11 +112,22 @@ function messageOf(error: unknown): string {
   return cause instanceof Error ? messageOf(cause) : message;
 }
 
+/** The first attempt to undo a step fails now and then. */
+async function undo({ env, key, attempt, signal, run: { id: runId } }: StepContext<World>): Promise<void> {
+  const end = env.begin({ runId, key, attempt, signal });
+  try {
+    if (attempt === 1 && key.length % 3 === 0) throw new Error("not yet");
+  } finally {
+    end();
+  }
+}
+
 async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
-  const { name, fails, ms, attempts, hangs, once } = command;
+  const { name, fails, ms, attempts, hangs, once, isUndoable } = command;
   const options = {
     ...(once ? { once } : { retry: { ...RETRY, attempts } }),
     ...(hangs ? { timeout: 10_000 } : {}),
+    ...(isUndoable ? { compensate: (_: unknown, undoing: StepContext<World>) => undo(undoing) } : {}),
   };
   const asked = ctx.step(
     name,

@@ -30,6 +30,12 @@ export function fits(pattern: Pattern, value: unknown): boolean {
   );
 }
 
+/** What an error says that others may be wrapped around: a child's failure carries what its function threw. */
+export function rootMessage(error: { readonly message: string; readonly cause?: unknown } | undefined): string {
+  const cause = error?.cause as { readonly message: string } | undefined;
+  return cause === undefined ? (error?.message ?? "") : rootMessage(cause);
+}
+
 /** How `program` may end. */
 export function endingOf(program: Program): Ending {
   const parts: Pattern[] = [];
@@ -57,7 +63,14 @@ function endingOfCommand(command: Command): Ending {
     case "throw":
       return { values: [], errors: [text(command.message)] };
     case "scope":
+    case "shield":
+    case "child":
       return endingOf(command.body);
+    case "wait": {
+      const { name, signal, timeoutMs } = command;
+      const got = text(`${name} got ${signal}`);
+      return { values: timeoutMs === null ? [got] : [got, text("none")], errors: [] };
+    }
     case "loop": {
       const { values, errors } = endingOf(command.body);
       return { values: values.length === 0 ? [] : [list(Array(command.times).fill(anyOf(values)))], errors };
