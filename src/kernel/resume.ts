@@ -78,9 +78,9 @@ export function resumeSigner(options: ResumeOptions): ResumeSigner {
       return `${address}${RESUME_PATH}/${body}.${signature(keys[0] as Uint8Array, body)}`;
     },
     read: (token) => {
-      const [, body, found] = TOKEN.exec(token) ?? [];
-      if (body === undefined || found === undefined) return null;
-      const isGood = keys.map((key) => isSameText(signature(key, body), found)).includes(true);
+      const [, body, mac] = TOKEN.exec(token) ?? [];
+      if (body === undefined || mac === undefined) return null;
+      const isGood = keys.map((key) => isSameText(signature(key, body), mac)).includes(true);
       return isGood ? ticketOf(body) : null;
     },
   };
