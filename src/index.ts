@@ -46,6 +46,7 @@ export type {
   NewApiKey,
   ReasonOptions,
   RerunOptions,
+  Resumes,
   RunHandle,
   RunInfo,
   RunPage,
@@ -89,6 +90,7 @@ export {
 export type { EventData, EventOf, EventType, RunEvent, Tags } from "./kernel/events.ts";
 export type { Limits } from "./kernel/limits.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
+export type { ResumeOptions, ResumeTicket } from "./kernel/resume.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";
 export type { RunStatus } from "./kernel/state.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";

@@ -5,6 +5,7 @@ import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
 import { mapItems } from "./map.ts";
+import { resumeUrl } from "./resume-url.ts";
 import { compensate } from "./saga.ts";
 import { scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
@@ -49,6 +50,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     waitFor,
     signals: (name: string, options: WaitOptions<never> = {}) =>
       signalsOf(() => waitFor(name, options), options.timeout !== undefined),
+    resumeUrl: (name: string) => resumeUrl(recorder, scope, name),
     child: (
       workflow: Parameters<typeof childRequest>[1],
       input: unknown,

@@ -19,6 +19,7 @@ import * as errors from "../kernel/errors.ts";
 import { type EventData, type EventType, isRunWide, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
+import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
@@ -337,6 +338,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   get isCancelled(): boolean {
     return this.#cancelGiven;
+  }
+
+  get resumes(): ResumeSigner | null {
+    return this.#host.resumes;
   }
 
   readonly log: LogLine = (level, message, fields) => {
