@@ -70,7 +70,8 @@ export async function record({ example, diesIn }: (typeof recordings)[number]): 
     const engine = await lab.engine({ workflows: [example.workflow, ...(example.others ?? [])], ...life });
     if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
     await finish(lab, example.workflow, () => engine.isDead);
-    asked.push(...engine.asked.filter((call) => !asked.includes(call)));
+    const [own] = await lab.rows(example.workflow.name);
+    asked.push(...engine.askedBy(own?.id ?? "").filter((call) => !asked.includes(call)));
     engine.kill();
     lab.clock.advance(LEASE_MS + 1_000);
   }
