@@ -27,7 +27,7 @@ import type { CreateClient } from "../log/libsql/open.ts";
 export const clientFor: CreateClient = (config, kind) =>
   kind === "owned-file" ? new FileClient(config) : createClient(config);
 
-/** The most statements that are kept: the engine has some thirty. */
+/** The most statements that are kept: the engine has some sixty. */
 const STATEMENTS_MAX = 100;
 
 const BEGIN: { readonly [M in TransactionMode]: string } = {

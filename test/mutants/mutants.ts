@@ -222,15 +222,15 @@ export const MUTANTS: readonly Mutant[] = [
     world: "leases-over-owned-file",
     edits: [{ file: "src/log/libsql/event-blocks.ts", text: "AND r.epoch = e.column2 ", by: "" }],
     predicate: "append-under-current-epoch",
-    seed: 7,
+    seed: 25,
   },
   {
     name: "sql-epoch-fence",
     guard: "a write of an old epoch is refused",
     world: "leases-over-owned-file",
-    edits: [{ file: STATEMENTS, text: "AND r.epoch = j.value ->> 1 AND r.head", by: "AND r.head" }],
+    edits: [{ file: "src/log/libsql/fragments.ts", text: "AND r.epoch = j.value ->> 1 AND r.head", by: "AND r.head" }],
     predicate: "verdict-true",
-    seed: 7,
+    seed: 25,
   },
   {
     name: "sql-verdict",
