@@ -18,7 +18,9 @@ const tickets = fc.record({ runId: name, signal: name, call: name });
 
 describe("a resume token", () => {
   it("is part of the format: an address of today is good for ever", () => {
-    expect(signer().url(ticket)).toBe("https://example.org/varve/resume/WyJydW5fMSIsImFwcHJvdmFsIiwiMDEyMyJd.bUU_IpjyEc_m6Nl_Fb_RErDtjb8eUiQtsK81zQ3Wjpc");
+    expect(signer().url(ticket)).toBe(
+      "https://example.org/varve/resume/WyJydW5fMSIsImFwcHJvdmFsIiwiMDEyMyJd.bUU_IpjyEc_m6Nl_Fb_RErDtjb8eUiQtsK81zQ3Wjpc",
+    );
   });
 
   it("is what it says: JSON, and its HMAC-SHA-256", () => {
