@@ -16,7 +16,7 @@
  */
 
 export type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./ctx/child.ts";
-export type { Ctx, SignalPayload } from "./ctx/ctx.ts";
+export type { Ctx, MapOptions, Settled, SignalPayload, Tolerance, ToleratingMapOptions } from "./ctx/ctx.ts";
 export type { StepCallOptions, StepContext, StepOptions } from "./ctx/step-options.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
 export type { WaitOptions } from "./ctx/wait-for.ts";
@@ -72,6 +72,7 @@ export {
   isVarveError,
   LeaseLostError,
   LimitError,
+  MapFailedError,
   NotFoundError,
   OutcomeUnknownError,
   PayloadError,

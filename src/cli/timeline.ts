@@ -181,10 +181,8 @@ function endAttempt(
 /** What the run was told with this event; null: nothing. */
 export function noteText(event: RunEvent): string | null {
   switch (event.type) {
-    case "signal.received": {
-      const { name, dedupeKey } = event.data;
-      return `signal ${name} has come in${dedupeKey === undefined ? "" : ` (key ${dedupeKey})`}`;
-    }
+    case "signal.received":
+      return `signal ${event.data.name} has come in`;
     case "run.paused":
       return `paused${because(event.data.reason)}`;
     case "run.resumed":

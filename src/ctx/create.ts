@@ -4,6 +4,7 @@ import type { CallRequest, Recorder, ScopeHandle } from "../worker/recorder.ts";
 import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
+import { mapItems } from "./map.ts";
 import { resumeUrl } from "./resume-url.ts";
 import { compensate } from "./saga.ts";
 import { scopeRequest } from "./scope.ts";
@@ -19,17 +20,16 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     try {
       return recorder.ask(request());
     } catch (error) {
-      const refused = Promise.reject(error);
-      refused.catch(() => {});
-      return refused;
+      return unhandled(Promise.reject(error));
     }
   };
   const { run, compensations } = recorder;
+  const place = { recorder, scope, contextOf: (inner: ScopeHandle) => createCtx(recorder, inner) };
   const step = (name: string, body: StepBody, options?: StepCallOptions) =>
     ask(() => stepRequest({ scope, name, body, options, recorder }));
   const within = (name: string, body: (inner: Ctx) => PromiseLike<unknown>, isShield: boolean) =>
     ask(() => {
-      const inner = (handle: ScopeHandle) => body(createCtx(recorder, handle));
+      const inner = (handle: ScopeHandle) => body(place.contextOf(handle));
       return scopeRequest({ scope, name, body: inner, isShield, compensations });
     });
   const waitFor = (name: string, options: WaitOptions<never> = {}) =>
@@ -61,10 +61,22 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
       input: unknown,
       options: Parameters<typeof startRequest>[3] = {},
     ) => ask(() => startRequest(scope, workflow, input, options)),
+    map: (
+      name: string,
+      items: readonly unknown[],
+      body: Parameters<typeof mapItems>[3],
+      options?: Parameters<typeof mapItems>[4],
+    ) => unhandled(mapItems(place, name, items, body, options)),
     now: () => new Date(recorder.now()),
     random: () => derivedFloat(run.id, scope.path, scope.next("random", "random")),
     uuid: () => derivedUuid(run.id, scope.path, scope.next("uuid", "uuid")),
     log: recorder.log,
   };
   return ctx as unknown as Ctx;
+}
+
+/** A call that nobody awaits may fail: that must not end the process. */
+function unhandled(call: Promise<unknown>): Promise<unknown> {
+  call.catch(() => {});
+  return call;
 }

@@ -2,6 +2,7 @@
 import { isVarveError, NotFoundError } from "../kernel/errors.ts";
 import type { ResumeSigner, ResumeTicket, SignedTicket } from "../kernel/resume.ts";
 import type * as api from "./api.ts";
+import { signalToken } from "./handle.ts";
 
 export class SignedResumes implements api.Resumes {
   readonly #signer: ResumeSigner | null;
@@ -47,6 +48,6 @@ function dedupeKeyOf({ call }: SignedTicket): string {
 }
 
 async function hasReceived(run: api.RunHandle, dedupeKey: string): Promise<boolean> {
-  const history = await run.history();
-  return history.some((event) => event.type === "signal.received" && event.data.dedupeKey === dedupeKey);
+  const token = signalToken(run.id, dedupeKey);
+  return (await run.history()).some((event) => event.type === "signal.received" && event.data.token === token);
 }

@@ -18,7 +18,7 @@ import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import { type EventData, type EventType, isRunWide, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
+import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
@@ -26,11 +26,12 @@ import { Alarm } from "./alarm.ts";
 import { Bodies, type BodyOwner } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
 import { RegisteredCompensations } from "./compensations.ts";
-import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
+import { callText, foreignAwait, misplacedCall, otherKind, requestText } from "./divergence.ts";
 import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail, type Message, readMessage } from "./mail.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { damagedEvent } from "./rebuild.ts";
 import type { Body, BodyOutcome, CallRequest, LogLine, NewChild, Program, Recorder, RunFacts } from "./recorder.ts";
 import { Replay } from "./replay.ts";
@@ -85,8 +86,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly #family: Family;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
-  /** Calls without a settlement, by key, in the order in which they were made. */
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new OpenCalls();
   /** Outcomes that are queued and not yet given, in order. */
   readonly #fresh: RunEvent[] = [];
   /** Calls made after the cancel was given: to be refused. */
@@ -365,7 +365,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#fault ??= otherKind(this.run, key, recorded.kind, request.kind);
       return call.promise;
     }
-    this.#calls.set(key, call);
+    this.#calls.add(call);
     if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
     else {
@@ -380,8 +380,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase === "gone" || this.#phase === "over") return null;
     const scope = request.scope as Scope;
     if (this.#turn !== ANY_SCOPE) {
-      const { kind, name } = request;
-      const asked = { kind, name, scope: scope.path, scopeEnded: scope.ended };
+      const asked = { what: requestText(request), scope: scope.path, scopeEnded: scope.ended };
       const misplaced = misplacedCall(this.run, asked, this.#turn, this.#lastCall);
       if (misplaced !== null) {
         this.#fault ??= misplaced;
@@ -389,7 +388,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         return null;
       }
     }
-    return new Call(this, request, callKey(scope.path, request.name, scope.next("call", request.name)));
+    return new Call(this, request, keyOf(request));
   }
 
   /** Lets a call go on of which the log says nothing more. */
@@ -420,6 +419,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#leave !== null || this.#phase === "gone" || this.#phase === "over" || this.#phase === "parked")
       return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
+    if (this.#refuseNext()) return true;
     if (this.#phase === "replay" && this.#replayNext()) return true;
     if (this.#phase !== "live" || this.#leave !== null) return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
@@ -465,10 +465,16 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#give(outcome);
       return true;
     }
+    return false;
+  }
+
+  /** Before any further outcome, in replay as live: what is refused is in no log that could say when it was. */
+  #refuseNext(): boolean {
+    if (this.#stopping) return false;
     const refused = this.#refused.shift();
     if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
     this.#turn = ANY_SCOPE;
-    this.#calls.delete(refused.key);
+    this.#calls.delete(refused);
     refused.reject(this.#cancelled());
     return true;
   }
@@ -484,7 +490,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#turn = outcome.type === "scope.started" ? call.key : call.request.scope.path;
     const settlement = call.request.given(outcome, call);
     if (settlement.kind === "open") return;
-    this.#calls.delete(call.key);
+    this.#calls.delete(call);
     if (settlement.kind === "resolve") call.resolve(settlement.value);
     else call.reject(settlement.error);
   }
@@ -494,7 +500,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#cancelGiven = true;
     // A scope ends as its function does, after what is within it: its own end is given then.
     const calls = [...this.#calls.values()].filter((call) => call.request.kind !== "scope" && !call.isShielded);
-    for (const call of calls) this.#calls.delete(call.key);
+    for (const call of calls) this.#calls.delete(call);
     for (const call of calls) call.reject(this.#cancelled());
   }
 
@@ -591,23 +597,26 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #take(row: InboxRow): void {
     const { state } = this.#journal;
+    const { token } = row;
+    // It came twice: a network may bring it again when the first is long recorded.
+    if (state.tokens?.has(token)) return;
     const message = readMessage(row);
     switch (message.kind) {
       case "cancel":
         // A second cancel changes nothing.
-        if (!state.cancelRequested) this.#requestCancel(message.data);
+        if (!state.cancelRequested) this.#requestCancel({ ...message.data, token });
         return;
       case "terminate":
         this.#end("run.cancelled", { ...message.data, terminated: true });
         return;
       case "pause":
-        if (!state.paused && !state.cancelRequested) this.#record("run.paused", message.data);
+        if (!state.paused && !state.cancelRequested) this.#record("run.paused", { ...message.data, token });
         return;
       case "resume":
-        if (state.paused) this.#record("run.resumed", {});
+        if (state.paused) this.#record("run.resumed", { token });
         return;
       case "signal":
-        this.#receiveSignal(message.data);
+        if (!this.#isFull()) this.#hand(this.signal(this.#record("signal.received", { ...message.data, token }).seq));
         return;
       case "child":
         this.#childEnded(message.data);
@@ -621,12 +630,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #record<T extends EventType>(type: T, data: EventData[T]): RunEvent {
     return this.#journal.record(type, null, ROOT_SCOPE, null, data);
-  }
-
-  #receiveSignal(data: EventData["signal.received"]): void {
-    const { dedupeKey } = data;
-    const isRepeat = dedupeKey !== undefined && this.#journal.state.dedupeKeys?.has(dedupeKey) === true;
-    if (!isRepeat && !this.#isFull()) this.#hand(this.signal(this.#record("signal.received", data).seq));
   }
 
   /** To the first of the calls that wait for it, in the order in which they were made. */
@@ -712,27 +715,28 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
     const endsScope = type === "scope.completed" || type === "scope.failed";
-    if (endsScope) this.#closeWithin(call.key);
-    else if (isConcluded(call.state)) return;
-    if (this.#phase === "replay") {
-      this.#replay.hold(() => this.conclude(call, type, attempt, data));
-      return;
-    }
-    // A kept scope's function has run again, up to the end that the log has.
-    if (isConcluded(call.state)) return;
-    const outcome = this.#append(call, type, attempt, data);
-    if (outcome !== null) this.#fresh.push(outcome);
-    if (endsScope) this.#abandonWithin(call.key);
-    this.#host.ready(this);
+    if (!endsScope && isConcluded(call.state)) return;
+    const leavesOpen = endsScope && this.#closeWithin(call.key);
+    const write = () => {
+      // A scope that runs again, though it has concluded, has come to the end that the log has.
+      if (isConcluded(call.state)) return;
+      const outcome = this.#append(call, type, attempt, data);
+      if (outcome !== null) this.#fresh.push(outcome);
+      if (leavesOpen) this.#abandonWithin(call.key);
+      this.#host.ready(this);
+    };
+    if (this.#phase === "replay") this.#replay.hold(write);
+    else write();
   }
 
-  /** Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. */
-  #closeWithin(scope: string): void {
-    for (const [key, call] of this.#calls) {
-      if (!isWithin(call.request.scope.path, scope)) continue;
-      call.isClosed = true;
-      this.#calls.delete(key);
-    }
+  /**
+   * Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. Returns whether
+   * anything was open.
+   */
+  #closeWithin(scope: string): boolean {
+    const open = this.#calls.takeWithin(scope);
+    for (const call of open) call.isClosed = true;
+    return open.length > 0;
   }
 
   #abandonWithin(scope: string): void {
@@ -852,6 +856,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
 function isConcluded({ status }: CallState): boolean {
   return status === "completed" || status === "failed";
+}
+
+/** A map has counted the use of its name; any other call does so by being made. */
+function keyOf({ scope, name, item }: CallRequest): string {
+  if (item === undefined) return callKey(scope.path, name, scope.next("call", name));
+  return itemKey(callKey(scope.path, name, item.occurrence), item.index);
 }
 
 function runOver(): errors.ClosedError {

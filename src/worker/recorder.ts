@@ -65,6 +65,8 @@ export interface CallRequest {
   readonly scope: ScopeHandle;
   /** Whether a cancel neither rejects nor refuses it: a scope that shields what is within. */
   readonly isShield?: boolean;
+  /** For an item of a map: which use of `name` the map is, as its scope has counted it, and the item's place from 0. */
+  readonly item?: { readonly occurrence: number; readonly index: number };
   /** Called once the log has nothing more to say of this call: goes on from `call.state`. */
   readonly live: (call: LiveCall) => void;
   /** Called for each outcome of this call, in the turn in which the code is given it. */

@@ -82,7 +82,9 @@ describe("a signal", () => {
     const id = await started("sleepy");
     expect((await site.post(place(id, "/signals/anything"), {})).status).toBe(202);
     await happened(id, "signal.received");
-    expect(await signals(id)).toEqual([{ name: "anything", payload: { value: null, meta: [[[], "undefined"]] } }]);
+    expect(await signals(id)).toMatchObject([
+      { name: "anything", payload: { value: null, meta: [[[], "undefined"]] } },
+    ]);
   });
 
   test("with the same key comes once, by body or by header", async () => {

@@ -2,6 +2,7 @@
  * Random programs: what a simulated run does, as data. A later primitive is a new kind of command here, a case in
  * `interpreter.ts` that does it and one in `oracle.ts` that knows what it comes to.
  */
+import type { Tolerance } from "../../src/ctx/ctx.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 
 export type Program = readonly Command[];
@@ -14,6 +15,7 @@ export type Command =
   | { readonly do: "scope" | "shield"; readonly name: string; readonly body: Program }
   | WaitCommand
   | { readonly do: "child"; readonly name: string; readonly body: Program; readonly isAbandoned: boolean }
+  | MapCommand
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
@@ -25,6 +27,16 @@ export interface WaitCommand {
   readonly name: string;
   readonly signal: string;
   readonly timeoutMs: number | null;
+}
+
+export interface MapCommand {
+  readonly do: "map";
+  readonly name: string;
+  /** What each item does. */
+  readonly items: readonly Program[];
+  readonly concurrency: number;
+  /** Null: nothing is said. */
+  readonly tolerate: Tolerance | null;
 }
 
 export interface StepCommand {
@@ -82,6 +94,8 @@ export function partsOf(command: Command): readonly Program[] {
       return [command.body];
     case "try":
       return [command.body, command.onError, command.last];
+    case "map":
+      return command.items;
     case "all":
     case "all-settled":
     case "race":
@@ -103,6 +117,7 @@ function withTimeouts(program: Program): Program {
       return { ...command, body: withTimeouts(body), onError: withTimeouts(onError), last: withTimeouts(last) };
     }
     if ("branches" in command) return { ...command, branches: command.branches.map(withTimeouts) };
+    if ("items" in command) return { ...command, items: command.items.map(withTimeouts) };
     return command;
   });
 }
@@ -113,6 +128,13 @@ export function waitsOf(program: Program): WaitCommand[] {
     if (command.do === "wait") return [command];
     return command.do === "child" ? [] : partsOf(command).flatMap(waitsOf);
   });
+}
+
+/** How many items of a map may fail before it does. */
+export function failuresMaxOf({ items, tolerate }: MapCommand): number {
+  if (tolerate === "all") return items.length;
+  if (typeof tolerate === "string") return Math.floor((items.length * Number.parseInt(tolerate, 10)) / 100);
+  return tolerate ?? 0;
 }
 
 /** How often each kind is drawn. */
@@ -128,6 +150,7 @@ const WEIGHTS = {
   shield: 0.5,
   wait: 1.5,
   child: 1,
+  map: 1.5,
   loop: 1,
   try: 1.5,
   throw: 0.3,
@@ -172,7 +195,7 @@ class Generator {
       case "race":
       case "any":
         if (!nests) break;
-        return { do: kind, branches: this.#branches(room - 1, depth + 1) };
+        return { do: kind, branches: this.#branches(room - 1, depth + 1, true) };
       case "scope":
       case "shield":
         if (!nests) break;
@@ -184,6 +207,9 @@ class Generator {
           signal: `signal-${this.#names}`,
           timeoutMs: this.#prng.pick([null, 0, 300, 30_000]),
         };
+      case "map":
+        if (!nests) break;
+        return this.#map(name, room - 1, depth + 1, mayThrow);
       case "child": {
         if (!nests) break;
         const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, mayThrow));
@@ -213,10 +239,17 @@ class Generator {
     return this.#step(mayThrow);
   }
 
-  #branches(room: number, depth: number): Program[] {
+  /** Its items may fail where it may fail, or where it tolerates that all of them do. */
+  #map(name: string, room: number, depth: number, mayThrow: boolean): MapCommand {
+    const tolerate = this.#prng.pick<Tolerance | null>([null, null, 0, 1, "50%", "all"]);
+    const items = this.#branches(room, depth, mayThrow || tolerate === "all");
+    return { do: "map", name, items, concurrency: this.#prng.int(1, 3), tolerate };
+  }
+
+  #branches(room: number, depth: number, mayThrow: boolean): Program[] {
     const count = this.#prng.int(2, Math.max(2, Math.min(5, room)));
     const each = Math.max(1, Math.floor(room / count));
-    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, true));
+    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, mayThrow));
   }
 
   #part(room: number): number {
