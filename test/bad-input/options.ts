@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { github, standardWebhooks, webhook, workflow } from "varve";
 import { createEngine, type EngineOptions } from "varve/node";
-import type { Engine, ListOptions, StartOptions } from "../../src/engine/api.ts";
+import type { BulkOptions, Engine, ListOptions, StartOptions } from "../../src/engine/api.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import { createApp } from "../../src/http/index.ts";
 import { memoryStore } from "../../src/log/memory.ts";
@@ -49,6 +49,7 @@ async function enginesAreMadeOrRefused(effort: Effort): Promise<void> {
       some("file"),
       fc.record({ env: junk }),
       some("logger"),
+      fc.record({ resume: fc.oneof(some("baseUrl", "secret"), junk) }),
     );
     await fc.assert(
       fc.asyncProperty(options, async (options) => {
@@ -102,6 +103,11 @@ const listOptions = some(
   "cursor",
 );
 
+const bulkOptions = some(
+  ...["workflow", "status", "tags", "idempotencyKey", "parentId", "createdFrom", "createdBefore"],
+  ...["ids", "limit", "reason"],
+);
+
 async function callsAreServedOrRefused(effort: Effort): Promise<void> {
   await inFolder(async (folder) => {
     const db = `file:${join(folder, "log.db")}`;
@@ -115,6 +121,18 @@ async function callsAreServedOrRefused(effort: Effort): Promise<void> {
       junk.map((runId) => () => engine.run(runId as string).status()),
       junk.map((runId) => () => engine.run(runId as string).cancel()),
       some("reason").map((options) => () => engine.run("run_none").cancel(options as object)),
+      fc.tuple(fc.constantFrom("run_none", id), junk, junk, some("dedupeKey")).map(
+        ([runId, name, payload, options]) =>
+          () =>
+            engine.run(runId).signal(name as string, payload, options),
+      ),
+      some("input", "idempotencyKey", "delay", "deadline").map((options) => () => engine.run(id).rerun(options)),
+      fc.tuple(fc.constantFrom("cancel", "retry", "resume", "explode"), bulkOptions).map(
+        ([action, options]) =>
+          () =>
+            engine.bulk(action as "cancel", options as BulkOptions),
+      ),
+      junk.map((token) => () => engine.resumes.redeem(token as string)),
       junk.map((timeout) => () => engine.run("run_none").result({ timeout: timeout as number })),
       some("afterSeq", "limit").map((options) => () => engine.history(id, options as object)),
       some("name", "scopes").map((options) => () => engine.keys.create(options as { name: string; scopes: [] })),

@@ -1,4 +1,4 @@
-import { type Ctx, workflow } from "varve";
+import { type Ctx, type StartedRun, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import { type Lab, openLab } from "../support/lab.ts";
 
@@ -314,5 +314,60 @@ describe("bulk", () => {
     const ids = (await lab.rows("flow")).map(({ id }) => id);
     expect(await engine.bulk("terminate", { ids })).toEqual({ done: 2, skipped: 3, more: false });
     await expect(engine.bulk("explode" as never, {})).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("looks only at runs that can take it, unless a status is asked for", async () => {
+    const lab = openLab();
+    const code = flow(async (ctx) => {
+      if ((await ctx.waitFor("x")) === "fail") throw new Error("as told");
+    });
+    const engine = await lab.engine({ workflows: [code] });
+    const runs: StartedRun[] = [];
+    for (const told of ["end", "fail", null]) {
+      const run = await engine.start("flow");
+      await lab.settle();
+      if (told !== null) await run.signal("x", told);
+      runs.push(run);
+    }
+    await lab.settle();
+    const statuses = async () => await Promise.all(runs.map(async (run) => (await run.status()).status));
+    expect(await statuses()).toEqual(["completed", "failed", "waiting"]);
+    const workflow = "flow";
+    expect(await engine.bulk("pause", { workflow })).toEqual({ done: 1, skipped: 0, more: false });
+    expect(await engine.bulk("retry", { workflow })).toEqual({ done: 1, skipped: 0, more: false });
+    await lab.settle();
+    expect(await engine.bulk("cancel", { workflow, status: ["completed", "paused"] })).toEqual({
+      done: 1,
+      skipped: 1,
+      more: false,
+    });
+  });
+
+  it("lets a run go on whose pause nobody has taken up yet", async () => {
+    const lab = openLab();
+    const idle = await lab.engine({ workflows: [flow(async () => 1)], worker: false });
+    const run = await idle.start("flow");
+    expect(await idle.bulk("pause", { workflow: "flow" })).toMatchObject({ done: 1 });
+    expect(await idle.bulk("resume", { workflow: "flow" })).toMatchObject({ done: 1 });
+    await lab.engine({ workflows: [flow(async () => 1)] });
+    await lab.pass(2_000);
+    expect(await run.result()).toBe(1);
+  });
+
+  it("passes over a run for which too many messages wait, and refuses what it cannot mean before it begins", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [flow(async () => 1)], worker: false });
+    const [full, other] = [await engine.start("flow"), await engine.start("flow")];
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => full.signal("x", i)));
+    expect(await engine.bulk("cancel", { workflow: "flow" })).toEqual({ done: 1, skipped: 1, more: false });
+    for (const wrong of [
+      { ids: [other.id], workflow: "flow" },
+      { ids: [other.id, ""] },
+      { ids: other.id as never },
+      { ids: [other.id], limit: 0 },
+      { status: "done" as never },
+    ])
+      await expect(engine.bulk("terminate", wrong)).rejects.toMatchObject({ name: "DefinitionError" });
+    expect(await lab.store.readInbox([other.id])).toHaveLength(1);
   });
 });
