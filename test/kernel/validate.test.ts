@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { DEFAULT_LIMITS } from "../../src/kernel/limits.ts";
 import { validate, validateNow } from "../../src/kernel/validate.ts";
 import { checkProgramId, type Schema } from "../../src/kernel/workflow-ref.ts";
 
@@ -97,15 +96,5 @@ describe("a program", () => {
     const error = await thrownBy(() => checkProgramId(name, version));
     expect(isVarveError(error, "NAME_INVALID")).toBe(true);
     expect((error as Error).message).toContain(`expected ${what} to be a text`);
-  });
-});
-
-describe("the limits", () => {
-  it("are by default those of the guide", () => {
-    expect(DEFAULT_LIMITS).toEqual({
-      payloadBytesMax: 1_048_576,
-      historyEventsMax: 51_200,
-      historyEventsWarn: 10_240,
-    });
   });
 });
