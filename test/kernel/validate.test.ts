@@ -50,6 +50,8 @@ describe("a value", () => {
     expect(error.message.match(/\$\[\d\]/g)).toEqual(["$[0]", "$[1]", "$[2]", "$[3]", "$[4]"]);
     expect(error.message).toMatch(/\(and 4 more\)$/);
     expect(error.facts.issues).toHaveLength(9);
+    const five = (await thrownBy(() => validate("it", schema, Array(5).fill("x"), "C"))) as Error;
+    expect(five.message).toMatch(/\$\[4\]: [^()]+$/);
   });
 
   it("is waited for where its schema takes time", async () => {
@@ -66,16 +68,25 @@ describe("a value", () => {
     }
   });
 
-  it("is refused by a schema that names places by keys and symbols", async () => {
+  it("is refused by a schema that names places by keys and symbols, or none", async () => {
     const schema: Schema = {
       "~standard": {
         version: 1,
         vendor: "test",
-        validate: () => ({ issues: [{ message: "m", path: [{ key: "a" }, { key: 0 }, Symbol("s")] }] }),
+        validate: () => ({
+          issues: [{ message: "m", path: [{ key: "a" }, { key: 0 }, Symbol("s")] }, { message: "n" }],
+        }),
       },
     };
     const error = await thrownBy(() => validate("it", schema, 1, "C"));
-    expect(error).toMatchObject({ facts: { issues: [{ path: "$.a[0].Symbol(s)", message: "m" }] } });
+    expect(error).toMatchObject({
+      facts: {
+        issues: [
+          { path: "$.a[0].Symbol(s)", message: "m" },
+          { path: "$", message: "n" },
+        ],
+      },
+    });
   });
 });
 
