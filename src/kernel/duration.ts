@@ -52,9 +52,8 @@ const ISO =
   /^P(?:(\d+(?:[.,]\d+)?)W)?(?:(\d+(?:[.,]\d+)?)D)?(?:T(?:(\d+(?:[.,]\d+)?)H)?(?:(\d+(?:[.,]\d+)?)M)?(?:(\d+(?:[.,]\d+)?)S)?)?$/i;
 
 function parseIso(text: string): number {
-  const match = ISO.exec(text);
-  const parts = match?.slice(1) ?? [];
-  if (!match || parts.every((part) => part === undefined) || /T$/i.test(text)) {
+  const parts = ISO.exec(text)?.slice(1) ?? [];
+  if (parts.every((part) => part === undefined) || /T$/i.test(text)) {
     const calendar = /^P[^T]*\d[YM]/i.exec(text);
     const hint = calendar
       ? "years and months have no fixed length; use weeks, days or hours"
