@@ -6,6 +6,7 @@ import { Webhook } from "standardwebhooks";
 import { createEngine } from "varve/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
+import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment, ordersHook } from "../../workflows/order-fulfilment.ts";
 import { rollBack, stagedRollout } from "../../workflows/staged-rollout.ts";
@@ -13,7 +14,7 @@ import { type AnyWorkflow, cases, githubPayloads, outside, TRIAGE_URL } from "..
 import { openLab } from "../support/lab.ts";
 
 const DEVELOPMENT_SECRETS = { github: "varve-development", orders: "whsec_dmFydmUtZGV2ZWxvcG1lbnQtb25seS0x" };
-const all: AnyWorkflow[] = [githubTriage, orderFulfilment, nightlyReport, stagedRollout, rollBack];
+const all: AnyWorkflow[] = [githubTriage, orderFulfilment, nightlyReport, newsletter, stagedRollout, rollBack];
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -82,6 +83,9 @@ describe("an example with a wrong input", () => {
     ["an order whose payment is a card number", orderFulfilment, { id: "o-1", payment: "4242424242424242" }, "payment"],
     ["a report of no source", nightlyReport, { sources: [] }, "sources"],
     ["a report at no instant", nightlyReport, { publishAt: "tomorrow" }, "publishAt"],
+    ["a newsletter for nobody", newsletter, { readers: [] }, "readers"],
+    ["a newsletter to no address", newsletter, { readers: [{ name: "Ada", address: "ada" }] }, "address"],
+    ["a newsletter of which half a mail may come back", newsletter, { bouncesMax: 0.5 }, "bouncesMax"],
     ["a roll-out of nothing", stagedRollout, { version: "1" }, "service"],
     ["a roll-out to 101 %", stagedRollout, { service: "s", version: "1", stages: [101] }, "stages"],
   ];
