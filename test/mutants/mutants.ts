@@ -627,7 +627,7 @@ export const MUTANTS: readonly Mutant[] = [
     world: "fleet",
     edits: [{ file: EXECUTION, text: " && this.epoch === claim.epoch - 1 && this.head === claim.head", by: "" }],
     predicate: "verdict-true",
-    seed: 36,
+    seed: 1477,
   },
 
   // ---- The gate ----
