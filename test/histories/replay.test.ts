@@ -46,15 +46,18 @@ describe("every recorded history", () => {
         const lab = openLab();
         await restore(lab, recording, count);
 
-        // It dies at its first write, so all that it asks comes from the history.
+        // It dies at its first write, so all that it asks comes from the history, or from scopes that begin and end beyond
+        // it: the code is given their outcomes before they are written, and of those side by side in an order of their own.
         const first = await lab.engine({ workflows, dies: { append: 1, moment: "before" } });
         await lab.settle();
         const whole = withoutConcluded(asked, prefix);
-        expect(first.askedBy(runId), when).toEqual(whole.slice(0, first.askedBy(runId).length));
+        const differs = first.askedBy(runId).findIndex((call, i) => call !== whole[i]);
+        const replayed = differs < 0 ? first.askedBy(runId) : first.askedBy(runId).slice(0, differs);
+        expect(asked, when).toEqual(expect.arrayContaining(first.askedBy(runId).slice(replayed.length)));
         const begun = prefix
           .flatMap(({ key }) => key ?? [])
           .filter((key) => asked.some((call) => call.endsWith(` ${key}`)));
-        const askedKeys = first.askedBy(runId).map((call) => call.slice(call.indexOf(" ") + 1));
+        const askedKeys = replayed.map((call) => call.slice(call.indexOf(" ") + 1));
         const inConcluded = (key: string) => !whole.some((call) => call.endsWith(` ${key}`));
         expect(
           begun.filter((key) => !askedKeys.includes(key) && !inConcluded(key)),

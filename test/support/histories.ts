@@ -39,6 +39,11 @@ export const recordings: readonly { name: string; example: Case; diesIn?: Deadly
   ...cases.map((example) => ({ name: example.name, example })),
   { name: "order-interrupted", example: caseNamed("order-fulfilment"), diesIn: { key: "charge", attempt: 2 } },
   {
+    name: "newsletter-interrupted",
+    example: caseNamed("newsletter"),
+    diesIn: { key: "send[2]/hand over", attempt: 1 },
+  },
+  {
     name: "staged-rollout-interrupted",
     example: caseNamed("staged-rollout"),
     diesIn: { key: "stage 10/measure", attempt: 1 },
