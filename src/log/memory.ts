@@ -405,7 +405,7 @@ function matches(run: RunRow, filter: RunFilter): boolean {
 }
 
 /** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */
-function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
+export function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
   const last = history.at(-1);
   const concluded = new Set(
     history.filter(({ type }) => type === "scope.completed" || type === "scope.failed").map(({ key }) => key),
