@@ -78,7 +78,15 @@ export class Agenda {
    */
   after(ms: number, run: TaskBody, place: string | null = null, isVoid = () => false): void {
     const at = this.#now + Math.max(0, ms);
-    this.#heap.push({ at, tie: this.#ties.float(), number: this.#numbers++, parent: this.#running, place, run, isVoid });
+    this.#heap.push({
+      at,
+      tie: this.#ties.float(),
+      number: this.#numbers++,
+      parent: this.#running,
+      place,
+      run,
+      isVoid,
+    });
     this.#rise(this.#heap.length - 1);
     this.added();
   }

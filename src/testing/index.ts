@@ -8,6 +8,9 @@
  */
 export type { SimulationFailure } from "./failed.ts";
 export { SimulationFailedError } from "./failed.ts";
+export type { RecordedHistory } from "./recorded.ts";
+export type { ReplayReport } from "./replay-history.ts";
+export { replayHistory } from "./replay-history.ts";
 export type { SimulationReport } from "./report.ts";
 export { simulate } from "./simulate.ts";
 export type { Seeds, SimulatedCase, SimulatedRun, SimulateOptions } from "./simulate-options.ts";

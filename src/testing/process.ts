@@ -48,7 +48,11 @@ export class SimulatedProcess {
         timer: (ms, fn) => {
           let isCancelled = false;
           const dueMs = ms / clockRate + late.float() * lateMsMax;
-          this.#plan(dueMs, () => (isCancelled ? false : fn()), () => isCancelled);
+          this.#plan(
+            dueMs,
+            () => (isCancelled ? false : fn()),
+            () => isCancelled,
+          );
           return () => {
             isCancelled = true;
           };
@@ -88,7 +92,12 @@ export class SimulatedProcess {
   }
 
   #plan(ms: number, fn: TaskBody, isVoid: () => boolean): void {
-    this.#agenda.after(ms + this.#slowMs, () => this.#run(fn), this.name, () => this.#isDead || isVoid());
+    this.#agenda.after(
+      ms + this.#slowMs,
+      () => this.#run(fn),
+      this.name,
+      () => this.#isDead || isVoid(),
+    );
   }
 
   #run(fn: TaskBody): unknown {

@@ -52,8 +52,7 @@ function watchedBody(call: LiveCall, body: Body, watcher: BodyWatcher): Body {
   const about = { runId: run.id, key, attempt, timeoutMs };
   return {
     ...body,
-    run: (surroundings) =>
-      watcher.body(about, () => body.run(surroundings), stepContext(call, attempt, surroundings)),
+    run: (surroundings) => watcher.body(about, () => body.run(surroundings), stepContext(call, attempt, surroundings)),
   };
 }
 

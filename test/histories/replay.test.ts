@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StartedRun } from "../../src/engine/api.ts";
-import { isWithin } from "../../src/kernel/keys.ts";
+import { withoutConcluded } from "../sim/replay.ts";
 import { changed } from "../support/examples.ts";
 import {
   caseNamed,
@@ -16,15 +16,6 @@ import { LEASE_MS, openLab } from "../support/lab.ts";
 beforeEach(() => standIn());
 
 const read = (name: string): Recording => JSON.parse(recordedText(name));
-
-/** Calls within scopes that have completed among these events: replay does not make them. */
-function withoutConcluded(asked: readonly string[], events: Recording["events"]): string[] {
-  const scopes = events.filter(({ type }) => type === "scope.completed" || type === "scope.failed");
-  return asked.filter((call) => {
-    const key = call.slice(call.indexOf(" ") + 1);
-    return !scopes.some((scope) => key !== scope.key && isWithin(key, scope.key as string));
-  });
-}
 
 describe("every recorded history", () => {
   for (const name of recordedNames()) {
