@@ -1,6 +1,7 @@
 /** A history as somebody hands it in, made rows of the log again, or refused with the place that is wrong. */
 import { DefinitionError } from "../kernel/errors.ts";
 import { dataText, type EventRow, parseEvent } from "../kernel/events.ts";
+import { foundText } from "./invalid-option.ts";
 
 /**
  * One run's history from its first event on: the events that `engine.history()` returns, an object that has them as
@@ -66,10 +67,6 @@ function isFields(value: unknown): value is Fields {
 }
 
 function invalid(place: string, expected: string, found: unknown): DefinitionError {
-  const text = typeof found === "object" && found !== null ? "an object" : JSON.stringify(found);
-  return new DefinitionError(
-    "HISTORY_INVALID",
-    `expected ${place} of a recorded history to be ${expected}, but found ${text ?? typeof found}`,
-    { place },
-  );
+  const message = `expected ${place} of a recorded history to be ${expected}, but found ${foundText(found)}`;
+  return new DefinitionError("HISTORY_INVALID", message, { place });
 }

@@ -49,6 +49,8 @@ export interface SimulationOptions {
   readonly mayHappen?: (fault: Fault) => boolean;
   /** A call had its effect on the log. */
   readonly happened?: (effect: Effect) => void;
+  /** A process is up. */
+  readonly up?: (engine: Engine) => void;
   /** A process is dead. `error`: what it exited with; null: it was killed. */
   readonly died?: (proc: SimulatedProcess, error: unknown) => void;
 }
@@ -179,6 +181,7 @@ export class Simulation {
       });
       if (worker !== false) incarnation.worker = await engine.work({ ...worker, label: proc.name });
       incarnation.engine = engine;
+      if (!proc.isDead) this.#options.up?.(engine);
     } catch (error) {
       // As a process that cannot reach its database exits: whoever watches over it starts another.
       this.trace.add(this.agenda.now, `${proc.name} exits: ${String(error)}`);

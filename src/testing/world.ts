@@ -35,8 +35,8 @@ export interface SimulatedWorld {
 
 export interface WorldHost {
   readonly simulation: Simulation;
-  /** A process is at a moment of the bodies of these steps: something may hit it now. */
-  readonly reached: (proc: SimulatedProcess, moment: BodyMoment, steps: readonly string[]) => void;
+  /** A process is at a moment of these bodies: something may hit it now. */
+  readonly reached: (proc: SimulatedProcess, moment: BodyMoment, bodies: readonly WatchedBody[]) => void;
   readonly tell: (proc: SimulatedProcess, what: string) => void;
 }
 
@@ -46,6 +46,8 @@ export interface BodyTime {
   hang(): Promise<never>;
   /** From now on what it waits for otherwise may take real time. */
   real(): void;
+  /** Calls `fn` when its process dies. */
+  died(fn: () => void): void;
 }
 
 /** A body that waits for something that is not of this world. */
@@ -61,6 +63,8 @@ interface LiveBody extends StrandedBody {
   isReal: boolean;
   /** Its own waits that are open. */
   waits: number;
+  /** Who wants to know of its process's death. */
+  readonly mourners: (() => void)[];
 }
 
 /** A body's time-out is seen so late at most: its process may stand still. */
@@ -121,10 +125,17 @@ export class World {
     const { key, attempt } = watchedBody;
     const name = `${key}, attempt ${attempt}`;
     const { simulation, reached, tell } = this.#host;
-    const body: LiveBody = { ...watchedBody, proc, beganAt: simulation.agenda.now, isReal: false, waits: 0 };
+    const body: LiveBody = {
+      ...watchedBody,
+      proc,
+      beganAt: simulation.agenda.now,
+      isReal: false,
+      waits: 0,
+      mourners: [],
+    };
     this.#bodies.add(body);
     this.#moved();
-    reached(proc, "begin", [key]);
+    reached(proc, "begin", [body]);
     if (proc.isDead) return never();
     const ended = simulation.checker.bodyStarts(proc, watchedBody);
     tell(proc, `${name}: the body begins`);
@@ -134,7 +145,7 @@ export class World {
       ended();
       this.#moved();
       tell(proc, `${name}: the body ${end.kind === "value" ? "returns" : `throws ${String(end.error)}`}`);
-      reached(proc, "end", [key]);
+      reached(proc, "end", [body]);
       if (proc.isDead) return never();
       if (end.kind === "error") throw end.error;
       return end.value;
@@ -142,10 +153,10 @@ export class World {
   }
 
   #timeOf(body: LiveBody): BodyTime {
-    const { proc, key } = body;
+    const { proc } = body;
     const begin = () => {
       this.#checkOpen();
-      if (!proc.isDead) this.#host.reached(proc, "wait", [key]);
+      if (!proc.isDead) this.#host.reached(proc, "wait", [body]);
       body.waits++;
     };
     return {
@@ -167,13 +178,16 @@ export class World {
       real: () => {
         body.isReal = true;
       },
+      died: (fn) => body.mourners.push(fn),
     };
   }
 
   died(proc: SimulatedProcess): void {
     this.#waits.delete(proc);
     this.#hanging.delete(proc);
-    for (const body of this.#bodies) if (body.proc === proc) this.#bodies.delete(body);
+    const dead = [...this.#bodies].filter((body) => body.proc === proc);
+    for (const body of dead) this.#bodies.delete(body);
+    for (const fn of dead.flatMap(({ mourners }) => mourners)) fn();
   }
 
   /** From now on time stands still. */
@@ -214,8 +228,8 @@ export class World {
   #actor(): SimulatedProcess | null {
     const { actor } = this.#host.simulation.agenda;
     if (!(actor instanceof SimulatedProcess)) return null;
-    const steps = [...this.#bodies].filter((body) => body.proc === actor).map(({ key }) => key);
-    if (steps.length > 0 && !actor.isDead) this.#host.reached(actor, "wait", steps);
+    const bodies = [...this.#bodies].filter((body) => body.proc === actor);
+    if (bodies.length > 0 && !actor.isDead) this.#host.reached(actor, "wait", bodies);
     return actor;
   }
 
