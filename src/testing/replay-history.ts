@@ -72,24 +72,26 @@ export async function replayRows(workflow: AnyWorkflow, rows: Rows): Promise<Rep
 
 /** Where a replay stops, and what the code must do there. */
 interface Stop {
-  /** The event before which it stops; null: behind the last one, and the code may go on as it likes. */
+  /** The event before which it stops; null: behind the last one. */
   readonly seq: number | null;
   readonly what: string;
-  /** Whether an event that is written next is the one that was recorded. */
-  readonly isEnd: (next: RunAppend["events"][number]) => boolean;
+  /** Whether an event that is written next is the one that was recorded; null: the code may go on as it likes. */
+  readonly isEnd: ((next: RunAppend["events"][number]) => boolean) | null;
+  /** The code of the error with which the engine has ended the run. */
+  readonly failure: string | null;
 }
 
-const OPEN: Stop = { seq: null, what: "", isEnd: () => true };
+const OPEN: Stop = { seq: null, what: "", isEnd: null, failure: null };
 
 async function replayUpTo(workflow: AnyWorkflow, run: Run, rows: Rows, stop: Stop): Promise<Replayed> {
-  const { seq, what, isEnd } = stop;
+  const { seq, what, isEnd, failure } = stop;
   const prefix = (seq === null ? rows : rows.slice(0, seq - 1)) as unknown as Rows;
   const replayed = await replay(workflow, prefix);
   const { next, asked } = replayed;
   const error = errorOf(next);
   if (error?.code === "REPLAY_DIVERGED") throw diverged(run, error.facts as unknown as Diff);
-  if (error !== null) throw error;
-  if (seq === null || next.events.some(isEnd)) return replayed;
+  if (error !== null && error.code !== failure) throw error;
+  if (isEnd === null || next.events.some(isEnd)) return replayed;
   throw diverged(run, { expected: what, found: foundText(next, waiting(asked, prefix)), seq });
 }
 
@@ -107,10 +109,12 @@ function runOf({ name, version }: AnyWorkflow, created: RunEvent): Run {
 /** How the run ended, if it has. */
 function endOf(events: readonly RunEvent[]): Stop {
   const last = events.findLast(({ type }) => type !== "attempt.late") as RunEvent;
+  const { type, seq } = last;
+  if (!isTerminal(type)) return OPEN;
+  const failure = (type === "run.failed" && last.data.error.code) || null;
   // Who cancels a run decides its end, not its code.
-  if (!isTerminal(last.type) || last.type === "run.cancelled") return OPEN;
-  if (last.type === "run.failed" && NOT_BY_CODE.has(last.data.error.code ?? "")) return OPEN;
-  return { seq: last.seq, what: ENDS[last.type] ?? last.type, isEnd: ({ type }) => type === last.type };
+  if (type === "run.cancelled" || NOT_BY_CODE.has(failure ?? "")) return { ...OPEN, seq, failure };
+  return { ...OPEN, seq, what: ENDS[type] ?? type, isEnd: (next) => next.type === type };
 }
 
 const ENDS: Readonly<Partial<Record<EventType, string>>> = {
@@ -119,7 +123,7 @@ const ENDS: Readonly<Partial<Record<EventType, string>>> = {
 };
 
 function endOfScope({ seq, key }: RunEvent): Stop {
-  return { seq, what: `the end of ${callText("scope", key as string)}`, isEnd: (next) => next.key === key };
+  return { ...OPEN, seq, what: `the end of ${callText("scope", key as string)}`, isEnd: (next) => next.key === key };
 }
 
 /** Once a cancel was asked for, scopes end as it has it. */

@@ -166,6 +166,8 @@ export class Testbed {
   #body(proc: SimulatedProcess, body: WatchedBody, run: () => unknown, step: StepContext): unknown {
     const mock = this.#mockOf(body.key);
     const end = this.world.body(proc, body, (own) => {
+      // The test is told, and the step's own body must not run.
+      if (mock === "missing") return own.hang();
       if (mock === null) own.real();
       const act = mock === null ? run : () => mock(step as StepContext<never>, insteadOf(run, step, own));
       return this.calls.run(step, this.now, mock !== null, act);
@@ -175,13 +177,12 @@ export class Testbed {
     return end;
   }
 
-  /** One that lacks its mock hangs: the test is told, and the step's own body must not run. */
-  #mockOf(key: string): StepMock<never> | null {
+  #mockOf(key: string): StepMock<never> | "missing" | null {
     try {
       return this.mocks.of(key);
     } catch (error) {
       this.#failure ??= error as Error;
-      return (_, { hang }) => hang();
+      return "missing";
     }
   }
 
