@@ -3,7 +3,7 @@ import type { LogLevel, Ports } from "../kernel/ports.ts";
 import type { Agenda, TaskBody } from "./agenda.ts";
 import type { Prng } from "./prng.ts";
 
-export interface LogLine {
+export interface LoggedLine {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -29,7 +29,7 @@ export interface ProcessOptions {
 export class SimulatedProcess {
   readonly name: string;
   readonly ports: Ports;
-  readonly lines: LogLine[] = [];
+  readonly lines: LoggedLine[] = [];
   readonly #agenda: Agenda;
   readonly #slowMs: number;
   #isDead = false;

@@ -58,8 +58,16 @@ function rowOf(place: string, event: unknown, seq: number, ofRun: unknown): Even
     if (isGiven && !Number.isFinite(number)) throw invalid(`${place}.${name}`, "a number", number);
   }
   if (typeof data !== "string" && data !== null && !isFields(data)) throw invalid(`${place}.data`, "an object", data);
-  const text = typeof data === "string" || data === null ? data : dataText(data);
+  const text = typeof data === "string" || data === null ? data : textOf(`${place}.data`, data);
   return { runId, seq, position, epoch, type, v, key, scope, attempt, at, data: text } as EventRow;
+}
+
+function textOf(place: string, data: object): string | null {
+  try {
+    return dataText(data);
+  } catch {
+    throw invalid(place, "an object of JSON", data);
+  }
 }
 
 function isFields(value: unknown): value is Fields {

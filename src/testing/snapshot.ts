@@ -1,5 +1,5 @@
 /** `snapshotOf`: a history as text that is the same each time the same happens. */
-import type { Payload } from "../kernel/codec.ts";
+import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { formatDuration } from "../kernel/duration.ts";
 import { isOutcome, parseEvent, type RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
@@ -19,7 +19,7 @@ const LEFT_OUT = new Set(["retryAt", "stack"]);
  * before it, and what retry jitter decided is not shown, nor stacks, nor that a worker took the run that had it before.
  *
  * @param history what `engine.history(runId)` returns, an object that has such a list as `events`, or either as JSON text
- * @throws DefinitionError `HISTORY_INVALID`, StoreError `EVENT_UNREADABLE`
+ * @throws DefinitionError `HISTORY_INVALID`, StoreError `EVENT_UNREADABLE`, PayloadError `PAYLOAD_CORRUPT`
  * @example expect(snapshotOf(await run.history())).toMatchSnapshot();
  */
 export function snapshotOf(history: RecordedHistory): string {
@@ -71,8 +71,10 @@ function whatOf(type: string, data: Data, worker: string, base: number): string 
   return parts.filter((part) => part !== "").join(" ");
 }
 
-/** A value as it is stored, and the places in it that JSON cannot say. */
-function payloadText({ value, meta = [] }: Payload): string {
+/** A value as it is stored, and the places in it that JSON cannot say. One that was damaged is refused. */
+function payloadText(payload: Payload): string {
+  decodePayload(payload);
+  const { value, meta = [] } = payload;
   const [only] = meta;
   if (only?.[0].length === 0 && only[1] === "undefined") return "";
   const tags = meta.map(([path, tag]) => `${path.join(".")}: ${tag}`);
@@ -81,7 +83,7 @@ function payloadText({ value, meta = [] }: Payload): string {
 
 function failureText({ name, code, message, cause }: Failure): string {
   const text = `${name}${code === undefined ? "" : ` ${code}`}: ${JSON.stringify(message)}`;
-  return cause === undefined ? text : `${text} because of ${failureText(cause)}`;
+  return typeof cause !== "object" || cause === null ? text : `${text} because of ${failureText(cause)}`;
 }
 
 function fieldText(name: string, field: unknown, base: number): string {

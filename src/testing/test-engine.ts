@@ -8,7 +8,7 @@ import type { StepCall } from "./calls.ts";
 import { conditionInVain } from "./in-vain.ts";
 import { testInvalid } from "./invalid-option.ts";
 import { type InVain, MOVES_MAX } from "./pace.ts";
-import type { LogLine } from "./process.ts";
+import type { LoggedLine } from "./process.ts";
 import { stepPattern } from "./step-pattern.ts";
 import { type TestEngineOptions, testPlan } from "./test-engine-options.ts";
 import { Testbed } from "./testbed.ts";
@@ -72,7 +72,7 @@ export interface TestEngine extends Engine {
   /** The keys of mocks that no step has had so far. */
   unusedMocks(): readonly string[];
   /** What was logged, by `ctx.log`, `step.log` and the engine. */
-  lines(): readonly LogLine[];
+  lines(): readonly LoggedLine[];
   /**
    * Stops the engine, and looks back: was every mock used, and does every run that has ended go the same way when its
    * history is replayed?

@@ -24,7 +24,7 @@ import { brokenText } from "./judgement.ts";
 import type { MockedBodyInProcess, StepMock } from "./mock.ts";
 import { Mocks } from "./mocks.ts";
 import { Pace } from "./pace.ts";
-import type { LogLine, SimulatedProcess } from "./process.ts";
+import type { LoggedLine, SimulatedProcess } from "./process.ts";
 import { replayRows } from "./replay-history.ts";
 import { type Incarnation, Simulation } from "./simulation.ts";
 import { Succession } from "./succession.ts";
@@ -99,7 +99,7 @@ export class Testbed {
     return this.#crashes;
   }
 
-  get lines(): readonly LogLine[] {
+  get lines(): readonly LoggedLine[] {
     return this.#simulation.incarnations.flatMap(({ proc }) => proc.lines);
   }
 
