@@ -9,11 +9,10 @@
  *    nobody can know what became of it.
  * I2 Listeners are heard in every process.
  */
-import type { DeliveryOutcome, Engine, RunHandle, StartedRun, StartOptions } from "../engine/api.ts";
+import type { Engine, RunHandle, StartedRun, StartOptions } from "../engine/api.ts";
 import { assert } from "../kernel/assert.ts";
 import { ClosedError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
-import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 
 /** A process whose engine is up. */
 interface Life {
@@ -32,7 +31,7 @@ export type OwnRun = (id: string) => Partial<RunHandle<never>>;
 const ASKING = new Set(["result", "status", "history", "list", "lastPosition"]);
 
 /** Calls that are answered at once, also by an engine whose process has died. */
-const AT_ONCE = new Set(["workflows", "health"]);
+const AT_ONCE = new Set(["run", "workflows", "health"]);
 
 export class Succession {
   readonly #during: <T>(answer: Promise<T>) => Promise<T>;
@@ -113,12 +112,35 @@ export class Succession {
     return (...args: readonly unknown[]) => {
       const call = (engine: Engine) => (Reflect.get(target(engine), name) as Call).apply(target(engine), [...args]);
       const again = async (engine: Engine) => await call(engine);
+      const isRepeatable = ASKING.has(name) || isKeyedStart(name, args);
       const life = this.#life;
-      if (life === null && !AT_ONCE.has(name)) return this.#during(this.ask(again, ASKING.has(name)));
+      if (life === null && !AT_ONCE.has(name)) return this.#answer(this.ask(again, isRepeatable));
       const answer = call(this.#last);
-      if (life === null || !(answer instanceof Promise)) return answer;
-      return this.#during(this.#insist(life, answer, again, ASKING.has(name)));
+      if (life === null || !(answer instanceof Promise)) return this.#handedOut(answer);
+      return this.#answer(this.#insist(life, answer, again, isRepeatable));
     };
+  }
+
+  async #answer(answer: Promise<unknown>): Promise<unknown> {
+    return this.#handedOut(await this.#during(answer));
+  }
+
+  /** A run's handle belongs to a process: in its place goes one that outlives it. */
+  #handedOut(value: unknown): unknown {
+    if (isHandle(value)) return this.#handle(value);
+    const run = (value as { readonly run?: unknown } | null | undefined)?.run;
+    return isHandle(run) ? { ...(value as object), run: this.#handle(run) } : value;
+  }
+
+  #handle(handle: Partial<StartedRun<unknown>> & { readonly id: string }): RunHandle<never> {
+    const { id, created } = handle;
+    const parts = { id, ...(created === undefined ? {} : { created }), ...this.#ownRun(id) };
+    return new Proxy(parts as RunHandle<never>, {
+      get: (_, name) => {
+        if (typeof name === "symbol" || Object.hasOwn(parts, name)) return Reflect.get(parts, name);
+        return this.#follow(name, (engine) => engine.run(id));
+      },
+    });
   }
 
   /** The engine, as it is handed out. `own`: what is done otherwise. */
@@ -132,26 +154,8 @@ export class Succession {
     });
   }
 
-  #parts(): Partial<Engine> {
+  #parts(): Pick<Engine, "tail" | "on"> {
     return {
-      start: async (
-        workflow: WorkflowRef | string,
-        input?: unknown,
-        options?: StartOptions,
-      ): Promise<StartedRun<never>> => {
-        const start = (engine: Engine) => engine.start(workflow as string, input, options);
-        const { id, created } = await this.#during(this.ask(start, options?.idempotencyKey !== undefined));
-        return this.#handle({ id, created });
-      },
-      run: (workflow: WorkflowRef<never, unknown> | string, id?: string): RunHandle<never> => {
-        const handle =
-          id === undefined ? this.#last.run(workflow as string) : this.#last.run(workflow as WorkflowRef, id);
-        return this.#handle({ id: handle.id });
-      },
-      deliver: async (hook, request) => {
-        const outcome = await this.#during(this.ask((engine) => engine.deliver(hook, request), false));
-        return this.#delivered(outcome);
-      },
       tail: (options = {}) => this.#tail(options),
       on: (name, listener) => {
         let stop = () => {};
@@ -166,23 +170,6 @@ export class Succession {
         };
       },
     };
-  }
-
-  #delivered(outcome: DeliveryOutcome): DeliveryOutcome {
-    if (outcome.kind === "refused") return outcome;
-    const { id, created } = outcome.run;
-    return { ...outcome, run: this.#handle({ id, created }) };
-  }
-
-  /** A run's handle. Asks nothing. */
-  #handle(facts: { readonly id: string; readonly created?: boolean }): StartedRun<never> {
-    const parts = { ...facts, ...this.#ownRun(facts.id) };
-    return new Proxy(parts as StartedRun<never>, {
-      get: (_, name) => {
-        if (typeof name === "symbol" || Object.hasOwn(parts, name)) return Reflect.get(parts, name);
-        return this.#follow(name, (engine) => engine.run(facts.id));
-      },
-    });
   }
 
   async *#tail(options: TailOptions): AsyncIterable<RunEvent> {
@@ -202,6 +189,17 @@ export class Succession {
       }
     }
   }
+}
+
+/** A start that is safe to repeat. */
+function isKeyedStart(name: string, [, , options]: readonly unknown[]): boolean {
+  return name === "start" && (options as StartOptions | undefined)?.idempotencyKey !== undefined;
+}
+
+function isHandle(value: unknown): value is StartedRun<unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, result } = value as { readonly id?: unknown; readonly result?: unknown };
+  return typeof id === "string" && typeof result === "function";
 }
 
 function processDied(): ClosedError {
