@@ -21,7 +21,7 @@ const UNITS = Object.keys(UNIT_MS) as Unit[];
  */
 export function parseDuration(duration: Duration): number {
   if (typeof duration === "number") return checkRange(duration, String(duration));
-  if (typeof duration !== "string") throw invalid(String(duration), 0, `found ${describe(duration)}`);
+  if (typeof duration !== "string") throw invalid(describe(duration), 0, `found ${describe(duration)}`);
   const text = duration.trim();
   if (text === "") throw invalid(duration, 0, "found an empty text");
   return checkRange(/^[Pp]/.test(text) ? parseIso(text) : parseShort(text), text);

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StartedRun } from "../../src/engine/api.ts";
-import { closesScope } from "../../src/kernel/events.ts";
-import { isWithin } from "../../src/kernel/keys.ts";
+import { withoutConcluded } from "../sim/replay.ts";
 import { changed } from "../support/examples.ts";
 import {
   caseNamed,
@@ -18,13 +17,10 @@ beforeEach(() => standIn());
 
 const read = (name: string): Recording => JSON.parse(recordedText(name));
 
-/** Calls within scopes that are closed among these events: replay does not make them. */
-function withoutConcluded(asked: readonly string[], events: Recording["events"]): string[] {
-  const scopes = events.filter(({ type, data }) => closesScope({ type, data: JSON.stringify(data) }));
-  return asked.filter((call) => {
-    const key = call.slice(call.indexOf(" ") + 1);
-    return !scopes.some((scope) => key !== scope.key && isWithin(key, scope.key as string));
-  });
+/** As `askedBy` would tell it of these events. */
+function withoutClosed(asked: readonly string[], events: Recording["events"]): string[] {
+  const rows = events.map(({ type, key, data }) => ({ type, key, data: JSON.stringify(data) }));
+  return withoutConcluded(asked, rows);
 }
 
 /** Whether a run waits for another one, of which its own history knows the beginning only. */
@@ -50,7 +46,7 @@ describe("every recorded history", () => {
         // it: the code is given their outcomes before they are written, and of those side by side in an order of their own.
         const first = await lab.engine({ workflows, dies: { append: 1, moment: "before" } });
         await lab.settle();
-        const whole = withoutConcluded(asked, prefix);
+        const whole = withoutClosed(asked, prefix);
         const differs = first.askedBy(runId).findIndex((call, i) => call !== whole[i]);
         const replayed = differs < 0 ? first.askedBy(runId) : first.askedBy(runId).slice(0, differs);
         expect(asked, when).toEqual(expect.arrayContaining(first.askedBy(runId).slice(replayed.length)));
@@ -86,7 +82,7 @@ describe("every recorded history", () => {
       await restore(lab, recording, recording.events.length - 1);
       const engine = await lab.engine({ workflows: [caseNamed(recording.case).workflow] });
       await lab.settle();
-      expect(engine.asked, name).toEqual(withoutConcluded(recording.asked, recording.events));
+      expect(engine.asked, name).toEqual(withoutClosed(recording.asked, recording.events));
     }
   });
 });

@@ -74,6 +74,7 @@ describe("a duration", () => {
     [null, 0, /found null/],
     [undefined, 0, /found undefined/],
     [{}, 0, /found object/],
+    [Object.create(null), 0, /found object/],
     [Symbol("5s"), 0, /found symbol/],
   ])("%s is refused at offset %d", (duration, offset, reason) => {
     const error = refusal(duration);

@@ -398,7 +398,7 @@ async function awakening(seed: number): Promise<readonly Failure[]> {
             ({ signal }) => new Promise<null>((_, reject) => signal.addEventListener("abort", reject)),
           );
           return null;
-        }) as Workflow<never, unknown, never>,
+        }) as Workflow<never, unknown, never, never>,
       ],
     }),
     deeds: (sim) =>
