@@ -1,90 +1,105 @@
-import { type Engine, workflow } from "varve";
-import { createEngine } from "varve/node";
-import { databaseFile } from "./setup.ts";
+/**
+ * W7: what it takes to go on with a run that is in the log: a worker is opened, claims it, reads its history, runs its code
+ * through it, and starts the next body. In a process whose engines are open and whose code is warm.
+ *
+ * Each run is in a file of its own. A part resumes each once, in turn, and replays as many steps from memory beside them: so
+ * what slows the machine for a while slows all.
+ */
+import { type Ctx, type StepContext, workflow } from "varve";
+import type { Figures } from "../figures.ts";
+import type { Sizes } from "../sizes.ts";
+import { median } from "../stats.ts";
+import { replayMemoised, sumOfSteps } from "./memoised.ts";
+import { databaseFile, openEngine } from "./setup.ts";
 
-export async function reference(steps: number): Promise<number> {
-  const memo = new Map(Array.from({ length: steps }, (_, i) => [`step-${i}`, { run: 0, value: i }]));
-  const step = (key: string) =>
-    new Promise<{ value: number }>((resolve) => {
-      const value = memo.get(key)!;
-      setImmediate(() => resolve(value));
-    });
-  const t = performance.now();
-  let sum = 0;
-  for (let i = 0; i < steps; i++) sum += (await step(`step-${i}`)).value;
-  if (sum < 0) throw new Error();
-  return performance.now() - t;
+/** So long histories are meant here: no warning. */
+const QUIET = { historyEventsWarn: 51_200 } as const;
+
+/** A run whose code has come to a step that only ends with its worker. */
+interface HeldRun {
+  /** Goes on with it: milliseconds from the call that opens a worker to the start of the step's next attempt. */
+  resume(): Promise<number>;
+  close(): Promise<void>;
 }
 
-const cpu: number[] = [];
-let held: () => void = () => {};
-const hold = ({ signal }: { signal: AbortSignal }) => {
-  held();
-  return new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));
-};
-const plain = workflow({ name: "plain" }, async (ctx, input: { steps: number }) => {
+export async function measureReplay(folder: string, sizes: Sizes["replay"]): Promise<Figures["w7"]> {
+  const { steps, stepsPerScope, lengths, memoisedSteps } = sizes;
+  const plain = (count: number) => hold(folder, `plain-${count}`, (ctx) => sumOfSteps(ctx.step, count));
+  const runs = [
+    await plain(0),
+    await plain(steps),
+    await hold(folder, "scoped", (ctx) => sumOfScopes(ctx, steps, stepsPerScope)),
+  ];
+  for (const length of lengths) runs.push(await plain(length));
+  const sides = [() => replayMemoised(memoisedSteps), ...runs.map(({ resume }) => resume)];
+  const medians = await inTurns(sides, sizes);
+  for (const run of runs) await run.close();
+  const [memoisedMs, emptyMs, plainMs, scopedMs, ...lengthsMs] = medians as [
+    number,
+    number,
+    number,
+    number,
+    ...number[],
+  ];
+  const usPerEvent = lengthsMs.map((ms, index) => ((ms - emptyMs) / (2 * (lengths[index] as number))) * 1_000);
+  return { emptyMs, plainMs, scopedMs, usPerEvent, memoisedMs };
+}
+
+/** The median time of each side, milliseconds. */
+async function inTurns(
+  sides: readonly (() => Promise<number>)[],
+  { warmUps, parts }: Sizes["replay"],
+): Promise<number[]> {
+  const times: number[][] = [];
+  for (let part = 0; part < warmUps + parts; part++) {
+    const ms: number[] = [];
+    for (const side of sides) ms.push(await side());
+    if (part >= warmUps) times.push(ms);
+  }
+  if (process.env.SHOW) for (const t of times) console.log(t.map((x) => x.toFixed(1)).join(" "));
+  return sides.map((_, side) => median(times.map((ms) => ms[side] as number)));
+}
+
+/** Each scope does some steps of its own, and becomes one outcome. */
+async function sumOfScopes(ctx: Ctx, scopes: number, stepsPerScope: number): Promise<number> {
   let sum = 0;
-  for (let i = 0; i < input.steps; i++) sum += (await ctx.step(`step-${i}`, () => ({ run: 0, value: i }))).value;
-  await ctx.step("hold", hold, { retry: { attempts: "unlimited" } });
-  return sum;
-});
-const scoped = workflow({ name: "scoped" }, async (ctx, input: { scopes: number; steps: number }) => {
-  let sum = 0;
-  for (let s = 0; s < input.scopes; s++) {
-    const { value } = await ctx.scope(`scope-${s}`, async (inner) => {
-      let sum = 0;
-      for (let i = 0; i < input.steps; i++) sum += (await inner.step(`step-${i}`, () => ({ run: 0, value: i }))).value;
-      return { run: 0, value: sum };
-    });
+  for (let index = 0; index < scopes; index++) {
+    const { value } = await ctx.scope(`scope-${index}`, async (inner) => ({
+      run: 0,
+      value: await sumOfSteps(inner.step, stepsPerScope),
+    }));
     sum += value;
   }
-  await ctx.step("hold", hold, { retry: { attempts: "unlimited" } });
   return sum;
-});
+}
 
-async function resume(engine: Engine): Promise<number> {
-  const t = performance.now();
-  const c = process.cpuUsage();
-  const started = new Promise<number>((r) => {
-    held = () => {
-      const u = process.cpuUsage(c);
-      cpu.push((u.user + u.system) / 1000);
-      r(performance.now() - t);
-    };
+/** Brings a run to where it is held. */
+async function hold(folder: string, name: string, code: (ctx: Ctx) => Promise<number>): Promise<HeldRun> {
+  let onHeld = () => {};
+  const untilItsWorkerStops = ({ signal }: StepContext) => {
+    onHeld();
+    return new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));
+  };
+  const held = workflow({ name: "held" }, async (ctx) => {
+    const sum = await code(ctx);
+    await ctx.step("held", untilItsWorkerStops, { retry: { attempts: "unlimited" } });
+    return sum;
   });
-  const w = await engine.work();
-  const ms = await started;
-  await w.stop({ deadline: 0 });
-  return ms;
+  const engine = await openEngine(databaseFile(folder, `replay-${name}`), [held], {
+    worker: false,
+    limits: QUIET,
+  });
+  await engine.start(held, null);
+  const resume = async () => {
+    const isHeld = new Promise<number>((resolve) => {
+      onHeld = () => resolve(performance.now());
+    });
+    const calledAt = performance.now();
+    const worker = await engine.work();
+    const heldAt = await isHeld;
+    await worker.stop({ deadline: 0 });
+    return heldAt - calledAt;
+  };
+  await resume();
+  return { resume, close: () => engine.close() };
 }
-const only = process.env.ONLY;
-async function shape(name: string, start: (e: Engine) => Promise<unknown>, n: number) {
-  if (only && only !== name) return;
-  const engine = await createEngine({ db: `file:${databaseFile(process.env.DIR ?? "/tmp/proto/db", name)}`, workflows: [plain, scoped] as never, worker: false, limits: { historyEventsMax: 200_000, historyEventsWarn: 200_000 } });
-  let first = 0;
-  const there = (await engine.list({ limit: 1 })).runs.length;
-  if (!there) {
-    await start(engine);
-    const t = performance.now();
-    await resume(engine);
-    first = performance.now() - t;
-  }
-  const all: number[] = [];
-  for (let i = 0; i < n; i++) all.push(await resume(engine));
-  const cpus = cpu.splice(0).slice(-n).sort((a, b) => a - b);
-  const [run] = (await engine.list({ limit: 1 })).runs;
-  const sorted = [...all].sort((a, b) => a - b);
-  console.log(name, "fill", first.toFixed(0), "median", sorted[n >> 1]!.toFixed(2), "min", sorted[0]!.toFixed(2), "CPU", cpus[n >> 1]!.toFixed(2), cpus[0]!.toFixed(2), "events", (await engine.history(run!.id)).length, all.map((x) => x.toFixed(1)).join(" "));
-  await engine.close();
-}
-for (let i = 0; i < 5; i++) console.log("reference", (await reference(25_000)).toFixed(1));
-const N = Number(process.env.N ?? 9);
-await shape("plain-0", (e) => e.start(plain, { steps: 0 }), N);
-await shape("plain-250", (e) => e.start(plain, { steps: 250 }), N);
-await shape("scoped-250", (e) => e.start(scoped, { scopes: 250, steps: 99 }), N);
-await shape("plain-500", (e) => e.start(plain, { steps: 500 }), N);
-await shape("plain-5000", (e) => e.start(plain, { steps: 5000 }), N);
-await shape("plain-25000", (e) => e.start(plain, { steps: 25000 }), N);
-await shape("plain-0", (e) => e.start(plain, { steps: 0 }), N);
-await shape("plain-250", (e) => e.start(plain, { steps: 250 }), N);
-for (let i = 0; i < 5; i++) console.log("reference", (await reference(25_000)).toFixed(1));
