@@ -71,8 +71,8 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
     resume: { steps: 1_500, killAt: 1_000 },
     idle: { runs: 10_000, windowMs: 2_000, wakes: 5 },
-    replay: { steps: 250, stepsPerScope: 10, lengths: [500, 2_500], memoisedSteps: 25_000, warmUps: 2, parts: 9 },
-    sleepers: { runs: 50_000, openingMs: 3_000, windowMs: 2_000, wakes: 10, burst: 1_000 },
+    replay: { steps: 250, stepsPerScope: 5, lengths: [500, 1_500], memoisedSteps: 25_000, warmUps: 2, parts: 9 },
+    sleepers: { runs: 20_000, openingMs: 2_000, windowMs: 1_000, wakes: 5, burst: 500 },
   },
   /** For the test of the bench itself. */
   tiny: {

@@ -56,7 +56,6 @@ async function inTurns(
     for (const side of sides) ms.push(await side());
     if (part >= warmUps) times.push(ms);
   }
-  if (process.env.SHOW) for (const t of times) console.log(t.map((x) => x.toFixed(1)).join(" "));
   return sides.map((_, side) => median(times.map((ms) => ms[side] as number)));
 }
 
