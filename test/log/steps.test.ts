@@ -4,10 +4,10 @@
  */
 import Connection from "libsql";
 import { describe, expect, it } from "vitest";
+import type { HotStatement } from "../../src/log/libsql/fragments.ts";
 import {
   CLAIM,
   CLAIM_SUSPECT,
-  type HotStatement,
   PARK_POISONED,
   READ_MAIL,
   READ_TOP_EVENTS,
