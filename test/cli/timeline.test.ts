@@ -43,7 +43,7 @@ describe("a timeline", () => {
     expect(timeline.lines.map(text)).toEqual([
       "wait approval completed",
       "note paused: a look",
-      "note signal approval has come in (key k)",
+      "note signal approval has come in",
       "note resumed",
       "wait more expired",
       "child sub completed",

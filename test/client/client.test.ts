@@ -183,7 +183,7 @@ describe("what a run is told over HTTP", () => {
     await run.signal("odd/name %?#", undefined);
     for await (const event of client().tail({ runId: run.id })) if (event.type === "signal.received") break;
     const received = (await run.history()).flatMap((event) => (event.type === "signal.received" ? [event.data] : []));
-    expect(received).toEqual([{ name: "odd/name %?#", payload: { value: null, meta: [[[], "undefined"]] } }]);
+    expect(received).toMatchObject([{ name: "odd/name %?#", payload: { value: null, meta: [[[], "undefined"]] } }]);
   });
 
   it.each([

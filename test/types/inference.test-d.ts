@@ -380,6 +380,9 @@ describe("signals", () => {
     await ctx.scope("inner", async (inner) => {
       expectTypeOf(inner.waitFor("stop")).toEqualTypeOf<Promise<null>>();
     });
+    expectTypeOf(ctx.resumeUrl("approval")).toEqualTypeOf<string>();
+    // @ts-expect-error: no such signal
+    ctx.resumeUrl("aproval");
     // @ts-expect-error: no such signal
     await ctx.waitFor("aproval");
     return "done";
