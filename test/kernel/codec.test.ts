@@ -426,6 +426,23 @@ describe("the size of a payload", () => {
     );
   });
 
+  it.each([
+    ["the last of one byte", "\u007f"],
+    ["the first of two", "\u0080"],
+    ["the last of two", "\u07ff"],
+    ["the first of three", "\u0800"],
+    ["the last before the surrogates", "\ud7ff"],
+    ["the first after them", "\ue000"],
+    ["the last of three", "\uffff"],
+    ["the first of four", "\u{10000}"],
+    ["the last of four", "\u{10ffff}"],
+    ["the second half of a pair alone", "\udc00"],
+  ])("in UTF-8 of %s is the encoder's", (_, char) => {
+    for (const text of [char, `a${char}`, `${char}a`, char.repeat(3)]) {
+      expect(utf8Bytes(text)).toBe(new TextEncoder().encode(text).length);
+    }
+  });
+
   it("in UTF-8 is counted without encoding", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
@@ -464,6 +481,7 @@ describe("decoding", () => {
     ["places that are no list", { value: {}, meta: 5 } as unknown as Payload],
     ["places that are a text", { value: {}, meta: "date" } as unknown as Payload],
     ["a place that is no pair", { value: {}, meta: [5] } as unknown as Payload],
+    ["a place that is no pair beside one that is", { value: [null], meta: [[[0], "nan"], 5] } as unknown as Payload],
     ["a place without a path", { value: {}, meta: [[null, "date"]] } as unknown as Payload],
     ["a path of objects", { value: {}, meta: [[[{}], "date"]] } as unknown as Payload],
     ["a path to nowhere", { value: {}, meta: [[["a"], "date"]] }],
@@ -481,6 +499,19 @@ describe("decoding", () => {
     ["an error that is null", { value: null, meta: [[[], "error"]] }],
   ])("%s is refused with a typed error", (_what, payload) => {
     expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ code: "PAYLOAD_CORRUPT" }));
+  });
+
+  it.each<[string, Payload, { path: unknown[]; tag: string }]>([
+    ["the places as a whole", { value: {}, meta: 5 } as unknown as Payload, { path: [], tag: "meta" }],
+    [
+      "a path that ends early",
+      { value: { a: {} }, meta: [[["a", "b", 0], "date"]] },
+      { path: ["a", "b", 0], tag: "date" },
+    ],
+    ["an unknown tag", { value: [1], meta: [[[0], "temporal" as "date"]] }, { path: [0], tag: "temporal" }],
+    ["a bigint that is none", { value: { a: "x1" }, meta: [[["a"], "bigint"]] }, { path: ["a"], tag: "bigint" }],
+  ])("of %s says which place does not fit", (_what, payload, facts) => {
+    expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ facts }));
   });
 });
 
