@@ -272,6 +272,13 @@ describe("prototypes", () => {
     expect(JSON.stringify(back.value)).toBe('{"__proto__":{"polluted":true},"a":1}');
   });
 
+  it("a key named __proto__ is one like others", () => {
+    const value = JSON.parse('{"__proto__":0,"a":0}', (_, item) => (item === 0 ? 1n : item)) as object;
+    const { __proto__: own, a } = Object.getOwnPropertyDescriptors(throughLog(value) as { a: unknown });
+    expect(own).toEqual({ value: 1n, enumerable: true, configurable: true, writable: true });
+    expect(own).toEqual(a);
+  });
+
   it("a special value under __proto__ or beside it leaves the prototype alone", () => {
     const value = JSON.parse('{"__proto__":null,"b":1}') as Record<string, unknown>;
     Object.defineProperty(value, "__proto__", {
@@ -328,6 +335,11 @@ class Money {
   readonly cents = 5;
 }
 
+/** An instance of a class whose `name` is that. */
+function instanceOf(name: unknown): object {
+  return new (Object.defineProperty(class {}, "name", { value: name }))();
+}
+
 describe("what the log cannot hold", () => {
   it.each<[string, unknown, (string | number)[], string]>([
     ["a function", { a: [() => 1] }, ["a", 0], "a function at $.a[0]"],
@@ -341,6 +353,9 @@ describe("what the log cannot hold", () => {
     ["a boxed text", { a: Object("text") }, ["a"], "an instance of String at $.a"],
     ["a generator", (function* () {})(), [], "an instance of"],
     ["an anonymous class", new (class {})(), [], "an instance of an anonymous class"],
+    ["a class whose name is no text", instanceOf(5), [], "an instance of an anonymous class"],
+    ["an object made from one without a prototype", Object.create(Object.create(null)), [], "an anonymous class"],
+    ["a class that is called as plain objects' is", instanceOf("Object"), [], "an instance of Object"],
     ["a value of a map", new Map([["k", () => 1]]), [0, 1], "a function at $[0][1]"],
     ["a key of a map", new Map([[Symbol("k"), 1]]), [0, 0], "a symbol at $[0][0]"],
     ["a member of a set", { s: new Set([Symbol("k")]) }, ["s", 0], "a symbol at $.s[0]"],
@@ -360,7 +375,10 @@ describe("what the log cannot hold", () => {
       }
     }
     for (const value of [{ toJSON: () => 1 }, hidden, list, Lines.of(1)]) {
-      expect(refusal({ value })).toMatchObject({ code: "PAYLOAD_UNSTORABLE", facts: { path: ["value"] } });
+      expect(refusal({ value })).toMatchObject({
+        code: "PAYLOAD_UNSTORABLE",
+        facts: { path: ["value"], found: expect.stringContaining("toJSON") },
+      });
     }
     expect(throughLog({ toJSON: "a text" })).toEqual({ toJSON: "a text" });
   });
@@ -414,6 +432,19 @@ describe("the size of a payload", () => {
     ["long keys at many places", () => new Array(2_000).fill({ ["k".repeat(1_000)]: 1 })],
   ])("of %s is refused before it is written", (_what, value) => {
     expect(() => encodePayload(value())).toThrow(PayloadError);
+  });
+
+  it.each<[string, unknown, number]>([
+    ["a number", 5, 1],
+    ["a text", "ab", 3],
+    ["a list", [1, 2], 3],
+    ["an object", { key: 1 }, 5],
+    ["what JSON cannot say", undefined, 10],
+    ["the same at a place", { a: undefined }, 13],
+    ["bytes", new Uint8Array(4), 15],
+  ])("of %s is counted while it is encoded: values, texts, keys and tags", (_, value, bytes) => {
+    expect(() => encodePayload(value, bytes)).not.toThrow();
+    expect(refusal(value, bytes - 1)).toMatchObject({ code: "PAYLOAD_TOO_LARGE", facts: { found: bytes } });
   });
 
   it("counts no more while it encodes than the text has", () => {
