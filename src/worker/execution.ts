@@ -107,6 +107,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #finish: Finish | null = null;
   #fault: errors.VarveError | null = null;
   #cancelGiven = false;
+  /** Whether its calls wait for mail: from when the log is exhausted, and what it asks for beyond it is under way. */
+  #isListening = false;
   #refusals = 0;
   #stopping = false;
   #leave: Leave | null = null;
@@ -446,6 +448,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#drainMail();
     if (this.#journal.state.paused || this.isOver) return false;
     if (this.#finish === null || this.#mustTidy()) this.#replay.release();
+    this.#isListening = true;
+    this.#drainMail();
+    if (this.isOver) return false;
     this.#checkDeadline();
     return false;
   }
@@ -495,8 +500,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #giveCancel(): void {
     this.#turn = ANY_SCOPE;
     this.#cancelGiven = true;
-    // A scope ends as its function does, after what is within it: its own end is given then.
-    const calls = [...this.#calls.values()].filter((call) => call.request.kind !== "scope" && !call.isShielded);
+    // A scope that has begun ends as its function does, after what is within it: its own end is given then.
+    const isReached = (call: Call) => !call.isShielded && !(call.request.kind === "scope" && call.isBegun);
+    const calls = [...this.#calls.values()].filter(isReached);
     for (const call of calls) this.#calls.delete(call.key);
     for (const call of calls) call.reject(this.#cancelled());
   }
@@ -586,39 +592,40 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #drainMail(): void {
     for (const row of this.#mail.drain()) {
       if (this.isOver) return;
-      this.#journal.drain(row.id);
-      this.#take(row);
-      this.#host.dirty(this);
+      if (this.#take(row)) {
+        this.#journal.drain(row.id);
+        this.#host.dirty(this);
+      } else this.#mail.putBack(row);
     }
   }
 
-  #take(row: InboxRow): void {
+  /** Whether the message may go; if not, nobody can hear it yet. */
+  #take(row: InboxRow): boolean {
     const { state } = this.#journal;
     const message = readMessage(row);
     switch (message.kind) {
       case "cancel":
         // A second cancel changes nothing.
         if (!state.cancelRequested) this.#requestCancel(message.data);
-        return;
+        return true;
       case "terminate":
         this.#end("run.cancelled", { ...message.data, terminated: true });
-        return;
+        return true;
       case "pause":
         if (!state.paused && !state.cancelRequested) this.#record("run.paused", message.data);
-        return;
+        return true;
       case "resume":
         if (state.paused) this.#record("run.resumed", {});
-        return;
+        return true;
       case "signal":
         this.#receiveSignal(message.data);
-        return;
+        return true;
       case "child":
-        this.#hand({ kind: "child", ...message.data });
-        return;
+        return this.#hand({ kind: "child", ...message.data }) || this.#isListening;
       case "lock":
-        return;
+        return true;
       default:
-        assertNever(message, "kind of message");
+        return assertNever(message, "kind of message");
     }
   }
 
@@ -633,9 +640,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#hand({ kind: "signal", signal: this.signal(this.#record("signal.received", data).seq) });
   }
 
-  /** To the first of the calls that wait for it, in the order in which they were made. */
-  #hand(letter: Letter): void {
-    for (const call of this.#calls.values()) if (call.receive(letter)) return;
+  /** To the first of the calls that wait for it, in the order in which they were made. Whether there was one. */
+  #hand(letter: Letter): boolean {
+    for (const call of this.#calls.values()) if (call.receive(letter)) return true;
+    return false;
   }
 
   #requestCancel(data: EventData["cancel.requested"]): void {
