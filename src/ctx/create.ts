@@ -1,15 +1,20 @@
 /** Puts the primitives together: the context of one scope of one run. */
 import { derivedFloat, derivedUuid } from "../kernel/derive.ts";
+import type { Schema } from "../kernel/workflow-ref.ts";
 import type { CallRequest, Recorder, ScopeHandle } from "../worker/recorder.ts";
 import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
+import { createKv, type KvOptions, type KvScope } from "./kv.ts";
+import { type LockOptions, lockRequest } from "./lock.ts";
 import { compensate } from "./saga.ts";
-import { scopeRequest } from "./scope.ts";
+import { type ScopeParts, scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
 import { type StepBody, stepRequest } from "./step.ts";
 import type { StepCallOptions } from "./step-options.ts";
 import { signalsOf, type WaitOptions, waitRequest } from "./wait-for.ts";
+
+type ScopeCode = (inner: Ctx) => PromiseLike<unknown>;
 
 /** The context that code in `scope` works with. */
 export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
@@ -18,18 +23,16 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     try {
       return recorder.ask(request());
     } catch (error) {
-      const refused = Promise.reject(error);
-      refused.catch(() => {});
-      return refused;
+      return mayFailUnheard(Promise.reject(error));
     }
   };
   const { run, compensations } = recorder;
   const step = (name: string, body: StepBody, options?: StepCallOptions) =>
     ask(() => stepRequest({ scope, name, body, options, recorder }));
-  const within = (name: string, body: (inner: Ctx) => PromiseLike<unknown>, isShield: boolean) =>
+  const within = (name: string, body: ScopeCode, special: Pick<ScopeParts, "isShield" | "lock"> = {}) =>
     ask(() => {
       const inner = (handle: ScopeHandle) => body(createCtx(recorder, handle));
-      return scopeRequest({ scope, name, body: inner, isShield, compensations });
+      return scopeRequest({ scope, name, body: inner, ...special, compensations });
     });
   const waitFor = (name: string, options: WaitOptions<never> = {}) =>
     ask(() => waitRequest(scope, name, options, recorder.now()));
@@ -38,13 +41,19 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     step: (name: string, body: StepBody, options?: StepCallOptions) =>
       options?.fallback === undefined
         ? step(name, body, options)
-        : withFallback(step(name, body, options), name, options.fallback, step),
+        : mayFailUnheard(withFallback(step(name, body, options), name, options.fallback, step)),
     sleep: (name: string, duration: Parameters<Ctx["sleep"]>[1]) =>
       ask(() => sleepRequest(scope, name, duration, recorder.now())),
     sleepUntil: (name: string, instant: Parameters<Ctx["sleepUntil"]>[1]) =>
       ask(() => sleepUntilRequest(scope, name, instant)),
-    scope: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) => within(name, body, false),
-    shield: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) => within(name, body, true),
+    scope: (name: string, body: ScopeCode) => within(name, body),
+    shield: (name: string, body: ScopeCode) => within(name, body, { isShield: true }),
+    lock: (name: string, options: LockOptions, body: ScopeCode) => {
+      const asked = ask(() => lockRequest(scope, name, options, recorder.now()));
+      return mayFailUnheard(asked.then((lock) => within(name, body, { lock: lock as string })));
+    },
+    kv: (kvScope: KvScope, options?: KvOptions<Schema>) =>
+      createKv({ run, scope, kvScope, schema: options?.schema, ask }),
     compensate: () => compensate(recorder, scope),
     waitFor,
     signals: (name: string, options: WaitOptions<never> = {}) =>
@@ -65,4 +74,10 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     log: recorder.log,
   };
   return ctx as unknown as Ctx;
+}
+
+/** A call that nobody awaits may fail: that must not end the process. */
+function mayFailUnheard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

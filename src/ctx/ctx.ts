@@ -4,6 +4,8 @@ import type { Duration } from "../kernel/duration.ts";
 import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
 import type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./child.ts";
+import type { Kv, KvOf, KvOptions, KvScope } from "./kv.ts";
+import type { LockOptions } from "./lock.ts";
 import type { StepCallOptions, StepContext } from "./step-options.ts";
 import type { IfStorable } from "./storable.ts";
 import type { WaitOptions } from "./wait-for.ts";
@@ -144,6 +146,37 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
     options?: ChildStartOptions,
   ): Promise<DetachedRun>;
   start(workflow: string, input?: unknown, options?: ChildStartOptions): Promise<DetachedRun>;
+
+  /**
+   * Values that runs share, or that are this run's alone. Every read is recorded, so replay sees what the first pass saw;
+   * every change takes effect once, also if the process dies in it. A change that a cancel or the end of its scope overtakes
+   * may have taken effect or not.
+   *
+   * A run's own values stay as long as its history. Those of a tenant need the tag `tenant` on the run.
+   *
+   * @throws (its methods) DefinitionError `KV_SCOPE_INVALID`, `TENANT_MISSING`
+   * @example
+   * const limits = ctx.kv("tenant", { schema: z.object({ perDay: z.number() }) });
+   * const { perDay } = (await limits.get("mail")) ?? { perDay: 100 };
+   */
+  kv<S extends Schema>(scope: KvScope, options: KvOptions<S>): KvOf<S>;
+  kv(scope: KvScope): Kv;
+
+  /**
+   * Runs a part of the workflow while it holds a lock, which `slots` runs can hold at once: first come, first served. A
+   * scope like others, that begins when the lock is granted. The run keeps the lock, in whatever process it goes on, until
+   * the scope or the run ends; meanwhile it may sleep, wait and restart. A run that is `stuck` or paused keeps it as well.
+   *
+   * A run that fails under a lock and is retried asks for it again, and does all again that it did under it.
+   *
+   * @throws TimeoutError `LOCK_TIMEOUT` when it was not granted within `timeout`; whatever `body` throws
+   * @example await ctx.lock(`account-${id}`, { timeout: "5m" }, async (held) => held.step("book", () => book(id)));
+   */
+  lock<T>(
+    name: string,
+    options: LockOptions,
+    body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
+  ): Promise<T>;
 
   /** The time that replay repeats: the instant of the last outcome that the code was given. Never goes back. */
   now(): Date;

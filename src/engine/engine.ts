@@ -361,8 +361,13 @@ class EngineOfParts implements api.Engine, HandleHost {
         "expected engine.tick in an isolate, but found engine.work: nothing runs between its requests",
       );
     }
-    const reached = reachOf(() => this.#workers);
-    const worker = new Worker(this.#workerParts(this.#session, reached), options);
+    const worker = new Worker(
+      this.#workerParts(
+        this.#session,
+        reachOf(() => this.#workers),
+      ),
+      options,
+    );
     this.#workers.add(worker);
     try {
       await worker.start();
@@ -394,8 +399,11 @@ class EngineOfParts implements api.Engine, HandleHost {
       );
     await this.#releaseStuck();
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
-    const reached = reachOf(() => [worker]);
-    const worker: Worker = new Worker(this.#workerParts(this.#openSession(), reached), { leaseMs }, { ms: budgetMs });
+    const parts = this.#workerParts(
+      this.#openSession(),
+      reachOf(() => [worker]),
+    );
+    const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     return await worker.tick();
   }
 
@@ -406,7 +414,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#hasReleasedStuck = true;
   }
 
-  #workerParts(session: Session, reached: WorkerParts["reached"]): WorkerParts {
+  #workerParts(session: Session, reach: Reach): WorkerParts {
     const { store } = this;
     return {
       store,
@@ -419,7 +427,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       asked: this.#asked,
       newRunId: () => this.#newRunId(),
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
-      reached,
+      ...reach,
     };
   }
 
@@ -486,13 +494,20 @@ function definitionsOf(workflows: EngineParts["workflows"]): Map<string, Workflo
   return new Map(refs.map((ref) => [programKey({ workflow: ref.name, version: ref.version }), ref]));
 }
 
+type Reach = Pick<WorkerParts, "reached" | "freed">;
+
 /** Tells the workers of a process what one of them has done to other runs. */
-function reachOf(workers: () => Iterable<Worker>): WorkerParts["reached"] {
-  return (runIds, dueAt) => {
-    for (const worker of workers()) {
-      for (const runId of runIds) void worker.mailArrived(runId);
-      if (dueAt !== null) worker.dueAt(dueAt);
-    }
+function reachOf(workers: () => Iterable<Worker>): Reach {
+  return {
+    reached: (runIds, dueAt) => {
+      for (const worker of workers()) {
+        for (const runId of runIds) void worker.mailArrived(runId);
+        if (dueAt !== null) worker.dueAt(dueAt);
+      }
+    },
+    freed: () => {
+      for (const worker of workers()) void worker.locksGranted();
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType } from "../kernel/events.ts";
 import type { CallState, ReceivedSignal } from "../kernel/state.ts";
-import type { Body, CallRequest, Letter, LiveCall, NewChild, RunFacts } from "./recorder.ts";
+import type { Body, CallRequest, Letter, LiveCall, NewChild, Operation, RunFacts } from "./recorder.ts";
 import { Scope } from "./scope.ts";
 
 /** What a call needs of its run. */
@@ -16,6 +16,7 @@ export interface CallHost {
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
   mayBegin(call: Call, timeoutMs: number | null): boolean;
   runBody(call: Call, body: Body): void;
+  operate<T>(call: Call, operation: Operation<T>): void;
   /** The call waits for time from now on. */
   waiting(): void;
   signals(name: string): readonly ReceivedSignal[];
@@ -109,6 +110,10 @@ export class Call implements LiveCall {
 
   runBody(body: Body): void {
     this.#host.runBody(this, body);
+  }
+
+  operate<T>(operation: Operation<T>): void {
+    this.#host.operate(this, operation);
   }
 
   openScope(): Scope {

@@ -22,7 +22,7 @@ import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
-import { Bodies, type BodyOwner } from "./bodies.ts";
+import { type Attempt, Bodies, type BodyOwner, type Task } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
 import { RegisteredCompensations } from "./compensations.ts";
 import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
@@ -30,6 +30,8 @@ import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail, readMessage } from "./mail.ts";
+import { Operations } from "./operations.ts";
+import { Places } from "./places.ts";
 import { damagedEvent } from "./rebuild.ts";
 import type {
   Body,
@@ -38,6 +40,7 @@ import type {
   Letter,
   LogLine,
   NewChild,
+  Operation,
   Program,
   Recorder,
   RunFacts,
@@ -62,6 +65,9 @@ const BEGINNINGS: ReadonlySet<EventType> = new Set([
   "wait.started",
   "child.started",
   "start.completed",
+  "kv.requested",
+  "lock.requested",
+  "lock.acquired",
 ]);
 
 type Phase =
@@ -92,6 +98,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly #replay: Replay;
   readonly #bodies: Bodies;
   readonly #family: Family;
+  readonly #operations: Operations;
+  readonly #places: Places;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
   /** Calls without a settlement, by key, in the order in which they were made. */
@@ -107,8 +115,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #finish: Finish | null = null;
   #fault: errors.VarveError | null = null;
   #cancelGiven = false;
-  /** Whether its calls wait for mail: from when the log is exhausted, and what it asks for beyond it is under way. */
-  #isListening = false;
   #refusals = 0;
   #stopping = false;
   #leave: Leave | null = null;
@@ -117,6 +123,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   /** Whether the run's row knows when it was started. */
   #begun: boolean;
   #warnedOfLength = false;
+  /** Whether it may have changed what runs share. */
+  #mayShare = false;
 
   private constructor(
     host: Host<Execution>,
@@ -134,6 +142,21 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#now = createdAt;
     this.#replay = new Replay(this.run, journal.state, events);
     this.#family = new Family(host, journal);
+    this.#places = new Places(journal, () => host.freed());
+    this.#operations = new Operations(
+      {
+        store: host.store,
+        clock: host.clock,
+        random: host.random,
+        lost: () => host.lost(this),
+        refused: (error) => host.refused(this, error),
+        hasLeft: (key) => {
+          this.#places.end(key);
+          host.dirty(this);
+        },
+      },
+      journal,
+    );
     this.#alarm = new Alarm(
       host.clock,
       () => host.now(),
@@ -185,6 +208,11 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#phase === "over";
   }
 
+  /** Whether it waits for a lock. */
+  get isInLine(): boolean {
+    return [...(this.#journal.state.locks?.keys() ?? [])].some((key) => this.#waits(key));
+  }
+
   /** The steps whose bodies run, in words. */
   runningSteps(): string[] {
     return this.#bodies.keys().map((key) => `${callText("step", key)} of run ${this.runId}`);
@@ -222,6 +250,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #endWithoutCode(): void {
     this.#host.ready(this);
     this.#phase = "live";
+    this.#mayShare = true;
     this.#drainMail();
     if (!this.isOver) this.#end("run.cancelled", this.#cancelReason());
   }
@@ -278,7 +307,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#host.ready(this);
   }
 
-  #interrupt(abandoned: readonly { owner: BodyOwner; attempt: number }[]): void {
+  #interrupt(abandoned: readonly Attempt[]): void {
     for (const { owner, attempt } of abandoned) {
       this.#journal.record("attempt.interrupted", owner.key, owner.scope, attempt, { reason: "stopped" });
       this.#host.dirty(this);
@@ -373,6 +402,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       return call.promise;
     }
     this.#calls.set(key, call);
+    this.#mayShare ||= request.isSharing === true;
     if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
     else {
@@ -448,9 +478,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#drainMail();
     if (this.#journal.state.paused || this.isOver) return false;
     if (this.#finish === null || this.#mustTidy()) this.#replay.release();
-    this.#isListening = true;
-    this.#drainMail();
-    if (this.isOver) return false;
     this.#checkDeadline();
     return false;
   }
@@ -599,7 +626,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     }
   }
 
-  /** Whether the message may go; if not, nobody can hear it yet. */
+  /** Whether the message may go; if not, whom it is for does not listen yet. */
   #take(row: InboxRow): boolean {
     const { state } = this.#journal;
     const message = readMessage(row);
@@ -621,9 +648,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         this.#receiveSignal(message.data);
         return true;
       case "child":
-        return this.#hand({ kind: "child", ...message.data }) || this.#isListening;
+        return this.#hand({ kind: "child", ...message.data }) || !this.#waits(message.data.key);
       case "lock":
-        return true;
+        return this.#hand({ kind: "lock", ...message.data }) || !this.#waits(message.data.key);
       default:
         return assertNever(message, "kind of message");
     }
@@ -646,8 +673,15 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return false;
   }
 
+  /** Whether the code waits for the call under `key`, and nothing has concluded it. */
+  #waits(key: string): boolean {
+    const call = this.#calls.get(key);
+    return call !== undefined && !isConcluded(call.state);
+  }
+
   #requestCancel(data: EventData["cancel.requested"]): void {
     this.#fresh.push(this.#record("cancel.requested", data));
+    this.#places.cancelled((scope) => this.#calls.get(scope)?.isShielded === true);
     const error = this.#cancelled();
     this.#journal.afterDurable(() => {
       this.#bodies.cancel(error);
@@ -708,6 +742,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   waiting(): void {
+    // There may be mail that nobody listened to before.
+    if (this.#phase === "live" && this.#leave === null) this.#drainMail();
     this.#host.ready(this);
   }
 
@@ -725,8 +761,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     }
     // A kept scope's function has run again, up to the end that the log has.
     if (isConcluded(call.state)) return;
+    if (endsScope && this.#mayAppend(call)) this.#places.scopeEnds(call.key);
     const outcome = this.#append(call, type, attempt, data);
     if (outcome !== null) this.#fresh.push(outcome);
+    if (outcome?.type === "lock.expired") this.#places.end(call.key);
     if (endsScope) this.#abandonWithin(call.key);
     this.#host.ready(this);
   }
@@ -744,19 +782,23 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#family.scopeIsOver(scope);
     this.#journal.afterDurable(() => {
       const message = `the scope "${scope}" has ended and does not wait for this step`;
-      this.#bodies.abandon(new errors.ClosedError("SCOPE_OVER", message, { scope }), scope);
+      this.#bodies.abandonWithin(scope, new errors.ClosedError("SCOPE_OVER", message, { scope }));
       this.#host.ready(this);
     });
   }
 
   /** Null: the run has no room for it, is not this worker's to write, or begins nothing new after a cancel. */
   #append<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): RunEvent | null {
-    if (this.#phase !== "live" || this.#leave !== null || call.isClosed || this.#isFull()) return null;
+    if (!this.#mayAppend(call) || this.#isFull()) return null;
     if (this.#isCancelled(call) && BEGINNINGS.has(type)) return null;
     const scope = isRunWide(type) ? ROOT_SCOPE : call.request.scope.path;
     const event = this.#journal.record(type, call.key, scope, attempt, data);
     this.#host.dirty(this);
     return event;
+  }
+
+  #mayAppend(call: Call): boolean {
+    return this.#phase === "live" && this.#leave === null && !call.isClosed;
   }
 
   #isFull(): boolean {
@@ -786,9 +828,17 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   runBody(call: Call, body: Body): void {
+    this.#begin(call, body);
+  }
+
+  operate<T>(call: Call, operation: Operation<T>): void {
+    this.#begin(call, this.#operations.task(call.key, operation));
+  }
+
+  #begin(call: Call, task: Task): void {
     if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#isCancelled(call)) return;
     const { key, request, isShielded } = call;
-    const start = this.#bodies.add({ kind: request.kind, key, scope: request.scope.path, isShielded }, body);
+    const start = this.#bodies.add({ kind: request.kind, key, scope: request.scope.path, isShielded }, task);
     this.#journal.afterDurable(() => {
       if (this.#phase === "live") this.#host.startBody(start);
     });
@@ -838,6 +888,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
     this.#record(type, data);
     this.#family.runIsOver();
+    this.#places.runIsOver(this.#mayShare);
     this.#phase = "over";
     this.#bodies.runIsOver();
     this.#calls.clear();

@@ -24,6 +24,7 @@ import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
 import { Notices } from "./notices.ts";
+import type { SharedStore } from "./operations.ts";
 import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
@@ -252,6 +253,13 @@ export class Worker implements Host<Execution>, Claimant {
     else this.#loop.nudge();
   }
 
+  /** Runs of this process may have been granted locks. */
+  async locksGranted(): Promise<void> {
+    this.#loop.nudge();
+    const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
+    if (inLine.length > 0) await this.#readMail(inLine.map(({ runId }) => runId));
+  }
+
   // ---- The lease ----
 
   #renewed(mail: readonly string[]): void {
@@ -414,6 +422,10 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#parts.env;
   }
 
+  get store(): SharedStore {
+    return this.#parts.store;
+  }
+
   get parkAfterMs(): number {
     return this.#options.parkAfterMs;
   }
@@ -471,6 +483,10 @@ export class Worker implements Host<Execution>, Claimant {
 
   reached(runIds: readonly string[], dueAt: number | null): void {
     this.#parts.reached(runIds, dueAt);
+  }
+
+  freed(): void {
+    this.#parts.freed();
   }
 
   released(execution: Execution, availableAt: number | null, keepsCopy: boolean): void {
