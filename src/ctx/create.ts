@@ -1,7 +1,10 @@
 /** Puts the primitives together: the context of one scope of one run. */
+import { type BreakerOptions, breakerPolicy, type Passage } from "../kernel/breaker.ts";
 import { derivedFloat, derivedUuid } from "../kernel/derive.ts";
+import { isVarveError } from "../kernel/errors.ts";
 import type { Schema } from "../kernel/workflow-ref.ts";
 import type { CallRequest, Recorder, ScopeHandle } from "../worker/recorder.ts";
+import { type Admitted, admissionRequest, reportRequest } from "./breaker.ts";
 import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
@@ -34,6 +37,21 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
       const inner = (handle: ScopeHandle) => body(createCtx(recorder, handle));
       return scopeRequest({ scope, name, body: inner, ...special, compensations });
     });
+  const guarded = async (options: BreakerOptions, body: ScopeCode) => {
+    const parts = { scope, policy: breakerPolicy(options) };
+    const admitted = (await ask(() => admissionRequest(parts))) as Admitted;
+    const report = (passage: Passage) => ask(() => reportRequest(parts, admitted, passage));
+    let value: unknown;
+    try {
+      value = await within(options.name, body);
+    } catch (error) {
+      // A cancel says nothing of what is guarded.
+      if (!isVarveError(error, "RUN_CANCELLED")) await report("failed");
+      throw error;
+    }
+    if (admitted.isProbe) await report("succeeded");
+    return value;
+  };
   const waitFor = (name: string, options: WaitOptions<never> = {}) =>
     ask(() => waitRequest(scope, name, options, recorder.now()));
   const ctx = {
@@ -52,6 +70,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
       const asked = ask(() => lockRequest(scope, name, options, recorder.now()));
       return mayFailUnheard(asked.then((lock) => within(name, body, { lock: lock as string })));
     },
+    breaker: (options: BreakerOptions, body: ScopeCode) => mayFailUnheard(guarded(options, body)),
     kv: (kvScope: KvScope, options?: KvOptions<Schema>) =>
       createKv({ run, scope, kvScope, schema: options?.schema, ask }),
     compensate: () => compensate(recorder, scope),

@@ -1,5 +1,6 @@
 /** What workflow code works with. One file a primitive implements it, over the recorder. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { BreakerOptions } from "../kernel/breaker.ts";
 import type { Duration } from "../kernel/duration.ts";
 import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
@@ -175,6 +176,18 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
   lock<T>(
     name: string,
     options: LockOptions,
+    body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
+  ): Promise<T>;
+
+  /**
+   * Runs a part of the workflow behind a breaker that all runs share: too many failures open it, and while it is open the
+   * part is not begun. A scope like others, named as the breaker is. For a single step there is its option `breaker`.
+   *
+   * @throws BreakerOpenError `BREAKER_OPEN`; whatever `body` throws
+   * @example await ctx.breaker({ name: "bank", failures: 3 }, async (bank) => bank.child(transfer, order));
+   */
+  breaker<T>(
+    options: BreakerOptions,
     body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
   ): Promise<T>;
 

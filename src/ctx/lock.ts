@@ -19,7 +19,8 @@ const RANGES = { slots: [1, 1_000_000] } as const;
 /** Asks for a lock, from `now`, the instant of the last outcome. Comes to the call's key. */
 export function lockRequest(scope: ScopeHandle, name: string, options: LockOptions, now: number): CallRequest {
   checkName("the name of a lock", name);
-  const { slots } = checkNumbers("lock", { slots: options.slots ?? 1 }, { slots: 1 }, RANGES);
+  const { slots = 1 } = options;
+  checkNumbers("lock", { slots }, { slots }, RANGES);
   const timeoutMs = options.timeout === undefined ? null : parseDuration(options.timeout);
   const dueAt = timeoutMs === null ? {} : { dueAt: now + timeoutMs };
   return {

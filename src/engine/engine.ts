@@ -1,4 +1,5 @@
 /** The engine: puts log, worker, bus and handles together. */
+import type { Kv, KvOptions } from "../ctx/kv.ts";
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
 import { assert } from "../kernel/assert.ts";
 import { encodePayload, type Payload } from "../kernel/codec.ts";
@@ -6,6 +7,7 @@ import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { dataText, FORMAT_VERSION, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
+import { type KeyedScope, keyedScopeText } from "../kernel/keyed.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
@@ -14,7 +16,7 @@ import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
-import type { WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
@@ -29,6 +31,7 @@ import { ApiKeyRing } from "./api-keys.ts";
 import { bulk } from "./bulk.ts";
 import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
+import { OutsideKv } from "./kv.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { runInfo } from "./run-info.ts";
@@ -252,6 +255,23 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { after = 0, runId = null, signal = null } = options;
     const parts = { store: this.store, bus: this.#news, clock: this.#ports.clock, shutdown: this.#shutdown };
     return tail(parts, { after, runId, signal });
+  }
+
+  kv(scope: KeyedScope, options?: KvOptions<Schema>): Kv<never, unknown> {
+    const store = () => {
+      this.#checkOpen();
+      return this.store;
+    };
+    return new OutsideKv(store, keyedScopeText(scope), options?.schema) as unknown as Kv<never, unknown>;
+  }
+
+  async locks(options: api.LocksOptions = {}): Promise<api.LockInfo[]> {
+    this.#checkOpen();
+    const name = options.name === undefined ? null : checkName("the name of a lock", options.name);
+    const places = await this.store.listLocks({ name, limit: checkLimit(options.limit) });
+    return places.map(({ name: lock, runId, key, requestedAt, grantedAt }) => {
+      return { name: lock, runId, step: key, requestedAt, grantedAt };
+    });
   }
 
   async lastPosition(): Promise<number> {

@@ -122,7 +122,10 @@ export interface EventData {
   "lock.released": Record<string, never>;
   /** What this run did has changed a breaker. */
   "breaker.changed": { readonly name: string; readonly from: BreakerStatus; readonly to: BreakerStatus };
-  "breaker.admitted": Record<string, never>;
+  "breaker.admitted": {
+    /** The breaker was open: it goes by what comes of this. */
+    readonly probe?: true;
+  };
   "breaker.refused": { readonly name: string; readonly until: number };
   /** The breaker knows how it went. */
   "breaker.reported": Record<string, never>;

@@ -166,6 +166,7 @@ const CLASSES = new Map<string, new (code: string, message: string, facts: error
     errors.TimeoutError,
     errors.StepFailedError,
     errors.OutcomeUnknownError,
+    errors.BreakerOpenError,
     errors.CancelledError,
     errors.ForeignAwaitError,
     errors.LeaseLostError,

@@ -84,7 +84,7 @@ export interface KeyedPage {
   readonly limit?: number;
 }
 
-const PAGE_DEFAULTS = { limit: 100 };
+const LIMIT_DEFAULT = 100;
 const PAGE_RANGES = { limit: [1, 1_000] } as const;
 
 /**
@@ -93,11 +93,11 @@ const PAGE_RANGES = { limit: [1, 1_000] } as const;
  * @throws DefinitionError `KV_KEY_INVALID`, `OPTION_INVALID`
  */
 export function checkKeyedPage(page: KeyedPage): { prefix: string; after: string | null; limit: number } {
-  const { prefix = "", after, limit = PAGE_DEFAULTS.limit } = page;
+  const { prefix = "", after, limit = LIMIT_DEFAULT } = page;
   for (const [what, text] of Object.entries({ prefix, after: after ?? "" })) {
     if (typeof text !== "string" || !isKeyedText(text)) throw keyInvalid(`the ${what} of a list`, "a text of 0", text);
   }
-  return { prefix, after: after ?? null, ...checkNumbers("list", { limit }, PAGE_DEFAULTS, PAGE_RANGES) };
+  return { prefix, after: after ?? null, ...checkNumbers("list", { limit }, { limit }, PAGE_RANGES) };
 }
 
 /**
