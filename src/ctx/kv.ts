@@ -104,7 +104,7 @@ export function createKv(parts: KvParts): Kv {
     get: (key: string) => ask(() => getRequest(parts, key)),
     set: (key: string, value: unknown, options: KvWriteOptions = {}) =>
       ask(() => {
-        const text = encodeKeyed(fitting(parts.schema, key, value));
+        const text = encodeGiven(parts.schema, key, value);
         return changeRequest(parts, { action: "set", key, options, next: () => text });
       }),
     update: (key: string, change: (value: unknown) => unknown, options: KvWriteOptions = {}) =>
@@ -241,9 +241,14 @@ export function updating(
   return (before) => {
     const value = change(before === null ? undefined : fitting(schema, key, decodeKeyed(before)));
     if (value === undefined) return null;
-    fitting(schema, key, value);
-    return encodeKeyed(value);
+    return encodeGiven(schema, key, value);
   };
+}
+
+/** A value that fits, as it was given. */
+export function encodeGiven(schema: Schema | undefined, key: string, value: unknown): string {
+  fitting(schema, key, value);
+  return encodeKeyed(value);
 }
 
 // ---- What both have ----
@@ -280,6 +285,7 @@ function scopeOf({ id, workflow, tags }: RunFacts, kvScope: KvScope): KeyedScope
 
 /** What the schema makes of a value. */
 export function fitting(schema: Schema | undefined, key: string, value: unknown): unknown {
+  if (schema === undefined) return value;
   return validateNow(`the value under ${JSON.stringify(key)}`, schema, value, "KV_VALUE_UNFIT");
 }
 

@@ -1,6 +1,6 @@
 /** `engine.kv`: the values that runs share, from outside. Nothing of it is recorded. */
-import { changeShared, fitting, type Kv, type KvWriteOptions, updating } from "../ctx/kv.ts";
-import { checkKeyedKey, checkKeyedPage, checkTtl, decodeKeyed, encodeKeyed, type KeyedPage } from "../kernel/keyed.ts";
+import { changeShared, encodeGiven, fitting, type Kv, type KvWriteOptions, updating } from "../ctx/kv.ts";
+import { checkKeyedKey, checkKeyedPage, checkTtl, decodeKeyed, type KeyedPage } from "../kernel/keyed.ts";
 import type { Schema } from "../kernel/workflow-ref.ts";
 import type { LogStore } from "../log/port.ts";
 
@@ -25,7 +25,7 @@ export class OutsideKv implements Kv<unknown, unknown> {
 
   async set(key: string, given: unknown, { ttl }: KvWriteOptions = {}): Promise<void> {
     const scope = this.#scope;
-    const value = encodeKeyed(fitting(this.#schema, key, given));
+    const value = encodeGiven(this.#schema, key, given);
     const put = { scope, key: checkKeyedKey(key), value, ttlMs: checkTtl(ttl), ifVersion: null };
     await this.#store().putKeyed({ ...put, operation: null, note: null });
   }
