@@ -298,7 +298,28 @@ describe("an update", () => {
     expect(await engines[0]!.kv("global").get("n")).toBe(40);
   });
 
-  it("takes effect once, though its process dies at any append and any call", async () => {
+  it("takes effect once, though its process dies between the change and its record", async () => {
+    for (let call = 1; call <= 2; call++) {
+      const lab = openLab();
+      const { putKeyed } = lab.store;
+      const code = flow(async (ctx, input) => [await increment(ctx, input), await increment(ctx, input)]);
+      const first = await lab.engine({ workflows: [code] });
+      let calls = 0;
+      lab.store.putKeyed = async (put) => {
+        const verdict = await putKeyed.call(lab.store, put);
+        if (++calls === call) first.kill();
+        return verdict;
+      };
+      const run = await first.start("flow", null);
+      await lab.pass(20_000, 5_000);
+      const second = await lab.engine({ workflows: [code] });
+      await lab.pass(20_000, 5_000);
+      expect(await second.run(run.id).result(), `call ${call}`).toEqual([1, 2]);
+      expect(await second.kv("global").get("n")).toBe(2);
+    }
+  });
+
+  it("takes effect once, though its process dies at any append", async () => {
     for (let append = 1; append <= 4; append++) {
       for (const moment of ["before", "after"] as const) {
         const lab = openLab();
