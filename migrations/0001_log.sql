@@ -36,7 +36,9 @@ CREATE TABLE runs (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER,
-  deadline_at INTEGER
+  deadline_at INTEGER,
+  -- The run that started it.
+  parent_id TEXT
 ) STRICT;
 --> statement
 CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -52,6 +54,9 @@ CREATE INDEX runs_suspect ON runs (available_at) WHERE unclean >= 2;
 CREATE INDEX runs_status ON runs (status, id);
 --> statement
 CREATE INDEX runs_workflow ON runs (workflow, id);
+--> statement
+-- Children by their parent. Runs that nobody's code started pay nothing for it.
+CREATE INDEX runs_parent ON runs (parent_id, id) WHERE parent_id IS NOT NULL;
 --> statement
 -- Messages to runs from those who do not own them, in order of arrival. `id` is never used twice.
 CREATE TABLE inbox (
@@ -85,6 +90,47 @@ CREATE TABLE deliveries (
   PRIMARY KEY (hook, delivery_id)
 ) STRICT;
 --> statement
+-- Values that runs and others share. `version` only grows, so what was deleted stays as a row without a value.
+CREATE TABLE kv (
+  scope TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT,
+  version INTEGER NOT NULL,
+  expires_at INTEGER,
+  PRIMARY KEY (scope, key)
+) STRICT;
+--> statement
+-- What a run's call has done to such a value, until the run has recorded it: so it is done once.
+CREATE TABLE operations (
+  run_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  note TEXT
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX operations_call ON operations (run_id, key);
+--> statement
+-- Places in line for locks, in order of arrival: `ticket` is never used twice.
+CREATE TABLE locks (
+  ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  slots INTEGER NOT NULL,
+  requested_at INTEGER NOT NULL,
+  granted_at INTEGER,
+  -- A place that has ended stays until its run ends: a request that arrives late takes no other.
+  ended_at INTEGER
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX locks_call ON locks (run_id, key);
+--> statement
+-- The lines.
+CREATE INDEX locks_line ON locks (name, ticket) WHERE ended_at IS NULL;
+--> statement
+-- How many may hold a lock at most: so far a line is looked at when a place in it ends.
+CREATE INDEX locks_slots ON locks (name, slots) WHERE ended_at IS NULL;
+--> statement
 -- API keys, by the digest of their secret.
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY NOT NULL,
@@ -102,7 +148,7 @@ SELECT
   CASE WHEN status = 'completed' THEN result -> '$.value' END AS output,
   CASE WHEN status = 'failed' THEN result ->> '$.message' END AS error,
   created_at, started_at, ended_at, available_at, deadline_at,
-  owner AS worker, epoch, head AS event_count
+  owner AS worker, epoch, head AS event_count, parent_id
 FROM runs;
 --> statement
 CREATE VIEW v_attempts AS

@@ -17,7 +17,7 @@
 
 export type { CacheOptions } from "./ctx/cache.ts";
 export type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./ctx/child.ts";
-export type { Ctx, SignalPayload } from "./ctx/ctx.ts";
+export type { Ctx, MapOptions, Settled, SignalPayload, Tolerance, ToleratingMapOptions } from "./ctx/ctx.ts";
 export type { Kv, KvEntry, KvOf, KvOptions, KvScope, KvWriteOptions } from "./ctx/kv.ts";
 export type { LockOptions } from "./ctx/lock.ts";
 export type { StepCallOptions, StepContext, StepOptions } from "./ctx/step-options.ts";
@@ -78,6 +78,7 @@ export {
   isVarveError,
   LeaseLostError,
   LimitError,
+  MapFailedError,
   NotFoundError,
   OutcomeUnknownError,
   PayloadError,

@@ -9,7 +9,7 @@ import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validateNow } from "../kernel/validate.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { CallRequest, Letter, LiveCall, NewChild, ScopeHandle, Settlement } from "../worker/recorder.ts";
+import type { CallRequest, LiveCall, NewChild, ScopeHandle, Settlement } from "../worker/recorder.ts";
 import { rejected, resolved } from "./settle.ts";
 
 /** What a run that another run starts may be given. */
@@ -143,7 +143,7 @@ function follow(call: LiveCall, child: Plan["child"], abandoned: boolean): void 
       call.startRun(start, (runId) => call.record("child.started", null, { runId, workflow, version, ...data }));
     });
   }
-  call.listen((letter) => isEndOf(call.childId, letter) && concludes(call, letter.end));
+  call.waitForMail();
 }
 
 /** What cannot be started is the call's failure. */
@@ -153,19 +153,6 @@ function attempt(call: LiveCall, failure: "start.failed" | "child.failed", start
   } catch (error) {
     call.conclude(failure, null, { error: toFailure(error) });
   }
-}
-
-type End = Extract<Letter, { kind: "child" }>;
-
-function isEndOf(runId: string | null, letter: Letter): letter is End {
-  return letter.kind === "child" && letter.runId === runId;
-}
-
-function concludes(call: LiveCall, end: End["end"]): true {
-  if (end.status === "completed") call.conclude("child.completed", null, end.output);
-  else if (end.status === "failed") call.conclude("child.failed", null, { error: end.error });
-  else call.conclude("child.cancelled", null, end.reason === null ? {} : { reason: end.reason });
-  return true;
 }
 
 function endGiven(outcome: RunEvent, call: LiveCall, output: StandardSchemaV1 | undefined): Settlement {

@@ -10,6 +10,7 @@ import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
 import { createKv, type KvOptions, type KvScope } from "./kv.ts";
 import { type LockOptions, lockRequest } from "./lock.ts";
+import { mapItems } from "./map.ts";
 import { compensate } from "./saga.ts";
 import { type ScopeParts, scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
@@ -26,15 +27,16 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     try {
       return recorder.ask(request());
     } catch (error) {
-      return mayFailUnheard(Promise.reject(error));
+      return unhandled(Promise.reject(error));
     }
   };
   const { run, compensations } = recorder;
+  const place = { recorder, scope, contextOf: (inner: ScopeHandle) => createCtx(recorder, inner) };
   const step = (name: string, body: StepBody, options?: StepCallOptions) =>
     ask(() => stepRequest({ scope, name, body, options, recorder }));
   const within = (name: string, body: ScopeCode, special: Pick<ScopeParts, "isShield" | "lock"> = {}) =>
     ask(() => {
-      const inner = (handle: ScopeHandle) => body(createCtx(recorder, handle));
+      const inner = (handle: ScopeHandle) => body(place.contextOf(handle));
       return scopeRequest({ scope, name, body: inner, ...special, compensations });
     });
   const guarded = async (options: BreakerOptions, body: ScopeCode) => {
@@ -59,7 +61,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     step: (name: string, body: StepBody, options?: StepCallOptions) =>
       options?.fallback === undefined
         ? step(name, body, options)
-        : mayFailUnheard(withFallback(step(name, body, options), name, options.fallback, step)),
+        : unhandled(withFallback(step(name, body, options), name, options.fallback, step)),
     sleep: (name: string, duration: Parameters<Ctx["sleep"]>[1]) =>
       ask(() => sleepRequest(scope, name, duration, recorder.now())),
     sleepUntil: (name: string, instant: Parameters<Ctx["sleepUntil"]>[1]) =>
@@ -68,9 +70,9 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     shield: (name: string, body: ScopeCode) => within(name, body, { isShield: true }),
     lock: (name: string, options: LockOptions, body: ScopeCode) => {
       const asked = ask(() => lockRequest(scope, name, options, recorder.now()));
-      return mayFailUnheard(asked.then((lock) => within(name, body, { lock: lock as string })));
+      return unhandled(asked.then((lock) => within(name, body, { lock: lock as string })));
     },
-    breaker: (options: BreakerOptions, body: ScopeCode) => mayFailUnheard(guarded(options, body)),
+    breaker: (options: BreakerOptions, body: ScopeCode) => unhandled(guarded(options, body)),
     kv: (kvScope: KvScope, options?: KvOptions<Schema>) =>
       createKv({ run, scope, kvScope, schema: options?.schema, ask }),
     compensate: () => compensate(recorder, scope),
@@ -87,6 +89,12 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
       input: unknown,
       options: Parameters<typeof startRequest>[3] = {},
     ) => ask(() => startRequest(scope, workflow, input, options)),
+    map: (
+      name: string,
+      items: readonly unknown[],
+      body: Parameters<typeof mapItems>[3],
+      options?: Parameters<typeof mapItems>[4],
+    ) => unhandled(mapItems(place, name, items, body, options)),
     now: () => new Date(recorder.now()),
     random: () => derivedFloat(run.id, scope.path, scope.next("random", "random")),
     uuid: () => derivedUuid(run.id, scope.path, scope.next("uuid", "uuid")),
@@ -96,7 +104,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
 }
 
 /** A call that nobody awaits may fail: that must not end the process. */
-function mayFailUnheard<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
+function unhandled(call: Promise<unknown>): Promise<unknown> {
+  call.catch(() => {});
+  return call;
 }

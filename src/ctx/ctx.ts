@@ -16,6 +16,24 @@ export type SignalPayload<Signals extends SignalMap, N extends keyof Signals> = 
   Signals[N]
 >;
 
+export interface MapOptions {
+  /** How many items are under way at a time, from 1 to 10,000: what a crash may make begin again. @default 100 */
+  readonly concurrency?: number;
+}
+
+export interface ToleratingMapOptions extends MapOptions {
+  /** How many items may fail before the map does. */
+  readonly tolerate: Tolerance;
+}
+
+/** So many items, so many of a hundred (a whole number, rounded down to whole items), or all of them. */
+export type Tolerance = number | `${number}%` | "all";
+
+/** What an item came to, in a map that tolerates failures. */
+export type Settled<T> =
+  | { readonly status: "completed"; readonly value: T }
+  | { readonly status: "failed"; readonly error: Error };
+
 /**
  * The context of a workflow function. Only its calls may be awaited in the function; everything else (a fetch, a timer,
  * a file) belongs into the body of a step.
@@ -35,7 +53,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    */
   step<T>(
     name: string,
-    body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<NoInfer<T>>,
+    body: ((step: StepContext<Env>) => T | PromiseLike<T>) & IfStorable<T>,
     options?: StepCallOptions<NoInfer<T>, Env>,
   ): Promise<T>;
 
@@ -64,7 +82,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    * @throws whatever `body` throws
    * @example const total = await ctx.scope("page", async (page) => page.step("fetch", () => fetchPage(1)));
    */
-  scope<T>(name: string, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
+  scope<T>(name: string, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<T>): Promise<T>;
 
   /**
    * A scope that a cancel does not reach: what it holds ends as ever, and it may begin after the cancel. For what must be
@@ -79,7 +97,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    *   await ctx.shield("release", (shielded) => shielded.step("release", () => release()));
    * }
    */
-  shield<T>(name: string, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>): Promise<T>;
+  shield<T>(name: string, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<T>): Promise<T>;
 
   /**
    * Runs the compensations of the steps that have completed, the last first; they do not run again when the run fails.
@@ -190,6 +208,37 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
     options: BreakerOptions,
     body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
   ): Promise<T>;
+
+  /**
+   * Runs `body` for each item of a list, so many at a time, and gives what they return in the order of the items. Each item
+   * is a scope, so it has a context of its own, with keys such as `ship[3]/label`, and once it has completed it is one
+   * outcome: on resume it is not run again. At most 10,000 items; each takes two events of the run's history, and those
+   * of its own calls.
+   *
+   * Once an item has failed no other begins; those under way come to their end, and then the map fails with the error of
+   * the item that failed first. With `tolerate` it gives what each item came to, and fails only if more of them fail than
+   * it says: then too no other begins.
+   *
+   * @throws whatever the first item that fails throws; with `tolerate` MapFailedError `MAP_FAILED`, its `cause` is that
+   * error, and its `facts` name the first that failed. DefinitionError `MAP_INVALID`, `OPTION_INVALID`; LimitError
+   * `MAP_ITEMS_LIMIT`
+   * @example
+   * const labels = await ctx.map("ship", parcels, (parcel, scope) => scope.step("label", () => print(parcel)), { concurrency: 4 });
+   * const sent = await ctx.map("send", readers, (reader, scope) => send(scope, reader), { tolerate: "5%" });
+   * const bounced = readers.filter((_, i) => sent[i]?.status === "failed");
+   */
+  map<Item, T>(
+    name: string,
+    items: readonly Item[],
+    body: ((item: Item, scope: Ctx<Env, Signals>, index: number) => PromiseLike<T>) & IfStorable<T>,
+    options?: MapOptions & { readonly tolerate?: undefined },
+  ): Promise<T[]>;
+  map<Item, T>(
+    name: string,
+    items: readonly Item[],
+    body: ((item: Item, scope: Ctx<Env, Signals>, index: number) => PromiseLike<T>) & IfStorable<T>,
+    options: ToleratingMapOptions,
+  ): Promise<Settled<T>[]>;
 
   /** The time that replay repeats: the instant of the last outcome that the code was given. Never goes back. */
   now(): Date;

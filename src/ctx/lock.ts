@@ -4,7 +4,7 @@ import { type Duration, formatDuration, parseDuration } from "../kernel/duration
 import { TimeoutError } from "../kernel/errors.ts";
 import { checkNumbers } from "../kernel/options.ts";
 import { checkName } from "../kernel/text.ts";
-import type { CallRequest, Letter, LiveCall, ScopeHandle } from "../worker/recorder.ts";
+import type { CallRequest, LiveCall, ScopeHandle } from "../worker/recorder.ts";
 import { rejected } from "./settle.ts";
 
 export interface LockOptions {
@@ -34,7 +34,7 @@ export function lockRequest(scope: ScopeHandle, name: string, options: LockOptio
       call.operate({
         entersLine: true,
         run: (shared) => shared.enterLine(name, slots),
-        done: (place) => (place === "granted" ? acquire(call) : wait(call)),
+        done: (place) => (place === "granted" ? call.conclude("lock.acquired", null, {}) : wait(call)),
       });
     },
     given: (outcome, call) => {
@@ -50,10 +50,5 @@ export function lockRequest(scope: ScopeHandle, name: string, options: LockOptio
 function wait(call: LiveCall): void {
   const { dueAt } = call.state;
   if (dueAt !== null) call.waitUntil(dueAt, () => call.conclude("lock.expired", null, {}));
-  call.listen((letter: Letter) => letter.kind === "lock" && letter.key === call.key && acquire(call));
-}
-
-function acquire(call: LiveCall): true {
-  call.conclude("lock.acquired", null, {});
-  return true;
+  call.waitForMail();
 }

@@ -8,6 +8,7 @@ import * as errors from "../kernel/errors.ts";
 import type { EventOf, RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure, toFailure } from "../kernel/failure.ts";
 import { decideRetry, type RetryPolicy, retryPolicy } from "../kernel/retry.ts";
+import { NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type {
   BodyOutcome,
   BodySurroundings,
@@ -92,10 +93,12 @@ function givenAndUndoable(
 ): Settlement {
   const settlement = given(outcome);
   if (settlement.kind !== "resolve") return settlement;
+  // By its key, so that the log says which step it undoes.
+  const undoes = call.key.length <= NAME_LENGTH_MAX ? call.key : name;
   const run = (undoing: ScopeHandle) => {
     // Its own copy: the code may change what it was given.
     const body: StepBody = (context) => undo(resolvedValue(given(outcome)), context as StepContext<unknown>);
-    return recorder.ask(stepRequest({ scope: undoing, name, body, options: undefined, recorder }));
+    return recorder.ask(stepRequest({ scope: undoing, name: undoes, body, options: undefined, recorder }));
   };
   recorder.compensations.add({ key: call.key, scope: scope.path, run });
   return settlement;

@@ -28,7 +28,10 @@ export interface CannotBeStored<Why extends string> {
  * What stands beside the type of a function that returns `T`: nothing if the log can hold `T`, else a type that no
  * function has, so that the compiler refuses it and its message says why.
  */
-export type IfStorable<T> = [T] extends [Storable<T>] ? unknown : Storable<T>;
+export type IfStorable<T> = [Known<T>] extends [Storable<Known<T>>] ? unknown : Storable<Known<T>>;
+
+/** `T`, which is not inferred from here. The language's `NoInfer` hides what a union with a list in it is made of. */
+type Known<T> = [T][T extends unknown ? 0 : never];
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
 

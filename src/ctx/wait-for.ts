@@ -57,7 +57,7 @@ function wait(
   // Whoever sent it before the wait was over is heard, even if nobody was there to hear it in time.
   if (call.signals(signal).some(offer)) return;
   if (dueAt !== null) call.waitUntil(dueAt, () => call.conclude("wait.expired", null, {}));
-  call.listen((letter) => letter.kind === "signal" && offer(letter.signal));
+  call.listen(offer);
 }
 
 function given(outcome: RunEvent, call: LiveCall): Settlement {

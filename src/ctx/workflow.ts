@@ -70,7 +70,7 @@ export type WorkflowFactory<Env> = <
   Signals extends SignalMap = SignalMap,
 >(
   options: WorkflowOptions<In, Out, Signals>,
-  run: ((ctx: Ctx<Env, Signals>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<NoInfer<R>>,
+  run: ((ctx: Ctx<Env, Signals>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<R>,
 ) => Workflow<Taken<In, Input>, Result<Out, R>, Env, Sent<Signals>>;
 
 type Run = (ctx: Ctx<never>, input: never) => PromiseLike<unknown>;

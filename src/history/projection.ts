@@ -2,8 +2,9 @@
  * What the tables should hold of one run, told from its events alone. Shares `evolve` with the live path and nothing
  * else (rule R1).
  */
-import { type EventRow, isOutcome, isTerminal, parseEvent, type RunEvent } from "../kernel/events.ts";
+import { type EventRow, isOutcome, isRunWide, isTerminal, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
+import { withoutValues } from "../kernel/invariants.ts";
 import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import { isTerminalStatus, type RunResult, type RunState, wakeAt } from "../kernel/state.ts";
 import type { RunRow } from "../log/port.ts";
@@ -17,9 +18,6 @@ export interface Difference {
   readonly found: string;
 }
 
-/** What {@link Projection.history} keeps of an event's data: a value may be large. */
-const NO_DATA = Object.freeze({});
-
 /** One run, rebuilt event by event. */
 export class Projection {
   readonly runId: string;
@@ -31,6 +29,8 @@ export class Projection {
   readonly differences: Difference[] = [];
   /** False once an event could not be folded: then nothing more is known of the run. */
   isReadable = true;
+  /** The run that started it, as its first event says. */
+  #parentId: string | null = null;
   /** The epoch of the last outcome or end: what was unclean before it does not count. */
   #settledEpoch = 0;
 
@@ -53,9 +53,9 @@ export class Projection {
       this.unreadable(`seq ${row.seq}: ${(error as Error).message}`);
       return false;
     }
+    if (event.type === "run.created") this.#parentId = event.data.parent?.runId ?? null;
     if (isOutcome(event.type) || isTerminal(event.type)) this.#settledEpoch = event.epoch;
-    const data = event.type === "timer.armed" ? event.data : NO_DATA;
-    this.history.push({ ...event, data } as RunEvent);
+    this.history.push(withoutValues(event));
     return true;
   }
 
@@ -65,10 +65,11 @@ export class Projection {
     this.#differs("event", "an event that can follow", found);
   }
 
-  /** The index that lets a reader leave out completed scopes: an event's scope is that of its key. */
+  /** The index that lets a reader leave out completed scopes: an event's scope is that of its key, or the whole run. */
   #checkScope(event: RunEvent): void {
     const isIndexed = this.state?.scoped === true || event.type === "scope.started";
-    const expected = isIndexed ? (event.key === null ? ROOT_SCOPE : scopeOfKey(event.key)) : null;
+    const isTop = event.key === null || isRunWide(event.type);
+    const expected = isIndexed ? (isTop ? ROOT_SCOPE : scopeOfKey(event.key as string)) : null;
     if (event.scope !== expected) {
       this.#differs("scope", `${show(expected)} at seq ${event.seq} (${event.type})`, show(event.scope));
     }
@@ -100,6 +101,7 @@ export class Projection {
       ...this.#same("version", state.version, row.version),
       ...this.#same("idempotencyKey", state.idempotencyKey, row.idempotencyKey),
       ...this.#same("tags", state.tags, row.tags),
+      ...this.#same("parentId", this.#parentId, row.parentId),
       ...this.#same("createdAt", state.createdAt, row.createdAt),
       ...this.#same("deadlineAt", state.deadlineAt, row.deadlineAt),
       ...this.#same("head", state.head, row.head),
@@ -126,6 +128,8 @@ export class Projection {
         return untouched && availableAt > state.availableAt
           ? this.#check("availableAt", false, `at most ${state.availableAt}`, availableAt)
           : [];
+      case "paused":
+        return [...this.#same("paused", state.paused, true), ...this.#same("availableAt", null, availableAt)];
       default:
         return this.#same("availableAt", null, availableAt);
     }

@@ -1,14 +1,15 @@
 /**
  * `varve db verify`: rebuilds each projection from the events and compares.
  *
- * Rebuilt and compared, for every run: workflow, version, idempotency key, tags, created, started, ended, deadline, head,
- * result, whether and how it ended, when a waiting run goes on, the scope index of its events, the delivery that started
- * it. Every history is held to the named invariants of the kernel.
+ * Rebuilt and compared, for every run: workflow, version, idempotency key, tags, parent, created, started, ended, deadline,
+ * head, result, whether and how it ended, when a waiting run goes on, the scope index of its events, the delivery that
+ * started it. Every history is held to the named invariants of the kernel.
  *
  * Events determine these in part, and so only bounds are checked: `epoch` (a claim that wrote nothing leaves no event),
  * `unclean` (as above), `owner` (known once its claim wrote something), the due time of a `pending` run (a hand-back and
- * mail choose it). Not at all: which of `pending`, `running`, `waiting` and `stuck` a run is that has not ended, why it is
- * stuck, the content of deliveries, the inbox of a run that goes on, workers, API keys.
+ * mail choose it). Not at all: which of `pending`, `running`, `waiting`, `paused` and `stuck` a run is that has not ended,
+ * why it is stuck, the content of deliveries, the inbox of a run that goes on, workers, API keys, and what runs share: keyed
+ * values, what is kept of operations, and locks.
  *
  * It reads while others write: what seems to differ is read again until the row stands still.
  */

@@ -92,6 +92,11 @@ export class StepFailedError extends VarveError {
   override readonly name = "StepFailedError";
 }
 
+/** In a workflow: more items of a map failed than it tolerates. `cause` is the error of the first that did. */
+export class MapFailedError extends VarveError {
+  override readonly name = "MapFailedError";
+}
+
 /** In a workflow: a `once` step began, and nobody can know whether its body took effect. */
 export class OutcomeUnknownError extends VarveError {
   override readonly name = "OutcomeUnknownError";

@@ -165,6 +165,7 @@ const CLASSES = new Map<string, new (code: string, message: string, facts: error
     errors.RunCancelledError,
     errors.TimeoutError,
     errors.StepFailedError,
+    errors.MapFailedError,
     errors.OutcomeUnknownError,
     errors.BreakerOpenError,
     errors.CancelledError,

@@ -2,7 +2,7 @@
  * What every well-formed history keeps, as named predicates. `varve db verify`, the contract suite and the simulator
  * check them; the live path does not pay for them.
  */
-import { type EventType, FORMAT_VERSION, isOutcome, isTerminal, type RunEvent } from "./events.ts";
+import { type EventType, FORMAT_VERSION, isTerminal, type RunEvent } from "./events.ts";
 
 /** One rule of a well-formed history. */
 export interface Invariant {
@@ -332,6 +332,24 @@ function isShielded(shielded: ReadonlySet<string>, scope: string | null): boolea
   return scope !== null && shielded.has(scope);
 }
 
+/** Data that holds no value of a user, or a short one, and that the rules look at. */
+const LOOKED_AT: ReadonlySet<EventType> = new Set([
+  "timer.armed",
+  "run.reopened",
+  "scope.started",
+  "wait.started",
+  "wait.completed",
+]);
+
+const NO_DATA = {};
+
+/** An event with as much of its data as the rules look at: a long history takes little memory without the rest. */
+export function withoutValues(event: RunEvent): RunEvent {
+  if (LOOKED_AT.has(event.type)) return event;
+  const data = event.type === "signal.received" ? { name: event.data.name } : NO_DATA;
+  return { ...event, data } as RunEvent;
+}
+
 /** A rule that a history breaks. */
 export interface Violation {
   readonly invariant: string;
@@ -345,9 +363,4 @@ export function violations(history: readonly RunEvent[]): Violation[] {
     const found = broken(history);
     return found === null ? [] : [{ invariant: name, rule, place: found }];
   });
-}
-
-/** The outcomes of a history in order: what replay gives to the code. */
-export function outcomesOf(history: readonly RunEvent[]): RunEvent[] {
-  return history.filter((event) => isOutcome(event.type));
 }

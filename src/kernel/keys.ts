@@ -24,6 +24,16 @@ function encodeSegment(name: string): string {
   return name.replace(ALL_SPECIAL, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** The key of the item at `index`, from 0, of the map with the key `map`. */
+export function itemKey(map: string, index: number): string {
+  return `${map}[${index}]`;
+}
+
+/** Whether a key is that of a map's item. */
+export function isItemKey(key: string): boolean {
+  return key.endsWith("]");
+}
+
 /** The scope in which the call with this key was made. */
 export function scopeOfKey(key: string): string {
   const end = key.lastIndexOf("/");

@@ -144,7 +144,7 @@ export function wakeAt(state: RunState): number | null {
 }
 
 /** Whether a scope around the call has concluded: it does nothing any more. */
-function isClosed(state: RunState, key: string): boolean {
+export function isClosed(state: RunState, key: string): boolean {
   for (let scope = scopeOfKey(key); scope !== ROOT_SCOPE; scope = scopeOfKey(scope)) {
     if (state.calls.get(scope)?.status !== "open") return true;
   }

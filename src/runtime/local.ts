@@ -19,7 +19,7 @@ export interface EngineOptions<Env = unknown> {
   readonly authToken?: string;
   /** `owned`: this process alone writes the file. `shared`: several processes do, more slowly. @default "owned" */
   readonly file?: "owned" | "shared";
-  readonly workflows: readonly Workflow<never, unknown, Env>[];
+  readonly workflows: readonly Workflow<never, unknown, Env, never>[];
   /** Webhooks that start runs. */
   readonly hooks?: readonly Hook[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */

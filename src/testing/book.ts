@@ -12,9 +12,12 @@ import type { PredicateName } from "./predicates.ts";
 export type Expect = (predicate: PredicateName, holds: boolean, what: () => string) => void;
 
 interface CallBook {
+  firstSeq: number;
+  /** The outcome, and its place; null: none. */
+  outcome: string | null;
+  endSeq: number;
   attempt: number;
   isOpen: boolean;
-  outcomes: number;
   /** Attempts that a stopping worker handed back: they do not count. */
   forgiven: number;
   dueAt: number | null;
@@ -23,8 +26,31 @@ interface CallBook {
 
 /** Events with which a run is over. */
 export const TERMINAL = new Set(["run.completed", "run.failed", "run.cancelled"]);
-const OUTCOMES = new Set(["step.completed", "step.failed", "timer.fired", "scope.completed", "scope.failed"]);
-const BEGINNINGS = new Set(["attempt.started", "timer.armed", "scope.started"]);
+const OUTCOMES = /^(step|wait|child|start|scope)\.(completed|failed|expired|cancelled)$|^timer\.fired$/;
+const BEGINNINGS = new Set(["attempt.started", "timer.armed", "scope.started", "wait.started", "child.started"]);
+
+/** The key of a step that undoes another one. */
+const COMPENSATION = /^compensate(?:#\d+)?\/([^/#]+)$/;
+
+/** What the log says of a child. */
+interface ChildBook {
+  readonly key: string;
+  /** The type and data of its end as its parent has it; null: not yet. */
+  end: { readonly type: string; readonly data: string | null } | null;
+}
+
+type Fields = {
+  readonly retryAt?: number;
+  readonly dueAt?: number;
+  readonly reason?: string;
+  readonly shielded?: true;
+  readonly kept?: true;
+  readonly compensates?: true;
+  readonly from?: number;
+  readonly seq?: number;
+  readonly dedupeKey?: string;
+  readonly runId?: string;
+};
 
 export class RunBook {
   readonly events: EventRow[] = [];
@@ -35,9 +61,18 @@ export class RunBook {
   readonly calls = new Map<string, CallBook>();
   readonly #expect: Expect;
   readonly #clock: { now(): number };
+  /** Runs that it waits for, by their ids. */
+  readonly children = new Map<string, ChildBook>();
   #isCancelRequested = false;
+  #isPaused = false;
   /** Keys of scopes that have an outcome. */
   readonly #closed = new Set<string>();
+  readonly #shielded = new Set<string>();
+  /** Signals by seq: whether a call has taken it. */
+  readonly #signals = new Map<number, boolean>();
+  readonly #dedupeKeys = new Set<string>();
+  /** Keys of steps that have begun to be undone, in order. */
+  #undone: string[] = [];
 
   /** @param owner who claimed the run in the write that made it */
   constructor(owner: string | null, expect: Expect, clock: { now(): number }) {
@@ -58,14 +93,18 @@ export class RunBook {
       () => `${place()} does not follow`,
     );
     this.#expect("created-first", (type === "run.created") === (row.seq === 1), () => `${place()} is out of place`);
-    this.#expect("terminal-last", !this.isOver || type === "attempt.late", () => `${place()} comes after the end`);
+    const mayFollow = !this.isOver || type === "attempt.late" || type === "run.reopened";
+    this.#expect("terminal-last", mayFollow, () => `${place()} comes after the end`);
     this.#expect("epoch-never-falls", row.epoch >= (before?.epoch ?? 0), () => `${place()} has epoch ${row.epoch}`);
     this.#expect("instant-never-falls", row.at >= (before?.at ?? 0), () => `${place()} is earlier than the one before`);
     this.#expect("event-readable", isReadable(row), () => `${place()} cannot be read`);
-    if (this.#isCancelRequested) {
-      const isObeyed = !BEGINNINGS.has(type) && (!TERMINAL.has(type) || type === "run.cancelled");
+    const fields = fieldsOf(row);
+    if (this.#isCancelRequested && type !== "run.reopened") {
+      const isShielded = fields.shielded === true || this.#isShielded(row.scope);
+      const isObeyed = (!BEGINNINGS.has(type) || isShielded) && (!TERMINAL.has(type) || type === "run.cancelled");
       this.#expect("cancel-obeyed", isObeyed, () => `${place()} comes after the cancel`);
     }
+    if (this.#isPaused) this.#expect("pause-obeyed", !BEGINNINGS.has(type), () => `${place()} comes in a pause`);
     for (const scope of this.#closed) {
       const isSilent = type === "attempt.late" || !isWithin(row.scope ?? "", scope);
       this.#expect("closed-scope-silent", isSilent, () => `${place()} lies within "${scope}", which is over`);
@@ -75,27 +114,87 @@ export class RunBook {
       this.#expect("value-within-limit", bytes <= PAYLOAD_BYTES_MAX, () => `${place()} has ${bytes} bytes`);
     }
     this.events.push(row);
-    if (TERMINAL.has(type)) this.isOver = true;
-    if (type === "cancel.requested") this.#isCancelRequested = true;
-    if (type === "scope.completed" || type === "scope.failed") this.#closed.add(key as string);
-    if (key !== null) this.#followOfCall(row, place);
+    this.#followOfRun(row, fields, place);
+    if (key !== null) this.#followOfCall(row, fields, place);
   }
 
-  #followOfCall(row: EventRow, place: () => string): void {
-    const { type, attempt, data } = row;
+  #isShielded(scope: string | null): boolean {
+    for (const shielded of this.#shielded) if (scope !== null && isWithin(scope, shielded)) return true;
+    return false;
+  }
+
+  #followOfRun(row: EventRow, fields: Fields, place: () => string): void {
+    const { type, key, seq } = row;
+    if (TERMINAL.has(type)) this.isOver = true;
+    if (type === "cancel.requested") this.#isCancelRequested = true;
+    if (type === "run.paused") this.#isPaused = true;
+    if (["run.resumed", "cancel.requested", "run.reopened"].includes(type)) this.#isPaused = false;
+    if (type === "scope.started" && fields.shielded === true) this.#shielded.add(key as string);
+    if (type === "scope.completed" || type === "scope.failed") this.#closed.add(key as string);
+    if (type === "run.reopened") this.#reopen(fields.from ?? 0);
+    if (type === "signal.received") {
+      const { dedupeKey } = fields;
+      const isNew = dedupeKey === undefined || !this.#dedupeKeys.has(dedupeKey);
+      this.#expect("signal-once", isNew, () => `${place()} is ${dedupeKey} again`);
+      if (dedupeKey !== undefined) this.#dedupeKeys.add(dedupeKey);
+      this.#signals.set(seq, false);
+    }
+    if (type === "wait.completed") {
+      const isFree = this.#signals.get(fields.seq ?? 0) === false;
+      this.#expect("signal-once", isFree, () => `${place()} takes a signal that another one has, or nobody sent`);
+      this.#signals.set(fields.seq ?? 0, true);
+    }
+    if (type === "child.started") this.children.set(fields.runId as string, { key: key as string, end: null });
+    if (/^child\.(completed|failed|cancelled)$/.test(type)) {
+      const child = [...this.children.values()].findLast((each) => each.key === key);
+      if (child !== undefined) child.end = { type, data: row.data };
+    }
+  }
+
+  /** As the log's format has it: what was made after `from`, and what failed from there on, is made again. */
+  #reopen(from: number): void {
+    this.isOver = false;
+    this.#isCancelRequested = false;
+    for (const [key, call] of this.calls) {
+      const isVoid = call.firstSeq > from;
+      const failed = /\.(failed|cancelled)$/.test(call.outcome ?? "");
+      if (!isVoid && call.endSeq !== from && !(failed && call.endSeq > from)) continue;
+      this.#closed.delete(key);
+      Object.assign(call, {
+        outcome: null,
+        endSeq: 0,
+        isOpen: false,
+        dueAt: null,
+        value: null,
+        forgiven: call.attempt,
+      });
+      if (isVoid) call.firstSeq = Number.POSITIVE_INFINITY;
+    }
+    this.#undone = [];
+    for (const [seq, row] of this.events.entries()) {
+      // A wait that is made again gives its signal back.
+      if (row.type === "wait.completed" && this.calls.get(row.key as string)?.outcome === null && seq + 1 >= from)
+        this.#signals.set(fieldsOf(row).seq ?? 0, false);
+    }
+  }
+
+  #followOfCall(row: EventRow, fields: Fields, place: () => string): void {
+    const { type, attempt, data, seq } = row;
     const key = row.key as string;
     const call = this.calls.get(key) ?? {
+      firstSeq: Number.POSITIVE_INFINITY,
+      outcome: null,
+      endSeq: 0,
       attempt: 0,
       isOpen: false,
-      outcomes: 0,
       forgiven: 0,
       dueAt: null,
       value: null,
     };
     this.calls.set(key, call);
-    const fields = JSON.parse(data ?? "{}") as { retryAt?: number; dueAt?: number; reason?: string };
+    if (type !== "attempt.late") call.firstSeq = Math.min(call.firstSeq, seq);
     if (type === "attempt.started") {
-      const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcomes === 0;
+      const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcome === null;
       this.#expect("attempts-count-up", isNext, () => `${place()} is attempt ${attempt} after ${call.attempt}`);
       if (call.dueAt !== null)
         this.#expect(
@@ -104,22 +203,39 @@ export class RunBook {
           () => `${place()} is ${(call.dueAt ?? 0) - row.at} ms early`,
         );
       Object.assign(call, { attempt, isOpen: true, dueAt: null });
+      if (attempt === call.forgiven + 1) this.#beginsToUndo(key, place);
     } else if (type === "attempt.failed") Object.assign(call, { isOpen: false, dueAt: fields.retryAt ?? null });
     else if (type === "attempt.interrupted") {
       Object.assign(call, { isOpen: false, dueAt: null });
       if (fields.reason === "stopped") call.forgiven++;
-    } else if (type === "timer.armed") call.dueAt = fields.dueAt ?? null;
-    if (type === "timer.fired") {
+    } else if (type === "timer.armed" || type === "wait.started") call.dueAt = fields.dueAt ?? null;
+    if (type === "timer.fired" || type === "wait.expired") {
       const now = this.#clock.now();
       const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
       this.#expect("timer-not-early", row.at >= dueAt && now >= dueAt, () => `${place()} is early`);
     }
-    if (!OUTCOMES.has(type)) return;
-    this.#expect("one-outcome", call.outcomes === 0, () => `${place()} is a second outcome`);
-    call.outcomes++;
+    if (!OUTCOMES.test(type)) return;
+    this.#expect("one-outcome", call.outcome === null, () => `${place()} is a second outcome`);
+    call.outcome = type;
+    call.endSeq = seq;
     call.isOpen = false;
     call.value = data;
   }
+
+  /** The attempt may undo a step: one that has completed, after all that completed later. */
+  #beginsToUndo(key: string, place: () => string): void {
+    const name = COMPENSATION.exec(key)?.[1];
+    if (name === undefined) return;
+    const undone = decodeURIComponent(name);
+    const completedAt = (each: string) => this.calls.get(each)?.endSeq ?? 0;
+    const isNext = completedAt(undone) > 0 && this.#undone.every((each) => completedAt(each) > completedAt(undone));
+    this.#expect("compensations-in-reverse", isNext, () => `${place()} follows those of ${this.#undone}`);
+    this.#undone.push(undone);
+  }
+}
+
+function fieldsOf({ data }: EventRow): Fields {
+  return JSON.parse(data ?? "{}") as Fields;
 }
 
 function isReadable(row: EventRow): boolean {

@@ -6,7 +6,7 @@
  * I2 It reads the log within the task of the effect, so that nothing comes between.
  */
 import { encodePayload } from "../kernel/codec.ts";
-import type { EventRow } from "../kernel/events.ts";
+import type { EventRow, ParentLink } from "../kernel/events.ts";
 import type {
   ClaimRequest,
   ClaimVerdict,
@@ -62,6 +62,8 @@ export class Checker {
   readonly #deliveries = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
   readonly #cancels = new Set<string>();
+  /** By run: the dedupe keys of signals. */
+  readonly #signals = new Map<string, Set<string>>();
   /** By run: the ids of its mail. */
   readonly #mail = new Map<string, readonly number[]>();
   /** What each process has asked for in its present replay of a run. */
@@ -87,6 +89,11 @@ export class Checker {
     let count = 0;
     for (const book of this.#books.values()) if (book.isOver) count++;
     return count;
+  }
+
+  /** Whether the run's end is in the log. */
+  isOver(runId: string): boolean {
+    return this.#books.get(runId)?.isOver === true;
   }
 
   /** The ids of runs that the log has. */
@@ -130,19 +137,32 @@ export class Checker {
       if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId}`, actual);
       if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
     }
-    const heads = new Map(write.runs.map(({ runId }) => [runId, this.history(runId).length]));
+    for (const { start } of write.runs.flatMap(({ beyond }) => beyond?.children ?? []))
+      await this.#childSent(start.runId);
     // A worker can have two parts of a run in one write: what it lets go of, and what it has claimed since. One is taken.
     const newestFirst = [...write.runs].sort((a, b) => b.epoch - a.epoch);
     for (const run of newestFirst) await this.#appendedTo(run, verdict);
-    const touched = new Set([...write.runs, ...write.messages].map(({ runId }) => runId));
-    for (const runId of touched) await this.#checkMail(runId, (heads.get(runId) ?? 0) < this.history(runId).length);
+    const tells = write.runs.flatMap(({ beyond }) => beyond?.tells ?? []);
+    const touched = new Set([...write.runs, ...write.messages, ...tells].map(({ runId }) => runId));
+    for (const runId of touched) {
+      const taken = write.runs.filter((run) => run.runId === runId && this.#isTaken(run, verdict));
+      await this.#checkMail(runId, taken);
+    }
   }
 
-  /** Whatever a write does, mail is kept until it is in the history, and a run does not wait beside it. */
-  async #checkMail(runId: string, hasGrown: boolean): Promise<void> {
+  /** What the verdict says, which is looked at by itself. */
+  #isTaken({ runId, epoch, firstSeq, events }: RunAppend, verdict: WriteVerdict): boolean {
+    const head = verdict.runs.get(runId);
+    return head?.epoch === epoch && head.head === firstSeq + events.length - 1;
+  }
+
+  /** Whatever a write does, mail is kept until its run drains it or ends, and a run does not wait beside it. */
+  async #checkMail(runId: string, taken: readonly RunAppend[]): Promise<void> {
     const mail = await this.#truth.readInbox([runId]);
-    const isKept = (this.#mail.get(runId) ?? []).every((id) => mail.some((row) => row.id === id));
-    this.expect("mail-fenced", hasGrown || isKept, () => `mail of run ${runId} went with a write that was not taken`);
+    const drained = new Set(taken.flatMap((run) => run.drained));
+    const isKept = (id: number) => drained.has(id) || this.isOver(runId) || mail.some((row) => row.id === id);
+    const fenced = (this.#mail.get(runId) ?? []).every(isKept);
+    this.expect("mail-fenced", fenced, () => `mail of run ${runId} went with a write that was not taken`);
     this.#mail.set(
       runId,
       mail.map(({ id }) => id),
@@ -150,9 +170,18 @@ export class Checker {
     const tokens = new Set(mail.map(({ token }) => token));
     this.expect("message-once", tokens.size === mail.length, () => `run ${runId} has a message twice`);
     if (this.#cancels.has(runId)) await this.#checkCancel(runId);
+    if (this.#signals.has(runId)) await this.#checkSignals(runId);
     if (mail.length === 0) return;
     const row = await this.#truth.getRun(runId);
     this.expect("no-park-with-mail", row?.status !== "waiting", () => `run ${runId} waits and has mail`);
+  }
+
+  /** A child exists with its first event, once its parent's part is taken. */
+  async #childSent(runId: string): Promise<void> {
+    const [created] = await this.#truth.readHistory(runId, { afterSeq: 0, limit: 1 });
+    if (created === undefined || this.#books.has(runId)) return;
+    this.#open(runId, null);
+    this.#books.get(runId)?.follow(created);
   }
 
   #open(runId: string, owner: string | null): void {
@@ -178,8 +207,7 @@ export class Checker {
         () => `run ${runId} took events of epoch ${epoch} in epoch ${book.epoch}`,
       );
     for (const row of found) book.follow(row);
-    const head = verdict.runs.get(runId);
-    const isSaid = head?.epoch === epoch && head.head === last;
+    const isSaid = this.#isTaken(run, verdict);
     const isThere =
       book.events.length === last && isSame(book.events.at(-1), events.at(-1), last) && book.epoch === epoch;
     if (events.length > 0)
@@ -259,7 +287,7 @@ export class Checker {
     const place = () => `attempt ${attempt} of step ${key} of run ${runId} in ${proc.name}`;
     const started = book?.events.findLast((row) => row.type === "attempt.started" && row.key === key);
     this.expect("attempt-before-body", started?.attempt === attempt, () => `${place()} is not in the log`);
-    this.expect("no-body-after-outcome", (call?.outcomes ?? 0) === 0, () => `${place()} began after its outcome`);
+    this.expect("no-body-after-outcome", (call?.outcome ?? null) === null, () => `${place()} began after its outcome`);
     this.expect("no-body-after-end", book?.isOver === false, () => `${place()} began after the run's end`);
     const owner = book?.owner ?? "";
     const isHeld = started?.epoch === book?.epoch && this.#isAlive(owner) && owner.startsWith(`${proc.name}/`);
@@ -375,6 +403,45 @@ export class Checker {
     this.expect("acknowledged-cancel-kept", isKept, () => `the cancel of run ${runId} is gone`);
   }
 
+  /** A caller was told that its signal is durable. */
+  async signalAcknowledged(runId: string, dedupeKey: string): Promise<void> {
+    const keys = this.#signals.get(runId) ?? new Set();
+    this.#signals.set(runId, keys.add(dedupeKey));
+    await this.#checkSignals(runId);
+  }
+
+  async #checkSignals(runId: string): Promise<void> {
+    const book = this.#books.get(runId);
+    if (book?.isOver === true) return;
+    const mail = await this.#truth.readInbox([runId]);
+    const texts = [...mail, ...(book?.events ?? [])].map(({ data }) => data ?? "");
+    for (const key of this.#signals.get(runId) ?? []) {
+      const isKept = texts.some((text) => text.includes(`"dedupeKey":${JSON.stringify(key)}`));
+      this.expect("acknowledged-signal-kept", isKept, () => `signal ${key} of run ${runId} is gone`);
+    }
+  }
+
+  /** Whether a run waits for one that will not end by itself, somewhere below it. */
+  waitsForPoisoned(runId: string): boolean {
+    const children = [...(this.#books.get(runId)?.children ?? [])].filter(([, { end }]) => end === null);
+    return children.some(([id]) => this.poisoned.has(id) || this.waitsForPoisoned(id));
+  }
+
+  /** What a parent's history says of its children, and they of it. */
+  #checkFamily(runId: string, book: RunBook): void {
+    for (const [childId, { key, end }] of book.children) {
+      const child = this.#books.get(childId);
+      const ended = child?.events.find(({ type }) => TERMINAL.has(type));
+      const isSame = end === null || `child.${ended?.type.slice("run.".length)}` === end.type;
+      const isThere = child !== undefined && parentOf(child)?.runId === runId && parentOf(child)?.key === key;
+      this.expect("child-and-parent-agree", isThere && isSame, () => `child ${childId} of run ${runId}: ${end?.type}`);
+    }
+    const parent = parentOf(book);
+    if (parent === null || parent.detached === true) return;
+    const isKnown = this.#books.get(parent.runId)?.children.has(runId) === true;
+    this.expect("child-and-parent-agree", isKnown, () => `run ${parent.runId} does not know of its child ${runId}`);
+  }
+
   // ---- The end ----
 
   /** Reads the whole log again. Call it when nothing is under way any more. */
@@ -396,12 +463,16 @@ export class Checker {
     for (const runId of this.#acknowledged)
       this.expect("acknowledged-start-kept", this.#books.has(runId), () => `run ${runId} is not in the log`);
     for (const runId of this.#cancels) await this.#checkCancel(runId);
-    for (const [runId, book] of this.#books) await this.#checkRow(runId, book);
+    for (const runId of this.#signals.keys()) await this.#checkSignals(runId);
+    for (const [runId, book] of this.#books) {
+      this.#checkFamily(runId, book);
+      await this.#checkRow(runId, book);
+    }
   }
 
   async #checkRow(runId: string, book: RunBook): Promise<void> {
     const row = await this.#truth.getRun(runId);
-    const end = book.events.find(({ type }) => TERMINAL.has(type));
+    const end = book.isOver ? book.events.findLast(({ type }) => TERMINAL.has(type)) : undefined;
     const status = end === undefined ? null : end.type.slice("run.".length);
     const isRight =
       row?.head === book.events.length && row.epoch === book.epoch && (status ?? row.status) === row.status;
@@ -410,7 +481,7 @@ export class Checker {
     this.expect("no-dead-owner", owner === null || this.#isAlive(owner), () => `run ${runId} belongs to ${owner}`);
     const mail = row?.status === "waiting" ? await this.#truth.readInbox([runId]) : [];
     this.expect("no-park-with-mail", mail.length === 0, () => `run ${runId} waits and has mail`);
-    const isPoisoned = row?.status === "stuck" && this.poisoned.has(runId);
+    const isPoisoned = (row?.status === "stuck" && this.poisoned.has(runId)) || this.waitsForPoisoned(runId);
     this.expect(
       "liveness",
       row !== null && (isSettled(row) || isPoisoned),
@@ -426,6 +497,10 @@ export class Checker {
   history(runId: string): readonly EventRow[] {
     return this.#books.get(runId)?.events ?? [];
   }
+}
+
+function parentOf({ events: [created] }: RunBook): ParentLink | null {
+  return (JSON.parse(created?.data ?? "{}") as { readonly parent?: ParentLink }).parent ?? null;
 }
 
 function isSettled({ status, availableAt }: { readonly status: string; readonly availableAt: number | null }): boolean {

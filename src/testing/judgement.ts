@@ -20,7 +20,7 @@ export interface Judgement {
 }
 
 /** Codes that say that the workflow's function itself cannot be replayed: wrong whatever `check` says. */
-const UNREPLAYABLE = new Set(["FOREIGN_AWAIT", "OUTER_CONTEXT", "SCOPE_ENDED"]);
+const UNREPLAYABLE = new Set(["FOREIGN_AWAIT", "OUTER_CONTEXT", "OTHER_SCOPE", "SCOPE_ENDED"]);
 
 /** Call it when nothing is under way any more. */
 export async function judge(

@@ -8,7 +8,7 @@ export const PREDICATES = {
   "log-never-changes": "What was once in the log is there at every later look, byte for byte.",
   "seq-dense": "A run's events are 1, 2, 3 ... and their positions grow.",
   "created-first": "The first event of a run is run.created, and no other is.",
-  "terminal-last": "A run ends once, and nothing but late outcomes follows.",
+  "terminal-last": "A run ends once, and nothing but late outcomes follows, unless it is reopened.",
   "epoch-never-falls": "The epochs of a run's events never fall.",
   "instant-never-falls": "The instants of a run's events never fall.",
   "one-owner": "A run is claimed only if it had no owner, or its owner's lease had ended by the log's clock.",
@@ -36,7 +36,13 @@ export const PREDICATES = {
   "delivery-once": "One delivery is one run, for ever.",
   "acknowledged-start-kept": "A start that was acknowledged is in the log, at every later look.",
   "acknowledged-cancel-kept": "A cancel that was acknowledged is in the run's mail or history, or the run is over.",
-  "cancel-obeyed": "After cancel.requested nothing begins, and the run ends as cancelled.",
+  "cancel-obeyed": "After cancel.requested nothing begins but in shielded scopes, and the run ends as cancelled.",
+  "signal-once": "A signal is received once, and taken by one call at most.",
+  "acknowledged-signal-kept": "A signal that was acknowledged is in the run's mail or history, or the run is over.",
+  "pause-obeyed": "While a run is paused nothing begins in it.",
+  "child-and-parent-agree":
+    "A child exists if, and only if, its parent's history says so, which has its end once, as it was.",
+  "compensations-in-reverse": "Compensations run once each, the last completed step's first.",
   "message-once": "A message waits in the inbox once at most.",
   "mail-fenced": "Mail leaves the inbox only with a write of its run that is taken.",
   "no-park-with-mail": "A run does not wait while it has mail.",
@@ -51,11 +57,8 @@ export const PREDICATES = {
 
 /** Promises whose subject does not exist yet, and what brings it. */
 export const AWAITED = {
-  "signal-once": "A signal is consumed by one waiter, and none is lost between looking and parking: with signals.",
   "schedule-decides-once": "Each instant of a schedule has one recorded decision: with schedules.",
-  "child-and-parent-agree": "A child's end is in its parent once, and a cancel reaches it: with child runs.",
   "limits-hold": "What runs never exceeds a limit, and queues keep their order: with flow control.",
-  "compensations-once": "Compensations run once each, in reverse order: with compensation.",
 } as const;
 
 export type PredicateName = keyof typeof PREDICATES;

@@ -37,7 +37,7 @@ export interface HookOptions<Input> {
   /** Its place: `POST /hooks/<name>`. Letters, digits, `-` and `_`. */
   readonly name: string;
   readonly scheme: WebhookScheme;
-  readonly workflow: WorkflowRef<Input, unknown>;
+  readonly workflow: WorkflowRef<Input, unknown, never>;
   /** Makes the workflow's input. @default the body as JSON */
   readonly input?: (delivery: WebhookDelivery) => Input | Promise<Input>;
 }
@@ -45,7 +45,7 @@ export interface HookOptions<Input> {
 export interface Hook {
   readonly name: string;
   readonly scheme: WebhookScheme;
-  readonly workflow: WorkflowRef;
+  readonly workflow: WorkflowRef<never, unknown, never>;
   readonly input: (delivery: WebhookDelivery) => unknown;
   readonly [HOOK]: true;
 }

@@ -2,7 +2,7 @@
 import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType } from "../kernel/events.ts";
 import type { CallState, ReceivedSignal } from "../kernel/state.ts";
-import type { Body, CallRequest, Letter, LiveCall, NewChild, Operation, RunFacts } from "./recorder.ts";
+import type { Body, CallRequest, LiveCall, NewChild, Operation, RunFacts } from "./recorder.ts";
 import { Scope } from "./scope.ts";
 
 /** What a call needs of its run. */
@@ -37,7 +37,8 @@ export class Call implements LiveCall {
   /** The instant it waits for; null if for something else. */
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;
-  #listener: ((letter: Letter) => boolean) | null = null;
+  #listener: ((signal: ReceivedSignal) => boolean) | null = null;
+  #waitsForMail = false;
   readonly #host: CallHost;
 
   constructor(host: CallHost, request: CallRequest, key: string) {
@@ -128,22 +129,27 @@ export class Call implements LiveCall {
     return this.#host.signal(seq);
   }
 
-  listen(fn: (letter: Letter) => boolean): void {
+  listen(fn: (signal: ReceivedSignal) => boolean): void {
     this.#listener = fn;
     this.#host.waiting();
   }
 
-  /** Whether it has taken what came in. */
-  receive(letter: Letter): boolean {
+  waitForMail(): void {
+    this.#waitsForMail = true;
+    this.#host.waiting();
+  }
+
+  /** Whether it has taken a signal that came in. */
+  receive(signal: ReceivedSignal): boolean {
     const listener = this.#listener;
-    if (listener?.(letter) !== true) return false;
+    if (listener?.(signal) !== true) return false;
     this.#listener = null;
     return true;
   }
 
   /** Whether something other than the code can settle it: time, or what comes in. */
   get canBeMoved(): boolean {
-    return this.waitsUntil !== null || this.#listener !== null;
+    return this.waitsUntil !== null || this.#listener !== null || this.#waitsForMail;
   }
 
   /** Whether a cancel does not reach it. */

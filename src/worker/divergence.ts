@@ -4,9 +4,9 @@
  */
 import { ForeignAwaitError, ReplayDivergedError } from "../kernel/errors.ts";
 import type { EventType, RunEvent } from "../kernel/events.ts";
-import { isWithin } from "../kernel/keys.ts";
+import { isItemKey, isWithin } from "../kernel/keys.ts";
 import type { CallKind, CallState } from "../kernel/state.ts";
-import type { RunFacts } from "./recorder.ts";
+import type { CallRequest, RunFacts } from "./recorder.ts";
 
 /** What a call is called in messages. */
 const CALL_NAMES: Record<CallKind, string> = {
@@ -39,9 +39,18 @@ const ADVICE =
   "the workflow's code is not the one that wrote this history, or it decides by something that is not recorded; " +
   "restore the code, or register the change as a new version";
 
-/** A call in words: `ctx.step "charge"`. */
+/** A call in words: `ctx.step "charge"`, `ctx.map "ship[3]"`. */
 export function callText(kind: CallKind, key: string): string {
-  return `${CALL_NAMES[kind]} "${key}"`;
+  return textOf(kind, key, isItemKey(key));
+}
+
+/** The same for a call that has no key, because it was made where none may be. */
+export function requestText({ kind, name, item }: Pick<CallRequest, "kind" | "name" | "item">): string {
+  return textOf(kind, name, item !== undefined);
+}
+
+function textOf(kind: CallKind, name: string, isItem: boolean): string {
+  return `${isItem ? "ctx.map" : CALL_NAMES[kind]} "${name}"`;
 }
 
 function kindOf(type: EventType): CallKind {
@@ -107,11 +116,11 @@ export function foreignAwait(run: RunFacts, what: string, lastCall: string): For
 /** A call was made at a scope that does not own the open turn. Null: it was made where it may be. */
 export function misplacedCall(
   run: RunFacts,
-  call: { readonly kind: CallKind; readonly name: string; readonly scope: string; readonly scopeEnded: boolean },
+  call: { readonly what: string; readonly scope: string; readonly scopeEnded: boolean },
   turn: string | null,
   lastCall: string,
 ): ForeignAwaitError | null {
-  const what = callText(call.kind, call.name);
+  const { what } = call;
   if (call.scopeEnded) {
     return new ForeignAwaitError(
       "SCOPE_ENDED",
@@ -121,10 +130,25 @@ export function misplacedCall(
   }
   if (turn === null) return foreignAwait(run, what, lastCall);
   if (isWithin(call.scope, turn)) return null;
-  if (!isWithin(turn, call.scope)) return foreignAwait(run, what, lastCall);
+  if (!isWithin(turn, call.scope)) return otherScope(run, call, turn);
   return new ForeignAwaitError(
     "OUTER_CONTEXT",
     `expected code in the scope "${turn}" to use the context that its function is given, but found ${what} on an outer one`,
     { runId: run.id, scope: turn, call: what },
+  );
+}
+
+/** Two scopes that are beside each other, such as items of a map, have met. */
+function otherScope(
+  run: RunFacts,
+  { what, scope }: { readonly what: string; readonly scope: string },
+  turn: string,
+): ForeignAwaitError {
+  return new ForeignAwaitError(
+    "OTHER_SCOPE",
+    `expected an outcome in the scope "${turn}" to lead to calls in it, but found ${what} in the scope "${scope}": ` +
+      "the code of one used the context of the other, or awaited what is no call of its own; " +
+      "use the context that the function is given, and hand data out by its return value",
+    { runId: run.id, scope: turn, other: scope, call: what },
   );
 }

@@ -18,18 +18,19 @@ import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import { type EventData, type EventType, isRunWide, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { callKey, isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
+import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 import { type Attempt, Bodies, type BodyOwner, type Task } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
 import { RegisteredCompensations } from "./compensations.ts";
-import { callText, foreignAwait, misplacedCall, otherKind } from "./divergence.ts";
+import { callText, foreignAwait, misplacedCall, otherKind, requestText } from "./divergence.ts";
 import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
 import { Mail, readMessage } from "./mail.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { Operations } from "./operations.ts";
 import { Places } from "./places.ts";
 import { damagedEvent } from "./rebuild.ts";
@@ -37,7 +38,6 @@ import type {
   Body,
   BodyOutcome,
   CallRequest,
-  Letter,
   LogLine,
   NewChild,
   Operation,
@@ -67,7 +67,6 @@ const BEGINNINGS: ReadonlySet<EventType> = new Set([
   "start.completed",
   "kv.requested",
   "lock.requested",
-  "lock.acquired",
 ]);
 
 type Phase =
@@ -102,8 +101,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly #places: Places;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
-  /** Calls without a settlement, by key, in the order in which they were made. */
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new OpenCalls();
   /** Outcomes that are queued and not yet given, in order. */
   readonly #fresh: RunEvent[] = [];
   /** Calls made after the cancel was given: to be refused. */
@@ -210,7 +208,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   /** Whether it waits for a lock. */
   get isInLine(): boolean {
-    return [...(this.#journal.state.locks?.keys() ?? [])].some((key) => this.#waits(key));
+    return this.#places.waits;
   }
 
   /** The steps whose bodies run, in words. */
@@ -401,7 +399,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#fault ??= otherKind(this.run, key, recorded.kind, request.kind);
       return call.promise;
     }
-    this.#calls.set(key, call);
+    this.#calls.add(call);
     this.#mayShare ||= request.isSharing === true;
     if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
@@ -417,8 +415,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase === "gone" || this.#phase === "over") return null;
     const scope = request.scope as Scope;
     if (this.#turn !== ANY_SCOPE) {
-      const { kind, name } = request;
-      const asked = { kind, name, scope: scope.path, scopeEnded: scope.ended };
+      const asked = { what: requestText(request), scope: scope.path, scopeEnded: scope.ended };
       const misplaced = misplacedCall(this.run, asked, this.#turn, this.#lastCall);
       if (misplaced !== null) {
         this.#fault ??= misplaced;
@@ -426,12 +423,14 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         return null;
       }
     }
-    return new Call(this, request, callKey(scope.path, request.name, scope.next("call", request.name)));
+    return new Call(this, request, keyOf(request));
   }
 
   /** Lets a call go on of which the log says nothing more. */
   #goOn(call: Call): void {
     if (this.#calls.get(call.key) !== call || this.#stopping || this.#isCancelled(call)) return;
+    // Mail has brought what it comes to, which is about to be given.
+    if (isConcluded(call.state)) return;
     call.request.live(call);
   }
 
@@ -503,7 +502,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     const refused = this.#refused.shift();
     if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
     this.#turn = ANY_SCOPE;
-    this.#calls.delete(refused.key);
+    this.#calls.delete(refused);
     refused.reject(this.#cancelled());
     return true;
   }
@@ -519,7 +518,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#turn = outcome.type === "scope.started" ? call.key : call.request.scope.path;
     const settlement = call.request.given(outcome, call);
     if (settlement.kind === "open") return;
-    this.#calls.delete(call.key);
+    this.#calls.delete(call);
     if (settlement.kind === "resolve") call.resolve(settlement.value);
     else call.reject(settlement.error);
   }
@@ -530,7 +529,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     // A scope that has begun ends as its function does, after what is within it: its own end is given then.
     const isReached = (call: Call) => !call.isShielded && !(call.request.kind === "scope" && call.isBegun);
     const calls = [...this.#calls.values()].filter(isReached);
-    for (const call of calls) this.#calls.delete(call.key);
+    for (const call of calls) this.#calls.delete(call);
     for (const call of calls) call.reject(this.#cancelled());
   }
 
@@ -619,40 +618,40 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #drainMail(): void {
     for (const row of this.#mail.drain()) {
       if (this.isOver) return;
-      if (this.#take(row)) {
-        this.#journal.drain(row.id);
-        this.#host.dirty(this);
-      } else this.#mail.putBack(row);
+      this.#journal.drain(row.id);
+      this.#take(row);
+      this.#host.dirty(this);
     }
   }
 
-  /** Whether the message may go; if not, whom it is for does not listen yet. */
-  #take(row: InboxRow): boolean {
+  #take(row: InboxRow): void {
     const { state } = this.#journal;
     const message = readMessage(row);
     switch (message.kind) {
       case "cancel":
         // A second cancel changes nothing.
         if (!state.cancelRequested) this.#requestCancel(message.data);
-        return true;
+        return;
       case "terminate":
         this.#end("run.cancelled", { ...message.data, terminated: true });
-        return true;
+        return;
       case "pause":
         if (!state.paused && !state.cancelRequested) this.#record("run.paused", message.data);
-        return true;
+        return;
       case "resume":
         if (state.paused) this.#record("run.resumed", {});
-        return true;
+        return;
       case "signal":
         this.#receiveSignal(message.data);
-        return true;
+        return;
       case "child":
-        return this.#hand({ kind: "child", ...message.data }) || !this.#waits(message.data.key);
+        this.#tell(this.#family.childEnded(message.data));
+        return;
       case "lock":
-        return this.#hand({ kind: "lock", ...message.data }) || !this.#waits(message.data.key);
+        this.#tell(this.#places.granted(message.data.key));
+        return;
       default:
-        return assertNever(message, "kind of message");
+        assertNever(message, "kind of message");
     }
   }
 
@@ -663,20 +662,18 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #receiveSignal(data: EventData["signal.received"]): void {
     const { dedupeKey } = data;
     const isRepeat = dedupeKey !== undefined && this.#journal.state.dedupeKeys?.has(dedupeKey) === true;
-    if (!isRepeat && !this.#isFull())
-      this.#hand({ kind: "signal", signal: this.signal(this.#record("signal.received", data).seq) });
+    if (!isRepeat && !this.#isFull()) this.#hand(this.signal(this.#record("signal.received", data).seq));
   }
 
-  /** To the first of the calls that wait for it, in the order in which they were made. Whether there was one. */
-  #hand(letter: Letter): boolean {
-    for (const call of this.#calls.values()) if (call.receive(letter)) return true;
-    return false;
+  /** To the first of the calls that wait for it, in the order in which they were made. */
+  #hand(signal: ReceivedSignal): void {
+    for (const call of this.#calls.values()) if (call.receive(signal)) return;
   }
 
-  /** Whether the code waits for the call under `key`, and nothing has concluded it. */
-  #waits(key: string): boolean {
-    const call = this.#calls.get(key);
-    return call !== undefined && !isConcluded(call.state);
+  /** What mail has brought for a call is recorded also while nobody listens, as in a pause: it is told once. */
+  #tell(outcome: RunEvent | null): void {
+    if (outcome !== null) this.#fresh.push(outcome);
+    this.#host.ready(this);
   }
 
   #requestCancel(data: EventData["cancel.requested"]): void {
@@ -742,8 +739,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   waiting(): void {
-    // There may be mail that nobody listened to before.
-    if (this.#phase === "live" && this.#leave === null) this.#drainMail();
     this.#host.ready(this);
   }
 
@@ -753,29 +748,30 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
     const endsScope = type === "scope.completed" || type === "scope.failed";
-    if (endsScope) this.#closeWithin(call.key);
-    else if (isConcluded(call.state)) return;
-    if (this.#phase === "replay") {
-      this.#replay.hold(() => this.conclude(call, type, attempt, data));
-      return;
-    }
-    // A kept scope's function has run again, up to the end that the log has.
-    if (isConcluded(call.state)) return;
-    if (endsScope && this.#mayAppend(call)) this.#places.scopeEnds(call.key);
-    const outcome = this.#append(call, type, attempt, data);
-    if (outcome !== null) this.#fresh.push(outcome);
-    if (outcome?.type === "lock.expired") this.#places.end(call.key);
-    if (endsScope) this.#abandonWithin(call.key);
-    this.#host.ready(this);
+    if (!endsScope && isConcluded(call.state)) return;
+    const leavesOpen = endsScope && this.#closeWithin(call.key);
+    const write = () => {
+      // A scope that runs again, though it has concluded, has come to the end that the log has.
+      if (isConcluded(call.state)) return;
+      if (endsScope && this.#mayAppend(call)) this.#places.scopeEnds(call.key);
+      const outcome = this.#append(call, type, attempt, data);
+      if (outcome !== null) this.#fresh.push(outcome);
+      if (outcome?.type === "lock.expired") this.#places.end(call.key);
+      if (leavesOpen) this.#abandonWithin(call.key);
+      this.#host.ready(this);
+    };
+    if (this.#phase === "replay") this.#replay.hold(write);
+    else write();
   }
 
-  /** Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. */
-  #closeWithin(scope: string): void {
-    for (const [key, call] of this.#calls) {
-      if (!isWithin(call.request.scope.path, scope)) continue;
-      call.isClosed = true;
-      this.#calls.delete(key);
-    }
+  /**
+   * Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. Returns whether
+   * anything was open.
+   */
+  #closeWithin(scope: string): boolean {
+    const open = this.#calls.takeWithin(scope);
+    for (const call of open) call.isClosed = true;
+    return open.length > 0;
   }
 
   #abandonWithin(scope: string): void {
@@ -908,6 +904,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
 function isConcluded({ status }: CallState): boolean {
   return status === "completed" || status === "failed";
+}
+
+/** A map has counted the use of its name; any other call does so by being made. */
+function keyOf({ scope, name, item }: CallRequest): string {
+  if (item === undefined) return callKey(scope.path, name, scope.next("call", name));
+  return itemKey(callKey(scope.path, name, item.occurrence), item.index);
 }
 
 function runOver(): errors.ClosedError {

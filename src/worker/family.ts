@@ -8,10 +8,13 @@
  * I3 A child whose end nobody waits for any more is cancelled with what ended the wait, unless it was to be abandoned.
  */
 import { LimitError } from "../kernel/errors.ts";
+import type { RunEvent } from "../kernel/events.ts";
+import { toFailure } from "../kernel/failure.ts";
 import { isWithin, ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import type { Limits } from "../kernel/limits.ts";
-import type { RunResult } from "../kernel/state.ts";
+import { isClosed, type RunResult } from "../kernel/state.ts";
 import type { Journal } from "./journal.ts";
+import type { Message } from "./mail.ts";
 import { childStart, encodeInput } from "./new-run.ts";
 import type { ChildEnd, NewChild } from "./recorder.ts";
 
@@ -87,6 +90,22 @@ export class Family {
         { runId: id, max: childrenMax },
       );
     return depth;
+  }
+
+  /** A child has ended: the outcome of its call; null if nobody waits for it any more. */
+  childEnded({ key, runId, end }: Extract<Message, { kind: "child" }>["data"]): RunEvent | null {
+    const { state } = this.#journal;
+    if (this.childOf(key) !== runId || isClosed(state, key)) return null;
+    const scope = scopeOfKey(key);
+    try {
+      if (end.status === "completed") return this.#journal.record("child.completed", key, scope, null, end.output);
+    } catch (error) {
+      // Larger than this process allows.
+      return this.#journal.record("child.failed", key, scope, null, { error: toFailure(error) });
+    }
+    if (end.status === "failed") return this.#journal.record("child.failed", key, scope, null, { error: end.error });
+    const data = end.reason === null ? {} : { reason: end.reason };
+    return this.#journal.record("child.cancelled", key, scope, null, data);
   }
 
   /** A scope has ended. */

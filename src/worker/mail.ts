@@ -35,11 +35,6 @@ export class Mail {
     }
   }
 
-  /** It waits again, after those that wait. */
-  putBack(row: InboxRow): void {
-    this.#waiting.push(row);
-  }
-
   /** Whether a message of one of these kinds waits. */
   has(...kinds: readonly MessageKind[]): boolean {
     return this.#waiting.some((row) => kinds.includes(row.kind));

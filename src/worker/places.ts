@@ -7,6 +7,7 @@
  *    died.
  * I2 A lock is released with the conclusion of the scope that runs under it, and of any scope around that.
  */
+import type { RunEvent } from "../kernel/events.ts";
 import { isWithin, scopeOfKey } from "../kernel/keys.ts";
 import type { Journal } from "./journal.ts";
 
@@ -18,6 +19,22 @@ export class Places {
   constructor(journal: Journal, freed: () => void) {
     this.#journal = journal;
     this.#freed = freed;
+  }
+
+  /** Whether it is in a line and holds no lock there. */
+  get waits(): boolean {
+    return this.#all().some(([key]) => this.#isWaiting(key));
+  }
+
+  /** It is the turn of the call under `key`: its outcome; null if it has left the line. */
+  granted(key: string): RunEvent | null {
+    const { locks } = this.#journal.state;
+    if (locks?.has(key) !== true || !this.#isWaiting(key)) return null;
+    return this.#journal.record("lock.acquired", key, scopeOfKey(key), null, {});
+  }
+
+  #isWaiting(key: string): boolean {
+    return this.#journal.state.calls.get(key)?.status === "open";
   }
 
   /** A scope is about to conclude. */

@@ -37,13 +37,6 @@ export type Settlement =
   /** Not yet: the outcome only moves the call on. */
   | { readonly kind: "open" };
 
-/** What comes in for a call that listens. */
-export type Letter =
-  | { readonly kind: "signal"; readonly signal: ReceivedSignal }
-  | { readonly kind: "child"; readonly runId: string; readonly end: ChildEnd }
-  /** It is the turn of the call under `key`. */
-  | { readonly kind: "lock"; readonly key: string };
-
 /** How a child has ended, as its last write tells its parent. */
 export type ChildEnd =
   | { readonly status: "completed"; readonly output: Payload }
@@ -70,6 +63,8 @@ export interface CallRequest {
   readonly isShield?: boolean;
   /** Whether it may change what runs share, or wait in line for a lock. */
   readonly isSharing?: boolean;
+  /** For an item of a map: which use of `name` the map is, as its scope has counted it, and the item's place from 0. */
+  readonly item?: { readonly occurrence: number; readonly index: number };
   /** Called once the log has nothing more to say of this call: goes on from `call.state`. */
   readonly live: (call: LiveCall) => void;
   /** Called for each outcome of this call, in the turn in which the code is given it. */
@@ -122,8 +117,10 @@ export interface LiveCall {
   signals(name: string): readonly ReceivedSignal[];
   /** The signal that was received at `seq`. */
   signal(seq: number): ReceivedSignal;
-  /** Calls `fn` with what comes in, until it says that it was for this call. Meanwhile the run may leave memory. */
-  listen(fn: (letter: Letter) => boolean): void;
+  /** Calls `fn` with each signal that comes in, until it takes one. Meanwhile the run may leave memory. */
+  listen(fn: (signal: ReceivedSignal) => boolean): void;
+  /** Waits for what mail brings: the end of its child, its turn at a lock. Meanwhile the run may leave memory. */
+  waitForMail(): void;
   /** The child that this call has started and whose end it waits for. */
   readonly childId: string | null;
   /**

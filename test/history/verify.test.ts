@@ -134,6 +134,11 @@ describe("a planted corruption is found and named", () => {
     "another version": ["version", () => run("version", "'9'")],
     "another idempotency key": ["idempotencyKey", () => run("idempotency_key", "'o-4'")],
     "tags that were changed": ["tags", () => run("tags", `'{"a":"1"}'`)],
+    "a parent that it does not have": ["parentId", () => run("parent_id", "'run_p'")],
+    "a parent that is forgotten": [
+      "parentId",
+      () => event(`data = json_set(data, '$.parent', json('{"runId":"run_p","key":"k","depth":1}'))`, "seq = 1"),
+    ],
     "another instant of creation": ["createdAt", () => run("created_at", "created_at + 1")],
     "a start that is forgotten": ["startedAt", () => run("started_at", "NULL")],
     "an end that is forgotten": ["endedAt", () => run("ended_at", "NULL")],

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
 import {
+  closesScope,
   dataText,
   EVENT_TYPES,
   type EventRow,
@@ -19,7 +20,7 @@ const row = (more: Partial<EventRow> = {}): EventRow => ({
   ...more,
 });
 
-const KEYED = /^(attempt|step|timer|scope)\./;
+const KEYED = /^(attempt|step|timer|wait|child|start|scope)\./;
 
 /** A row of each type that holds what it must. */
 const ONE_OF_EACH = EVENT_TYPES.map((type) => rowsOf([[type, KEYED.test(type) ? "k" : null] as Told])[0] as EventRow);
@@ -116,6 +117,20 @@ describe("a row is refused with its place", () => {
   });
 });
 
+describe("a row that concludes a scope", () => {
+  const closes = (type: string, data: string | null) => closesScope({ type, data });
+
+  it("closes it when it has completed, unless it is kept", () => {
+    expect(closes("scope.completed", '{"value":1}')).toBe(true);
+    expect(closes("scope.completed", '{"value":1,"kept":true}')).toBe(false);
+    expect(closes("scope.completed", '{"value":{"kept":true}}')).toBe(true);
+    expect(closes("scope.completed", '{"value":"\\"kept\\":true"}')).toBe(true);
+    expect(closes("scope.completed", '{"kept":true')).toBe(true);
+    expect(closes("scope.failed", '{"error":{}}')).toBe(false);
+    expect(closes("step.completed", null)).toBe(false);
+  });
+});
+
 describe("a type of event", () => {
   it("is an outcome, the end of the run, or neither", () => {
     expect(EVENT_TYPES.filter(isOutcome)).toEqual([
@@ -123,6 +138,14 @@ describe("a type of event", () => {
       "step.completed",
       "step.failed",
       "timer.fired",
+      "wait.completed",
+      "wait.expired",
+      "wait.failed",
+      "child.completed",
+      "child.failed",
+      "child.cancelled",
+      "start.completed",
+      "start.failed",
       "scope.started",
       "scope.completed",
       "scope.failed",

@@ -37,6 +37,7 @@ describe("a new run", () => {
       availableAt: 50,
       deadlineAt: 90,
       delivery: { hook: "github", id: "d-1" },
+      parent: null,
       head: 1,
       epoch: 1,
       at: 40,
@@ -45,8 +46,14 @@ describe("a new run", () => {
       endedAt: null,
       scoped: false,
       cancelRequested: false,
+      cancelSeq: 0,
       cancelReason: null,
+      paused: false,
       result: null,
+      signals: null,
+      dedupeKeys: null,
+      children: null,
+      startedRuns: 0,
       calls: new Map(),
     });
   });
@@ -85,11 +92,15 @@ describe("a step", () => {
       kind: "step",
       key: "charge",
       status: "open",
+      firstSeq: 2,
+      endSeq: 0,
       attempt: 1,
       attemptOpen: true,
       attemptsForgiven: 0,
       startedAt: 2,
       dueAt: null,
+      kept: false,
+      taken: null,
     });
   });
 
@@ -290,5 +301,122 @@ describe("a status", () => {
 
   it("of a call that the log does not know is open without an attempt", () => {
     expect(newCall("step", "x")).toMatchObject({ status: "open", attempt: 0, attemptOpen: false, dueAt: null });
+  });
+});
+
+describe("a signal", () => {
+  const received: Told = ["signal.received", null, { name: "go", payload: { value: 1 }, dedupeKey: "k" }];
+
+  it("is kept until a call takes it", () => {
+    const state = given(["run.created"], received);
+    expect([...(state.signals?.values() ?? [])]).toEqual([
+      { seq: 2, name: "go", payload: { value: 1 }, isTaken: false },
+    ]);
+    expect(state.dedupeKeys).toEqual(new Set(["k"]));
+    const taken = given(
+      ["run.created"],
+      received,
+      ["wait.started", "w", { signal: "go" }],
+      ["wait.completed", "w", { seq: 2 }],
+    );
+    expect(taken.signals?.get(2)?.isTaken).toBe(true);
+    expect(taken.calls.get("w")).toMatchObject({ kind: "wait", status: "completed", taken: 2, endSeq: 4 });
+  });
+
+  it("cannot be taken before it was received", () => {
+    expect(() => given(["run.created"], ["wait.completed", "w", { seq: 9 }])).toThrow(
+      /a signal that was received before/,
+    );
+  });
+
+  it("that a wait expired without is awaited no more", () => {
+    const state = given(["run.created"], ["wait.started", "w", { signal: "go", dueAt: 70 }]);
+    expect(wakeAt(state)).toBe(70);
+    const over = given(["run.created"], ["wait.started", "w", { signal: "go", dueAt: 70 }], ["wait.expired", "w"]);
+    expect(wakeAt(over)).toBe(null);
+  });
+});
+
+describe("a child", () => {
+  const begun: Told = ["child.started", "ship", { runId: "run_2", workflow: "ship", version: "1" }];
+
+  it("is its parent's until it ends", () => {
+    const state = given(["run.created"], begun);
+    expect(state.children).toEqual(new Map([["ship", { runId: "run_2", isAbandoned: false }]]));
+    expect(state.startedRuns).toBe(1);
+    for (const end of ["child.completed", "child.failed", "child.cancelled"] as const) {
+      const ended = given(["run.created"], begun, [end, "ship"]);
+      expect(ended.children).toEqual(new Map());
+      expect(ended.calls.get("ship")?.status).toBe(end === "child.completed" ? "completed" : "failed");
+    }
+  });
+});
+
+describe("a run that is reopened", () => {
+  const told = (...rest: Told[]) =>
+    given(
+      ["run.created"],
+      ["attempt.started", "a", undefined, { attempt: 1 }],
+      ["attempt.started", "b", undefined, { attempt: 1 }],
+      ["step.failed", "a", undefined, { attempt: 1 }],
+      ["step.completed", "b", undefined, { attempt: 1 }],
+      ["attempt.started", "c", undefined, { attempt: 1 }],
+      ["step.completed", "c", undefined, { attempt: 1 }],
+      ["run.failed"],
+      ["run.reopened", null, { from: 4 }, { epoch: 2 }],
+      ...rest,
+    );
+
+  it("has what was asked for before, and makes again what failed or came after", () => {
+    const state = told();
+    expect(state).toMatchObject({ result: null, endedAt: null });
+    expect(state.calls.get("b")).toMatchObject({ status: "completed", endSeq: 5 });
+    for (const key of ["a", "c"]) {
+      expect(state.calls.get(key)).toMatchObject({ status: "void", endSeq: 0, attempt: 1, attemptsForgiven: 1 });
+    }
+  });
+
+  it("counts attempts on, and takes a void call up when it is made again", () => {
+    const state = told(
+      ["run.claimed", null, undefined, { epoch: 3 }],
+      ["attempt.started", "a", undefined, { attempt: 2 }],
+    );
+    expect(state.calls.get("a")).toMatchObject({ status: "open", firstSeq: 11, attempt: 2, attemptsForgiven: 1 });
+  });
+
+  it("has its signals again that nobody has taken before", () => {
+    const state = given(
+      ["run.created"],
+      ["signal.received", null, { name: "go", payload: { value: 1 } }],
+      ["cancel.requested"],
+      ["wait.started", "w", { signal: "go" }],
+      ["wait.completed", "w", { seq: 2 }],
+      ["run.cancelled"],
+      ["run.reopened", null, { from: 3 }, { epoch: 1 }],
+    );
+    expect(state.signals?.get(2)?.isTaken).toBe(false);
+    expect(state).toMatchObject({ cancelRequested: false, cancelSeq: 0, cancelReason: null });
+  });
+
+  it("goes on in a scope that had failed", () => {
+    const state = given(
+      ["run.created"],
+      ["scope.started", "s", undefined, { scope: "" }],
+      ["attempt.started", "s/a", undefined, { attempt: 1, scope: "s" }],
+      ["step.failed", "s/a", undefined, { attempt: 1, scope: "s" }],
+      ["scope.failed", "s", undefined, { scope: "" }],
+      ["run.failed", null, undefined, { scope: "" }],
+      ["run.reopened", null, { from: 4 }, { epoch: 1, scope: "" }],
+    );
+    expect(state.calls.get("s")).toMatchObject({ status: "open", firstSeq: 2, startedAt: 2 });
+    expect(state.calls.get("s/a")).toMatchObject({ status: "void" });
+  });
+});
+
+describe("a paused run", () => {
+  it("is paused until it is resumed or cancelled", () => {
+    expect(given(["run.created"], ["run.paused"]).paused).toBe(true);
+    expect(given(["run.created"], ["run.paused"], ["run.resumed"]).paused).toBe(false);
+    expect(given(["run.created"], ["run.paused"], ["cancel.requested"]).paused).toBe(false);
   });
 });

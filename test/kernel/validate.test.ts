@@ -106,6 +106,8 @@ describe("the limits", () => {
       payloadBytesMax: 1_048_576,
       historyEventsMax: 51_200,
       historyEventsWarn: 10_240,
+      childrenMax: 10_000,
+      childDepthMax: 32,
     });
   });
 });

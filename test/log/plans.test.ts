@@ -6,8 +6,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { Database } from "../../src/log/libsql/database.ts";
 import { EVENT_BLOCKS } from "../../src/log/libsql/event-blocks.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
-import * as statements from "../../src/log/libsql/statements.ts";
+import * as ordinary from "../../src/log/libsql/statements.ts";
+import * as beyond from "../../src/log/libsql/statements-beyond.ts";
+import * as keyed from "../../src/log/libsql/statements-keyed.ts";
+import * as locks from "../../src/log/libsql/statements-locks.ts";
 import { realPorts } from "../support/ports.ts";
+
+const statements = { ...ordinary, ...beyond, ...keyed, ...locks };
 
 type Name = keyof typeof statements;
 
@@ -44,16 +49,46 @@ const PLANS: { readonly [N in Name]: string } = {
   READ_EVENTS_AT: "j:json e:events_run_seq",
   READ_INBOX: "j:json i:inbox_run",
   READ_LOGGED_RUNS: "e:events_run_seq logged:all e:events_run_seq logged:all",
+  INSERT_REOPENED: "runs:primary",
+  REOPEN_RUN: "runs:primary",
+  READ_REOPENED: "e:events_run_seq",
+  INSERT_CHILDREN: "j:json r:primary c:json",
+  INSERT_CHILD_EVENTS: "j:json r:primary c:json n:primary",
+  INSERT_TELLS: "j:json r:primary m:json t:primary",
+  WAKE_FOR_TELLS: "runs:primary j:json r:primary m:json i:inbox_run",
+  PUT_KEYED: "k:primary k:primary",
+  READ_VERSION: "k:primary",
+  NOTE_OPERATION: "r:primary k:primary",
+  PUT_NOTED: "o:operations_call k:primary",
+  READ_OPERATION: "r:primary o:operations_call",
+  READ_KEYED: "k:primary",
+  LIST_KEYED: "k:primary",
+  DELETE_SETTLED: "operations:operations_call j:json j:json r:primary c:json o:operations_call",
+  DELETE_OPERATIONS_OF_ENDED: "operations:operations_call j:json r:primary",
+  TAKE_PLACE: "r:primary",
+  GRANT_PLACE: "locks:locks_call r:primary e:locks_line",
+  READ_PLACE: "r:primary l:locks_call",
+  END_PLACES: "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call",
+  TELL_NEXT_IN_LINE:
+    "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary t:primary",
+  WAKE_NEXT_IN_LINE:
+    "runs:primary j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary i:inbox_run",
+  GRANT_NEXT_IN_LINE:
+    "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary",
+  DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;
 const RUNS = 100_000;
 
-/** Runs of all statuses, `events` events each, with a message in every tenth inbox. */
+/**
+ * Runs of all statuses, `events` events each, with a message in every tenth inbox, and with every fifth in a long line for
+ * one of three locks, half of whose places have ended.
+ */
 function rows(from: number, to: number, events: number): string[] {
   const numbers = `WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${to})`;
   const id = "printf('run_%08d', i)";
@@ -65,6 +100,10 @@ function rows(from: number, to: number, events: number): string[] {
      ${numbers}, s(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM s WHERE seq < ${events})
      SELECT ${id}, seq, 1, 'attempt.started', 1, 'k' || seq, CASE WHEN i % 5 = 0 THEN '' END, 1, i, NULL FROM n, s`,
     `INSERT INTO inbox (run_id, kind, token, at) ${numbers} SELECT ${id}, 'cancel', 'token-' || i, i FROM n WHERE i % 10 = 0`,
+    `INSERT INTO kv (scope, key, value, version) ${numbers} SELECT 's' || (i % 3), 'k' || i, '{}', i FROM n`,
+    `INSERT INTO operations (run_id, key, version) ${numbers} SELECT ${id}, 'c', i FROM n WHERE i % 5 = 0`,
+    `INSERT INTO locks (name, run_id, key, slots, requested_at, granted_at, ended_at)
+     ${numbers} SELECT 'n' || (i % 3), ${id}, 'c', 5, i, i, CASE WHEN i % 2 = 0 THEN i END FROM n WHERE i % 5 = 0`,
   ];
 }
 

@@ -84,21 +84,23 @@ async function passed(store: LogStore, ms: number): Promise<void> {
   while ((await store.now()) < until) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** The log as the writer uses it: what got no answer is sent again. */
+/** The log as its users have it: what got no answer is sent again. */
 function broken(store: LogStore, proxy: FaultProxy): LogStore {
   let writes = 0;
-  return {
-    ...store,
-    append: async (write) => {
+  const breaking =
+    <A, R>(call: (arg: A) => Promise<R>) =>
+    async (arg: A): Promise<R> => {
       const kind = FAULTS[writes++ % FAULTS.length] as "drop-reply" | "drop-request" | "duplicate";
       void proxy.plan({ kind, match: (body) => body.includes("BEGIN") });
       for (;;) {
         try {
-          return await store.append(write);
+          return await call(arg);
         } catch (error) {
           if ((error as { code?: string }).code !== "STORE_UNAVAILABLE") throw error;
         }
       }
-    },
-  };
+    };
+  // A put says whether it was this try that was taken, so what it says is looked at without faults.
+  const { append, reopen, requestLock } = store;
+  return { ...store, append: breaking(append), reopen: breaking(reopen), requestLock: breaking(requestLock) };
 }

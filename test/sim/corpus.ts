@@ -1,4 +1,5 @@
 /** Small programs, each with a name: what the exhaustive lanes try at every point. */
+import type { Tolerance } from "../../src/ctx/ctx.ts";
 import { type Command, ODD_VALUES, type Program, type StepCommand, type ValueSpec } from "./program.ts";
 
 export interface CorpusEntry {
@@ -18,7 +19,15 @@ const ATTEMPTS = 8;
 const json = (value: unknown): ValueSpec => ({ kind: "json", json: value });
 
 function step(name: string, options: Partial<Omit<StepCommand, "do" | "name">> = {}): StepCommand {
-  const base = { value: json(`${name} is done`), fails: 0, ms: 0, attempts: ATTEMPTS, hangs: false, once: false };
+  const base = {
+    value: json(`${name} is done`),
+    fails: 0,
+    ms: 0,
+    attempts: ATTEMPTS,
+    hangs: false,
+    once: false,
+    isUndoable: false,
+  };
   return { do: "step", name, ...base, ...options };
 }
 
@@ -27,6 +36,9 @@ const hopeless = (name: string) => step(name, { fails: "all", attempts: 2 });
 const sleep = (name: string, ms: number): Command => ({ do: "sleep", name, ms });
 const sleepUntil = (name: string, ms: number): Command => ({ do: "sleep-until", name, ms });
 const scope = (name: string, ...body: Command[]): Command => ({ do: "scope", name, body });
+const map = (concurrency: number, tolerate: Tolerance | null, ...items: Program[]): Command => {
+  return { do: "map", name: "each", items, concurrency, tolerate };
+};
 const loop = (times: number, ...body: Command[]): Command => ({ do: "loop", times, body });
 const guarded = (body: Program, onError: Program, last: Program): Command => ({ do: "try", body, onError, last });
 const thrown = (message: string): Command => ({ do: "throw", message });
@@ -92,6 +104,58 @@ export const CORPUS: readonly CorpusEntry[] = [
     name: "scope-leaves-a-step-open",
     program: [scope("pack", race([step("slow", { ms: 5_000 })], [step("fast")])), sleep("nap", 1_000), step("after")],
   },
+  { name: "map-of-none", program: [map(1, null), map(2, "all"), step("after")] },
+  { name: "map", program: [map(3, null, [step("a")], [step("b"), step("c")], []), step("after")] },
+  { name: "map-one-by-one", program: [map(1, null, [step("a"), sleep("nap", 300)], [step("a")], [step("a")])] },
+  {
+    name: "map-two-at-a-time",
+    program: [map(2, null, [step("a", { ms: 5_000 })], [step("b", { ms: 400 })], [sleep("nap", 2_000)], [step("d")])],
+  },
+  {
+    name: "map-fails",
+    program: [
+      guarded([map(2, null, [step("a", { ms: 5_000 })], [hopeless("b")], [step("never")])], [step("undo")], []),
+    ],
+  },
+  { name: "map-fails-for-good", program: [map(1, null, [step("a")], [thrown("no")], [step("never")])] },
+  {
+    name: "map-tolerates",
+    program: [map(2, "50%", [hopeless("a")], [step("b", { ms: 5_000 })], [thrown("no")], [step("d")]), step("after")],
+  },
+  {
+    name: "map-tolerates-no-more",
+    program: [
+      guarded(
+        [map(1, 1, [thrown("a")], [step("b")], [hopeless("c")], [step("never")])],
+        [step("undo")],
+        [step("last")],
+      ),
+    ],
+  },
+  {
+    name: "maps-of-maps",
+    program: [
+      loop(
+        2,
+        map(
+          2,
+          null,
+          [map(2, "all", [step("a", { ms: 400 })], [thrown("no")])],
+          [sleep("nap", 2_000), scope("s", step("b"))],
+        ),
+      ),
+    ],
+  },
+  {
+    name: "map-left-behind",
+    program: [
+      scope(
+        "pack",
+        race([map(1, null, [step("a", { ms: 400 })], [step("slow", { ms: 60_000 })])], [sleep("nap", 9_000)]),
+      ),
+      step("after"),
+    ],
+  },
   { name: "loop-of-steps", program: [loop(3, step("a"), ambient)] },
   { name: "loop-of-sleeps", program: [loop(3, sleep("nap", 400))] },
   { name: "loop-of-scopes", program: [loop(2, scope("round", step("a"), sleep("nap", 300)))] },
@@ -115,6 +179,11 @@ export const CORPUS: readonly CorpusEntry[] = [
   { name: "cancelled-asleep", program: [step("a"), sleep("nap", 30_000), step("never")], cancelAfterMs: 4_000 },
   { name: "cancelled-in-a-body", program: [step("a", { ms: 30_000 }), step("never")], cancelAfterMs: 4_000 },
   { name: "cancelled-before-it-began", program: [step("never")], delayMs: 30_000, cancelAfterMs: 4_000 },
+  {
+    name: "cancelled-in-a-map",
+    program: [map(2, "all", [sleep("nap", 30_000)], [step("a", { ms: 30_000 })], [step("never")], [step("nor-this")])],
+    cancelAfterMs: 4_000,
+  },
   {
     name: "cancelled-and-goes-on",
     program: [guarded([scope("pack", sleep("nap", 30_000))], [step("never")], [step("nor-this")])],

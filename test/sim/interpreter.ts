@@ -1,9 +1,10 @@
 /** The workflow that does what a program says. */
 import type { Ctx } from "../../src/ctx/ctx.ts";
+import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
 import { OutcomeUnknownError } from "../../src/kernel/errors.ts";
 import type { BodyStart } from "../../src/testing/checker.ts";
-import type { Command, Program, StepCommand } from "./program.ts";
+import { type Command, failuresMaxOf, type MapCommand, type Program, type StepCommand } from "./program.ts";
 import { canonical, specified } from "./values.ts";
 
 /** The world as bodies meet it. */
@@ -53,7 +54,20 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
     case "throw":
       throw new Error(command.message);
     case "scope":
-      return await ctx.scope(command.name, async (inner) => (await run(inner, world, command.body)) as never);
+    case "shield":
+      return await ctx[command.do](command.name, async (inner) => (await run(inner, world, command.body)) as never);
+    case "wait": {
+      const { name, signal, timeoutMs } = command;
+      const payload = await ctx.waitFor(signal, timeoutMs === null ? {} : { timeout: timeoutMs });
+      return payload === null ? "none" : `${name} got ${payload}`;
+    }
+    case "child": {
+      const { name: key, body, isAbandoned } = command;
+      const onCancel = isAbandoned ? "abandon" : "propagate";
+      return await ctx.child("program", { program: body }, { key, onCancel });
+    }
+    case "map":
+      return await mapped(ctx, world, command);
     case "loop": {
       const rounds: unknown[] = [];
       for (let round = 0; round < command.times; round++) rounds.push(await run(ctx, world, command.body));
@@ -82,6 +96,51 @@ async function guarded(ctx: Ctx<World>, world: World, command: Extract<Command, 
   return [value, last];
 }
 
+async function mapped(ctx: Ctx<World>, world: World, command: MapCommand): Promise<unknown> {
+  const { name, items, concurrency, tolerate } = command;
+  const watch = new MapWatch(command);
+  const item = (program: Program, inner: Ctx<World>) => watch.item(() => run(inner, world, program) as Promise<never>);
+  try {
+    if (tolerate === null) return await ctx.map(name, items, item, { concurrency });
+    const settled = await ctx.map(name, items, item, { concurrency, tolerate });
+    return settled.map((each) => (each.status === "completed" ? ["ok", each.value] : ["error", messageOf(each.error)]));
+  } finally {
+    watch.end();
+  }
+}
+
+/** Fails the run where a map has more items under way than it may, begins one too many, or leaves one behind. */
+class MapWatch {
+  readonly #command: MapCommand;
+  #underWay = 0;
+  #failed = 0;
+  #wrong: string | null = null;
+
+  constructor(command: MapCommand) {
+    this.#command = command;
+  }
+
+  async item<T>(work: () => Promise<T>): Promise<T> {
+    const { concurrency } = this.#command;
+    if (++this.#underWay > concurrency) this.#wrong = "too many items are under way";
+    // Of several at a time another may begin before the failure is in the log.
+    if (concurrency === 1 && this.#failed > failuresMaxOf(this.#command)) this.#wrong = "an item begins too late";
+    try {
+      return await work();
+    } catch (error) {
+      this.#failed++;
+      throw error;
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  end(): void {
+    if (this.#underWay > 0) this.#wrong = "an item is left behind";
+    if (this.#wrong !== null) throw new Error(this.#wrong);
+  }
+}
+
 async function combined(kind: string, branches: readonly Promise<unknown[]>[]): Promise<unknown> {
   const settled = (branch: Promise<unknown>) =>
     branch.then(
@@ -94,17 +153,28 @@ async function combined(kind: string, branches: readonly Promise<unknown[]>[]): 
   return await Promise.any(branches).catch(() => "none");
 }
 
-/** A scope's failure carries what its function threw. */
+/** A map's failure carries that of an item. */
 function messageOf(error: unknown): string {
   const { message, cause } = error as Error;
   return cause instanceof Error ? messageOf(cause) : message;
 }
 
+/** The first attempt to undo a step fails now and then. */
+async function undo({ env, key, attempt, signal, run: { id: runId } }: StepContext<World>): Promise<void> {
+  const end = env.begin({ runId, key, attempt, signal });
+  try {
+    if (attempt === 1 && key.length % 3 === 0) throw new Error("not yet");
+  } finally {
+    end();
+  }
+}
+
 async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
-  const { name, fails, ms, attempts, hangs, once } = command;
+  const { name, fails, ms, attempts, hangs, once, isUndoable } = command;
   const options = {
     ...(once ? { once } : { retry: { ...RETRY, attempts } }),
     ...(hangs ? { timeout: 10_000 } : {}),
+    ...(isUndoable ? { compensate: (_: unknown, undoing: StepContext<World>) => undo(undoing) } : {}),
   };
   const asked = ctx.step(
     name,

@@ -2,7 +2,7 @@
  * What a program comes to, known from the program alone: nothing of the engine is imported here. What depends on time, such
  * as who wins a race, is a choice of several.
  */
-import type { Command, Program, StepCommand } from "./program.ts";
+import { type Command, failuresMaxOf, type MapCommand, type Program, type StepCommand } from "./program.ts";
 import { canonical, specified } from "./values.ts";
 
 /** What a value may be. */
@@ -28,6 +28,12 @@ export function fits(pattern: Pattern, value: unknown): boolean {
   return (
     Array.isArray(value) && value.length === pattern.of.length && pattern.of.every((each, i) => fits(each, value[i]))
   );
+}
+
+/** What an error says that others may be wrapped around: a child's failure carries what its function threw. */
+export function rootMessage(error: { readonly message: string; readonly cause?: unknown } | undefined): string {
+  const cause = error?.cause as { readonly message: string } | undefined;
+  return cause === undefined ? (error?.message ?? "") : rootMessage(cause);
 }
 
 /** How `program` may end. */
@@ -57,7 +63,16 @@ function endingOfCommand(command: Command): Ending {
     case "throw":
       return { values: [], errors: [text(command.message)] };
     case "scope":
+    case "shield":
+    case "child":
       return endingOf(command.body);
+    case "wait": {
+      const { name, signal, timeoutMs } = command;
+      const got = text(`${name} got ${signal}`);
+      return { values: timeoutMs === null ? [got] : [got, text("none")], errors: [] };
+    }
+    case "map":
+      return endingOfMap(command);
     case "loop": {
       const { values, errors } = endingOf(command.body);
       return { values: values.length === 0 ? [] : [list(Array(command.times).fill(anyOf(values)))], errors };
@@ -92,6 +107,30 @@ function endingOfAll(branches: readonly Ending[]): Ending {
   const errors = branches.flatMap((branch) => branch.errors);
   const isSure = branches.some((branch) => branch.values.length === 0);
   return { values: isSure ? [] : [list(branches.map(({ values }) => anyOf(values)))], errors };
+}
+
+function endingOfMap(command: MapCommand): Ending {
+  const endings = command.items.map(endingOf);
+  if (command.tolerate === null) return endingOfAll(endings);
+  const failuresMax = failuresMaxOf(command);
+  const mayFail = endings.filter(({ errors }) => errors.length > 0);
+  return {
+    values: waysOf(endings, failuresMax).map(list),
+    errors: mayFail.length > failuresMax ? mayFail.flatMap(({ errors }) => errors) : [],
+  };
+}
+
+/** What these may come to where at most so many of them fail. */
+function waysOf(endings: readonly Ending[], failuresMax: number): Pattern[][] {
+  const [first, ...rest] = endings;
+  if (first === undefined) return [[]];
+  const { values, errors } = first;
+  const completed = values.length === 0 ? [] : waysOf(rest, failuresMax);
+  const failed = errors.length === 0 || failuresMax === 0 ? [] : waysOf(rest, failuresMax - 1);
+  return [
+    ...completed.map((way) => [list([text("ok"), anyOf(values)]), ...way]),
+    ...failed.map((way) => [list([text("error"), anyOf(errors)]), ...way]),
+  ];
 }
 
 function settled({ values, errors }: Ending): Pattern {

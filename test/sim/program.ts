@@ -2,6 +2,7 @@
  * Random programs: what a simulated run does, as data. A later primitive is a new kind of command here, a case in
  * `interpreter.ts` that does it and one in `oracle.ts` that knows what it comes to.
  */
+import type { Tolerance } from "../../src/ctx/ctx.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 
 export type Program = readonly Command[];
@@ -11,11 +12,32 @@ export type Command =
   | { readonly do: "sleep"; readonly name: string; readonly ms: number }
   | { readonly do: "sleep-until"; readonly name: string; readonly ms: number }
   | { readonly do: Combinator; readonly branches: readonly Program[] }
-  | { readonly do: "scope"; readonly name: string; readonly body: Program }
+  | { readonly do: "scope" | "shield"; readonly name: string; readonly body: Program }
+  | WaitCommand
+  | { readonly do: "child"; readonly name: string; readonly body: Program; readonly isAbandoned: boolean }
+  | MapCommand
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
   | { readonly do: "ambient" };
+
+/** Somebody sends the signal to the run, once or more, if the run can wait for ever. Its payload is its name. */
+export interface WaitCommand {
+  readonly do: "wait";
+  readonly name: string;
+  readonly signal: string;
+  readonly timeoutMs: number | null;
+}
+
+export interface MapCommand {
+  readonly do: "map";
+  readonly name: string;
+  /** What each item does. */
+  readonly items: readonly Program[];
+  readonly concurrency: number;
+  /** Null: nothing is said. */
+  readonly tolerate: Tolerance | null;
+}
 
 export interface StepCommand {
   readonly do: "step";
@@ -29,6 +51,8 @@ export interface StepCommand {
   /** The first attempt never ends, and times out. */
   readonly hangs: boolean;
   readonly once: boolean;
+  /** Whether something undoes it should the run fail. */
+  readonly isUndoable: boolean;
 }
 
 export const COMBINATORS = ["all", "all-settled", "race", "any"] as const;
@@ -64,10 +88,14 @@ export function sizeOf(program: Program): number {
 export function partsOf(command: Command): readonly Program[] {
   switch (command.do) {
     case "scope":
+    case "shield":
+    case "child":
     case "loop":
       return [command.body];
     case "try":
       return [command.body, command.onError, command.last];
+    case "map":
+      return command.items;
     case "all":
     case "all-settled":
     case "race":
@@ -76,6 +104,37 @@ export function partsOf(command: Command): readonly Program[] {
     default:
       return [];
   }
+}
+
+/** Whom nobody sends signals does not wait for them for ever. */
+function withTimeouts(program: Program): Program {
+  return program.map((command) => {
+    if (command.do === "wait") return { ...command, timeoutMs: command.timeoutMs ?? 2_000 };
+    if ("body" in command) {
+      const { body } = command;
+      if (command.do !== "try") return { ...command, body: withTimeouts(body) };
+      const { onError, last } = command;
+      return { ...command, body: withTimeouts(body), onError: withTimeouts(onError), last: withTimeouts(last) };
+    }
+    if ("branches" in command) return { ...command, branches: command.branches.map(withTimeouts) };
+    if ("items" in command) return { ...command, items: command.items.map(withTimeouts) };
+    return command;
+  });
+}
+
+/** What a run of the program itself waits for, but not its children. */
+export function waitsOf(program: Program): WaitCommand[] {
+  return program.flatMap((command) => {
+    if (command.do === "wait") return [command];
+    return command.do === "child" ? [] : partsOf(command).flatMap(waitsOf);
+  });
+}
+
+/** How many items of a map may fail before it does. */
+export function failuresMaxOf({ items, tolerate }: MapCommand): number {
+  if (tolerate === "all") return items.length;
+  if (typeof tolerate === "string") return Math.floor((items.length * Number.parseInt(tolerate, 10)) / 100);
+  return tolerate ?? 0;
 }
 
 /** How often each kind is drawn. */
@@ -88,6 +147,10 @@ const WEIGHTS = {
   race: 1,
   any: 1,
   scope: 2,
+  shield: 0.5,
+  wait: 1.5,
+  child: 1,
+  map: 1.5,
   loop: 1,
   try: 1.5,
   throw: 0.3,
@@ -132,13 +195,31 @@ class Generator {
       case "race":
       case "any":
         if (!nests) break;
-        return { do: kind, branches: this.#branches(room - 1, depth + 1) };
+        return { do: kind, branches: this.#branches(room - 1, depth + 1, true) };
       case "scope":
+      case "shield":
         if (!nests) break;
-        return { do: "scope", name, body: this.program(this.#part(room - 1), depth + 1, mayThrow) };
-      case "loop":
+        return { do: kind, name, body: this.program(this.#part(room - 1), depth + 1, mayThrow) };
+      case "wait":
+        return {
+          do: "wait",
+          name,
+          signal: `signal-${this.#names}`,
+          timeoutMs: this.#prng.pick([null, 0, 300, 30_000]),
+        };
+      case "map":
         if (!nests) break;
-        return { do: "loop", times: this.#prng.int(1, 3), body: this.program(this.#part(room / 2), depth + 1, false) };
+        return this.#map(name, room - 1, depth + 1, mayThrow);
+      case "child": {
+        if (!nests) break;
+        const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, mayThrow));
+        return { do: "child", name, body, isAbandoned: this.#prng.chance(0.2) };
+      }
+      case "loop": {
+        if (!nests) break;
+        const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, false));
+        return { do: "loop", times: this.#prng.int(1, 3), body };
+      }
       case "try":
         if (!nests) break;
         return {
@@ -158,10 +239,17 @@ class Generator {
     return this.#step(mayThrow);
   }
 
-  #branches(room: number, depth: number): Program[] {
+  /** Its items may fail where it may fail, or where it tolerates that all of them do. */
+  #map(name: string, room: number, depth: number, mayThrow: boolean): MapCommand {
+    const tolerate = this.#prng.pick<Tolerance | null>([null, null, 0, 1, "50%", "all"]);
+    const items = this.#branches(room, depth, mayThrow || tolerate === "all");
+    return { do: "map", name, items, concurrency: this.#prng.int(1, 3), tolerate };
+  }
+
+  #branches(room: number, depth: number, mayThrow: boolean): Program[] {
     const count = this.#prng.int(2, Math.max(2, Math.min(5, room)));
     const each = Math.max(1, Math.floor(room / count));
-    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, true));
+    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, mayThrow));
   }
 
   #part(room: number): number {
@@ -173,9 +261,10 @@ class Generator {
     const once = prng.chance(0.05);
     const isHopeless = mayFail && prng.chance(0.1);
     const fails = once ? 0 : isHopeless ? "all" : prng.chance(0.25) ? prng.int(1, 3) : 0;
+    const isUndoable = !once && !isHopeless && prng.chance(0.15);
     return {
       do: "step",
-      name: `${once ? "once" : isHopeless ? "hopeless" : "step"}-${++this.#names}`,
+      name: `${once ? "once" : isHopeless ? "hopeless" : isUndoable ? "undoable" : "step"}-${++this.#names}`,
       value: this.#value(),
       fails,
       ms: prng.pick([0, 0, 0, 1, 20, 400, 5_000]),
@@ -183,6 +272,7 @@ class Generator {
       attempts: isHopeless ? prng.int(1, 3) : 60,
       hangs: !once && prng.chance(0.04),
       once,
+      isUndoable,
     };
   }
 

@@ -1,7 +1,7 @@
 /** Replays a history that a simulation has left, to see what the code asks for. */
 import type { Workflow } from "../../src/ctx/workflow.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
-import type { EventRow } from "../../src/kernel/events.ts";
+import { closesScope, type EventRow } from "../../src/kernel/events.ts";
 import { isWithin } from "../../src/kernel/keys.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { Claim, LogStore } from "../../src/log/port.ts";
@@ -71,9 +71,7 @@ function storeOf(
 }
 
 function concluded(rows: readonly EventRow[]): string[] {
-  return rows
-    .filter(({ type }) => type === "scope.completed" || type === "scope.failed")
-    .map(({ key }) => key as string);
+  return rows.filter(closesScope).map(({ key }) => key as string);
 }
 
 /** As whoever goes on with a run is given its events. */
@@ -94,6 +92,12 @@ export function goesOn(rows: readonly EventRow[], isLast: (key: string) => boole
     else open.delete(key);
   }
   return [...open].some(isLast);
+}
+
+/** Whether these events leave the run paused: then its code is not asked. */
+export function isPaused(rows: readonly EventRow[]): boolean {
+  const last = rows.findLast(({ type }) => /^run\.(paused|resumed)$|^cancel\.requested$/.test(type));
+  return last?.type === "run.paused";
 }
 
 /** Calls within scopes that have concluded among these events: replay does not make them. */

@@ -2,8 +2,9 @@
  * One seed: a fleet of workers, random programs, callers that start and cancel, and whatever may go wrong; then it heals,
  * and everything must come to what its program comes to.
  */
-import type { Engine } from "../../src/engine/api.ts";
+import type { Engine, RunHandle } from "../../src/engine/api.ts";
 import { verify } from "../../src/history/verify.ts";
+import type { Failure } from "../../src/kernel/failure.ts";
 import { FAULT_KINDS, FAULT_KINDS_OF_A_FILE, type FaultRates, swarm } from "../../src/testing/faults.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
@@ -16,9 +17,9 @@ import {
 import { type Hook, webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { interpreter, type World } from "./interpreter.ts";
-import { type Ending, endingOf, fits } from "./oracle.ts";
-import { type Program, randomProgram, sizeOf } from "./program.ts";
-import { askedBy, goesOn, withoutConcluded } from "./replay.ts";
+import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
+import { type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
+import { askedBy, goesOn, isPaused, withoutConcluded } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
@@ -57,8 +58,17 @@ interface Order {
   readonly deadlineMs: number | null;
   /** It comes as a webhook: so often. Null: a caller starts it. */
   readonly deliveries: number | null;
+  readonly signals: readonly Sending[];
+  /** Whether somebody ends it by cancel or terminate. */
   isCancelled: boolean;
   runId: string | null;
+}
+
+/** A signal that somebody sends, so often. */
+interface Sending {
+  readonly name: string;
+  readonly dedupeKey: string;
+  readonly times: number;
 }
 
 /** After the trouble everything must have ended within so much virtual time. */
@@ -146,7 +156,11 @@ class Fleet {
     const deliveries = plan.chance(0.25) ? plan.int(1, 5) : null;
     const deadlineMs = deliveries === null && plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
     const ending = endingOf(program);
-    return { key: `order-${index}`, program, ending, deadlineMs, deliveries, isCancelled: false, runId: null };
+    const signals = waitsOf(program).flatMap(({ signal, timeoutMs }) => {
+      const isSent = timeoutMs === null || plan.chance(0.6);
+      return isSent ? [{ name: signal, dedupeKey: `${index} ${signal}`, times: plan.int(1, 2) }] : [];
+    });
+    return { key: `order-${index}`, program, ending, deadlineMs, deliveries, signals, isCancelled: false, runId: null };
   }
 
   // ---- What happens ----
@@ -159,6 +173,11 @@ class Fleet {
       for (let i = 0; i < (order.deliveries ?? 1); i++)
         agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
       if (this.#plan.chance(0.2)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
+      if (this.#plan.chance(0.2)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#pause(order));
+      for (const signal of order.signals) {
+        for (let i = 0; i < signal.times; i++)
+          agenda.after(this.#plan.float() * this.#troubleMs, () => this.#signal(order, signal));
+      }
     }
     this.#plagueBy(this.#crashMs, (each) => this.#crash(each));
     this.#plagueBy(this.#stopMs, (each) => this.#stop(each));
@@ -205,7 +224,7 @@ class Fleet {
     const rows = checker.history(runId).slice(0, -1);
     if (rows.length === 0) return;
     const prefix = rows.slice(0, this.#plan.int(1, rows.length));
-    if (goesOn(prefix, (key) => FRAGILE.test(key))) return;
+    if (goesOn(prefix, (key) => FRAGILE.test(key)) || isPaused(prefix) || isPaused(rows)) return;
     let begun = 0;
     const begin = () => {
       begun++;
@@ -342,11 +361,48 @@ class Fleet {
   #cancel(order: Order): void {
     order.isCancelled = true;
     this.#cancels++;
+    const isHard = this.#plan.chance(0.2);
+    this.#tell(
+      order,
+      (run) => (isHard ? run.terminate({ reason: "a whim" }) : run.cancel({ reason: "a whim" })),
+      (runId) => {
+        if (!isHard) void this.#sim.checker.cancelAcknowledged(runId);
+      },
+    );
+  }
+
+  /** Somebody holds a run, and lets it go on once he has been told that he holds it. */
+  #pause(order: Order): void {
+    this.#tell(
+      order,
+      (run) => run.pause(),
+      () => {
+        this.#sim.agenda.after(this.#plan.pick([0, 1_000, 30_000]), () =>
+          this.#tell(
+            order,
+            (run) => run.resume(),
+            () => {},
+          ),
+        );
+      },
+    );
+  }
+
+  #signal(order: Order, { name, dedupeKey }: Sending): void {
+    this.#tell(
+      order,
+      (run) => run.signal(name, name, { dedupeKey }),
+      (runId) => void this.#sim.checker.signalAcknowledged(runId, dedupeKey),
+    );
+  }
+
+  /** Tries until the run has been told, or is over. */
+  #tell(order: Order, tell: (run: RunHandle) => Promise<void>, told: (runId: string) => void): void {
     this.#insist(
       async (engine) => {
-        if (order.runId === null) throw new Error("nobody cancels what is not there");
+        if (order.runId === null) throw new Error("nobody tells what is not there");
         const run = engine.run(order.runId);
-        return await run.cancel({ reason: "a whim" }).then(
+        return await tell(run).then(
           () => run.id,
           (error: { code?: string }) => {
             if (error.code === "RUN_OVER") return null;
@@ -355,7 +411,7 @@ class Fleet {
         );
       },
       (runId) => {
-        if (runId !== null) void this.#sim.checker.cancelAcknowledged(runId);
+        if (runId !== null) told(runId);
       },
     );
   }
@@ -386,8 +442,9 @@ class Fleet {
 
   #isOver(): boolean {
     const { checker } = this.#sim;
-    const over = checker.ended + checker.poisoned.size;
-    return this.#orders.every(({ runId }) => runId !== null) && over === checker.runIds.length;
+    const isOver = (runId: string) =>
+      checker.isOver(runId) || checker.poisoned.has(runId) || checker.waitsForPoisoned(runId);
+    return this.#orders.every(({ runId }) => runId !== null) && checker.runIds.every(isOver);
   }
 
   #judge(): void {
@@ -395,14 +452,14 @@ class Fleet {
     for (const order of this.#orders) {
       if (order.runId === null) continue;
       const end = checker.history(order.runId).find(({ type }) => /^run\.(completed|failed|cancelled)$/.test(type));
-      const data = JSON.parse(end?.data ?? "{}") as { value?: unknown; error?: { message: string; code?: string } };
+      const data = JSON.parse(end?.data ?? "{}") as { value?: unknown; error?: Failure };
       const { values, errors } = order.ending;
       const isExpected =
         (end?.type === "run.completed" && values.some((value) => fits(value, data.value))) ||
-        (end?.type === "run.failed" && errors.some((error) => fits(error, data.error?.message))) ||
+        (end?.type === "run.failed" && errors.some((error) => fits(error, rootMessage(data.error)))) ||
         (end?.type === "run.failed" && order.deadlineMs !== null && data.error?.code === "RUN_DEADLINE") ||
         (end?.type === "run.cancelled" && order.isCancelled);
-      if (checker.poisoned.has(order.runId)) continue;
+      if (checker.poisoned.has(order.runId) || checker.waitsForPoisoned(order.runId)) continue;
       checker.expect("result-as-expected", isExpected, () => `run ${order.runId} ended as ${end?.type} ${end?.data}`);
     }
   }

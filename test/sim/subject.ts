@@ -7,7 +7,7 @@ import type { Simulation } from "../../src/testing/simulation.ts";
 import { type Case, changed, outside, TRIAGE_URL } from "../support/examples.ts";
 import type { CorpusEntry } from "./corpus.ts";
 import { interpreter, type World } from "./interpreter.ts";
-import { endingOf, fits } from "./oracle.ts";
+import { endingOf, fits, rootMessage } from "./oracle.ts";
 import { COMBINATORS, type Program, partsOf } from "./program.ts";
 
 /**
@@ -45,7 +45,7 @@ export function programSubject(entry: CorpusEntry): Subject {
     if (type === "run.completed") return ending.values.some((pattern) => fits(pattern, value));
     if (type !== "run.failed") return false;
     const isLate = deadlineMs !== undefined && error?.code === "RUN_DEADLINE";
-    return isLate || ending.errors.some((pattern) => fits(pattern, error?.message));
+    return isLate || ending.errors.some((pattern) => fits(pattern, rootMessage(error)));
   };
   return {
     name,
@@ -69,7 +69,10 @@ export function programSubject(entry: CorpusEntry): Subject {
 
 function isSequential(program: Program): boolean {
   const combinators: readonly string[] = COMBINATORS;
-  return program.every((command) => !combinators.includes(command.do) && partsOf(command).every(isSequential));
+  return program.every((command) => {
+    const isAtOnce = combinators.includes(command.do) || (command.do === "map" && command.concurrency > 1);
+    return !isAtOnce && partsOf(command).every(isSequential);
+  });
 }
 
 /** The world that tells a simulation's checker what bodies and code do. */

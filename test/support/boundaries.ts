@@ -9,7 +9,7 @@ const LAYER_OF: readonly (readonly [prefix: string, layer: Layer])[] = [
   ["src/kernel/", "kernel"],
   ["src/log/port.ts", "log port"],
   ["src/log/libsql/", "libsql"],
-  ["src/log/memory.ts", "memory log"],
+  ["src/log/memory", "memory log"],
   ["src/observe/", "observe"],
   ["src/triggers/", "triggers"],
   ["src/worker/recorder.ts", "recorder"],

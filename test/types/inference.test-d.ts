@@ -5,11 +5,16 @@ import {
   type Engine,
   github,
   type IfStorable,
+  type MapOptions,
   type Payload,
   type RunEvent,
   type RunHandle,
+  type Settled,
   type StartedRun,
   type StepContext,
+  type StepOptions,
+  type Tolerance,
+  type ToleratingMapOptions,
   type Workflow,
   webhook,
   withEnv,
@@ -100,9 +105,57 @@ describe("a step", () => {
     }
     expectTypeOf(ctx.step("line", (): Line => ({ sku: "a", bytes: new Uint8Array() }))).toEqualTypeOf<Promise<Line>>();
     expectTypeOf(ctx.step("tuple", () => [1, "a"] as const)).toEqualTypeOf<Promise<readonly [1, "a"]>>();
+    expectTypeOf(ctx.step("either", (): string[] | null => null)).toEqualTypeOf<Promise<string[] | null>>();
+    expectTypeOf(ctx.scope("either", async (): Promise<"a" | { n: 1 }[]> => "a")).toEqualTypeOf<
+      Promise<"a" | { n: 1 }[]>
+    >();
     expectTypeOf(ctx.step("url", () => new URL("https://varve.example"))).toEqualTypeOf<Promise<URL>>();
     expectTypeOf(ctx.step("error", () => new RangeError("x"))).toEqualTypeOf<Promise<RangeError>>();
     expectTypeOf(ctx.step("json", () => JSON.parse("1") as unknown)).toEqualTypeOf<Promise<unknown>>();
+  });
+});
+
+describe("a map", () => {
+  const parcels = [{ id: "a", grams: 5 }];
+
+  it("comes to a list of what its function returns, which is given an item, a context and a place", () => {
+    const ids = ctx.map("ids", parcels, async (parcel, item, index) => {
+      expectTypeOf(parcel).toEqualTypeOf<{ id: string; grams: number }>();
+      expectTypeOf(item).toEqualTypeOf<Ctx<unknown>>();
+      expectTypeOf(index).toBeNumber();
+      return item.step("id", () => parcel.id);
+    });
+    expectTypeOf(ids).toEqualTypeOf<Promise<string[]>>();
+    expectTypeOf(ctx.map("few", parcels, async () => 1, { concurrency: 4 })).toEqualTypeOf<Promise<number[]>>();
+    expectTypeOf(ctx.map("tuple", [1, "a"] as const, async (item) => item)).toEqualTypeOf<Promise<(1 | "a")[]>>();
+  });
+
+  it("that tolerates failures comes to a list of what each item came to", async () => {
+    const sent = ctx.map("send", parcels, async ({ grams }) => ({ grams }), { tolerate: "5%" });
+    expectTypeOf(sent).toEqualTypeOf<Promise<Settled<{ grams: number }>[]>>();
+    for (const item of await sent) {
+      if (item.status === "completed") expectTypeOf(item.value).toEqualTypeOf<{ grams: number }>();
+      else expectTypeOf(item.error).toEqualTypeOf<Error>();
+    }
+    const all = ctx.map("all", parcels, async (_, item) => item.sleep("a", 1), { tolerate: "all", concurrency: 2 });
+    expectTypeOf(all).toEqualTypeOf<Promise<Settled<void>[]>>();
+    expectTypeOf(ctx.map("none", parcels, async () => 1, { tolerate: 0 })).toEqualTypeOf<Promise<Settled<number>[]>>();
+  });
+
+  it("takes options that were made before", () => {
+    const plain: MapOptions = { concurrency: 2 };
+    const tolerant: ToleratingMapOptions = { tolerate: 3 };
+    expectTypeOf(ctx.map("plain", parcels, async () => 1, plain)).toEqualTypeOf<Promise<number[]>>();
+    expectTypeOf(ctx.map("tolerant", parcels, async () => 1, tolerant)).toEqualTypeOf<Promise<Settled<number>[]>>();
+    const either = (tolerate: Tolerance) => ctx.map("either", parcels, async () => 1, { tolerate });
+    expectTypeOf(either).returns.toEqualTypeOf<Promise<Settled<number>[]>>();
+  });
+
+  it("takes helper functions, and what is mapped in an item", () => {
+    const pack = async (parcel: { id: string }, item: Ctx) => item.step("pack", () => [parcel.id]);
+    expectTypeOf(ctx.map("pack", parcels, pack)).toEqualTypeOf<Promise<string[][]>>();
+    const nested = ctx.map("outer", [parcels], (each, outer) => outer.map("inner", each, pack, { tolerate: 1 }));
+    expectTypeOf(nested).toEqualTypeOf<Promise<Settled<string[]>[][]>>();
   });
 });
 
@@ -129,7 +182,7 @@ describe("the rest of the context", () => {
   });
 
   it("goes into generic helper functions that say that the log can hold their type", () => {
-    async function twice<T>(inner: Ctx, body: (() => Promise<T>) & IfStorable<NoInfer<T>>): Promise<T[]> {
+    async function twice<T>(inner: Ctx, body: (() => Promise<T>) & IfStorable<T>): Promise<T[]> {
       return [await inner.step("one", body), await inner.step("two", body)];
     }
     expectTypeOf(twice(ctx, async () => ({ n: 1 }))).toEqualTypeOf<Promise<{ n: number }[]>>();
@@ -148,6 +201,10 @@ describe("an environment", () => {
         expectTypeOf(env).toEqualTypeOf<Env>();
         return env.orders.get(id);
       });
+      const [stock] = await inner.map("stock", [id], (each, item) =>
+        item.step("get", ({ env }) => env.orders.get(each)),
+      );
+      expectTypeOf(stock).toEqualTypeOf<{ total: number } | undefined>();
       return inner.scope("part", async (part) => part.step("total", ({ env }) => (env === null ? 0 : order.total)));
     });
     expectTypeOf(flow).toEqualTypeOf<Workflow<string, number, Env>>();
@@ -229,9 +286,100 @@ describe("nothing", () => {
   it("is any", async () => {
     expectTypeOf(ctx.step("a", () => 1)).not.toBeAny();
     expectTypeOf(await ctx.step("a", () => ({ a: 1 }))).not.toBeAny();
+    expectTypeOf((await ctx.map("a", [1], async (n) => n))[0]).not.toBeAny();
     expectTypeOf(await engine.start("x").then((run) => run.result())).not.toBeAny();
     expectTypeOf(await engine.start(fulfil, { id: "a", placedAt: "b" }).then((run) => run.result())).not.toBeAny();
     expectTypeOf(await engine.run("x").result()).toBeUnknown();
     expectTypeOf(await engine.start(untyped, 1).then((run) => run.result())).not.toBeAny();
+  });
+});
+
+describe("signals", () => {
+  const Approval = z.object({ by: z.string(), at: z.string().transform((text) => new Date(text)) });
+  const asking = workflow({ name: "asking", signals: { approval: Approval, stop: z.null() } }, async (ctx) => {
+    expectTypeOf(ctx.waitFor("approval")).toEqualTypeOf<Promise<{ by: string; at: Date }>>();
+    expectTypeOf(ctx.waitFor("approval", { timeout: "2d" })).toEqualTypeOf<Promise<{ by: string; at: Date } | null>>();
+    expectTypeOf(ctx.waitFor("approval", { match: ({ by }) => by === "ada" })).toEqualTypeOf<
+      Promise<{ by: string; at: Date }>
+    >();
+    for await (const { at } of ctx.signals("approval", { timeout: "1h" })) expectTypeOf(at).toEqualTypeOf<Date>();
+    await ctx.scope("inner", async (inner) => {
+      expectTypeOf(inner.waitFor("stop")).toEqualTypeOf<Promise<null>>();
+    });
+    // @ts-expect-error: no such signal
+    await ctx.waitFor("aproval");
+    return "done";
+  });
+
+  it("are sent as their schema takes them", async () => {
+    const run = await engine.start(asking, {});
+    expectTypeOf(run.signal).parameter(0).toEqualTypeOf<"approval" | "stop">();
+    await run.signal("approval", { by: "ada", at: "2026-01-01" });
+    // @ts-expect-error: what the schema makes is not what it takes
+    await run.signal("approval", { by: "ada", at: new Date() });
+    // @ts-expect-error: no such signal
+    await run.signal("aproval", null);
+    await engine.run(asking, "id").signal("stop", null);
+  });
+
+  it("that are not declared carry anything", async () => {
+    expectTypeOf(ctx.waitFor("any")).toEqualTypeOf<Promise<unknown>>();
+    await engine.run("id").signal("any", { deep: [1] });
+    await (await engine.start(annotated, { n: 1 })).signal("any", 5);
+  });
+});
+
+describe("a run that a run starts", () => {
+  const ping = declareWorkflow({ name: "ping", input: z.object({ n: z.number() }), output: z.string() });
+  const pong = declareWorkflow({ name: "pong", input: z.object({ n: z.number() }), output: z.string() });
+
+  it("comes to what its workflow comes to", () => {
+    expectTypeOf(ctx.child(annotated, { n: 1 })).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.child(fulfil, { id: "a", placedAt: "now" })).toEqualTypeOf<
+      Promise<{ total: number; note: string }>
+    >();
+    expectTypeOf(ctx.start(annotated, { n: 1 })).toEqualTypeOf<Promise<{ readonly id: string }>>();
+    // @ts-expect-error: another input
+    void ctx.child(annotated, { n: "1" });
+    // @ts-expect-error: no such policy
+    void ctx.child(annotated, { n: 1 }, { onCancel: "maybe" });
+  });
+
+  it("by name comes to what a schema says, or to nobody knows what", () => {
+    expectTypeOf(ctx.child("other", {}, { output: z.number() })).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.child("other", {})).toEqualTypeOf<Promise<unknown>>();
+  });
+
+  it("may start the one that started it", () => {
+    ping.implement(async (ctx, { n }) => (n === 0 ? "end" : ctx.child(pong, { n: n - 1 })));
+    pong.implement(async (ctx, { n }) => (n === 0 ? "end" : ctx.child(ping, { n: n - 1 })));
+    expectTypeOf(ctx.child(ping, { n: 1 })).toEqualTypeOf<Promise<string>>();
+  });
+});
+
+describe("a step that can be undone or replaced", () => {
+  it("hands what it came to to what undoes it", () => {
+    const done = ctx.step("book", () => ({ id: 7 }), {
+      compensate: (booking, { idempotencyKey }) => {
+        expectTypeOf(booking).toEqualTypeOf<{ id: number }>();
+        expectTypeOf(idempotencyKey).toEqualTypeOf<string>();
+      },
+    });
+    expectTypeOf(done).toEqualTypeOf<Promise<{ id: number }>>();
+  });
+
+  it("has a fallback of its own type", () => {
+    expectTypeOf(ctx.step("rate", () => 1.5, { fallback: 1 })).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.step("rate", () => 1.5, { fallback: (error) => error.message.length })).toEqualTypeOf<
+      Promise<number>
+    >();
+    // @ts-expect-error: another type
+    void ctx.step("rate", () => 1.5, { fallback: "one" });
+  });
+
+  it("shares options with others", () => {
+    const shared: StepOptions = { retry: { attempts: 2 } };
+    expectTypeOf(ctx.step("a", () => 1, shared)).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(ctx.step("b", () => "x", shared)).toEqualTypeOf<Promise<string>>();
   });
 });

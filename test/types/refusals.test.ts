@@ -38,6 +38,45 @@ const refusals: readonly (readonly [what: string, code: string, message: RegExp]
   ["a function deep inside", 'ctx.step("x", () => ({ deep: [[() => 1]] }))', /deep: .*CannotBeStored<"a function/],
   ["one of several", 'ctx.step("x", () => (ctx.random() > 0.5 ? 1 : () => 1))', FUNCTION],
   ["a scope's class instance", 'ctx.scope("x", async () => new Order())', INSTANCE],
+  ["a map's class instances", 'ctx.map("x", [1], async () => new Order())', INSTANCE],
+  ["a map's functions", 'ctx.map("x", [1], async () => () => 1, { concurrency: 4 })', FUNCTION],
+  ["a tolerant map's class instances", 'ctx.map("x", [1], async () => new Order(), { tolerate: 1 })', INSTANCE],
+  ["a map over no list", 'ctx.map("x", new Set([1]), async () => 1)', /'Set<number>' is (missing|not assignable)/],
+  [
+    "a map's function that is not asynchronous",
+    'ctx.map("x", [1], (n) => n)',
+    /'number' is not assignable to type 'PromiseLike/,
+  ],
+  [
+    "an option of a map that there is not",
+    'ctx.map("x", [1], async () => 1, { concurency: 4 })',
+    /'concurency' does not exist.*mean to write 'concurrency'/,
+  ],
+  [
+    "a concurrency in words",
+    'ctx.map("x", [1], async () => 1, { concurrency: "4" })',
+    /'string' is not assignable to type 'number'/,
+  ],
+  [
+    "a tolerance in words",
+    'ctx.map("x", [1], async () => 1, { tolerate: "half" })',
+    /'"half"' is not assignable to type 'Tolerance'/,
+  ],
+  [
+    "a tolerance without its unit",
+    'ctx.map("x", [1], async () => 1, { tolerate: "50" })',
+    /'"50"' is not assignable to type 'Tolerance'/,
+  ],
+  [
+    "a tolerance of another kind",
+    'ctx.map("x", [1], async () => 1, { tolerate: true })',
+    /'true' is not assignable to type 'Tolerance'/,
+  ],
+  [
+    "a value of an item that may have failed",
+    'ctx.map("x", [1], async () => 1, { tolerate: 1 }).then(([first]) => first!.value)',
+    /'value' does not exist/,
+  ],
   ["a workflow's class instance", 'workflow({ name: "x" }, async () => new Order())', INSTANCE],
   ["a workflow's function, with a schema", 'workflow({ name: "x", input: Text }, async () => () => 1)', FUNCTION],
   [
@@ -107,6 +146,11 @@ const HEAD = [
 const mutations: readonly (readonly [right: string, wrong: string])[] = [
   ['step("now", () => 5)).toEqualTypeOf<Promise<number>>', 'step("now", () => 5)).toEqualTypeOf<Promise<string>>'],
   ['step("unknown", (): unknown => 1)', 'step("unknown", (): any => 1)'],
+  [
+    "{ concurrency: 4 })).toEqualTypeOf<Promise<number[]>>",
+    "{ concurrency: 4 })).toEqualTypeOf<Promise<Settled<number>[]>>",
+  ],
+  ["toEqualTypeOf<Promise<Settled<{ grams: number }>[]>>", "toEqualTypeOf<Promise<{ grams: number }[]>>"],
   ["expectTypeOf(step.env).toBeUnknown()", "expectTypeOf(step.env).toBeString()"],
   [
     "expectTypeOf(order).toEqualTypeOf<{ id: string; placedAt: Date }>",

@@ -128,6 +128,39 @@ const specimens: Specimen[] = [
       }),
   },
   {
+    name: "maps, one of which tolerates a failure",
+    build: (world) =>
+      workflow({ name: "maps" }, async (ctx) => {
+        const lengths = await ctx.map(
+          "word",
+          ["one", "three", "five"],
+          async (word, item) => {
+            await item.sleep("breath", `${word.length}s`);
+            const parts = await item.map("letter", [...word], (letter, each) =>
+              each.step("code", (step) => {
+                world.body(step);
+                return letter.charCodeAt(0);
+              }),
+            );
+            return parts.length;
+          },
+          { concurrency: 2 },
+        );
+        const settled = await ctx.map(
+          "word",
+          lengths,
+          (length, item) =>
+            item.step("odd", (step) => {
+              world.body(step);
+              if (length % 2 === 0) throw new TerminalError("even");
+              return length;
+            }),
+          { tolerate: "34%" },
+        );
+        return { lengths, settled: settled.map(({ status }) => status) };
+      }),
+  },
+  {
     name: "a timer against a step, and promises of every kind",
     build: (world) =>
       workflow({ name: "combinators" }, async (ctx) => {

@@ -6,18 +6,24 @@
  */
 import type { ResultSet, Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
-import { isTerminalStatus } from "../../kernel/state.ts";
 import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
-import type { Args, Bound, Database, DatabaseKind } from "./database.ts";
+import { Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
+import { addChildren, addEndings, addSettled, addTells, reachesOut } from "./beyond.ts";
+import type { Database, DatabaseKind } from "./database.ts";
 import { eventBlocks } from "./event-blocks.ts";
 import * as sql from "./statements.ts";
 
 /** Stores `write`. See `LogStore.append`. */
 export async function append(db: Database, write: LogWrite): Promise<WriteVerdict> {
   const batch = new Batch();
+  const outward = write.runs.filter(reachesOut);
   addStarts(batch, write.starts);
+  addChildren(batch, outward);
   addAppends(batch, write.runs, db.kind);
   addMessages(batch, write.messages);
+  addTells(batch, outward);
+  addEndings(batch, outward);
+  addSettled(batch, outward);
   addDeletes(batch, write.runs);
   addRows(batch, write.runs);
   addQuestions(batch, write);
@@ -27,39 +33,11 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   return { runs: heads, ...answers(results, batch, write) };
 }
 
-type Answer = "parks" | "starts" | "messages";
-
-/** Collects statements, leaving out those that would have nothing to do, and remembers where the answers are. */
-class Batch {
-  readonly statements: Bound[] = [];
-  /** Statements that move runs' rows, and how many rows each was given. */
-  readonly moves: { readonly index: number; readonly rows: number }[] = [];
-  readonly #answers = new Map<Answer, number>();
-
-  add(statement: string, name: string, rows: readonly unknown[], more?: Args): void {
-    if (rows.length > 0) this.statements.push({ sql: statement, args: { ...more, [name]: JSON.stringify(rows) } });
-  }
-
-  move(statement: string, name: string, rows: readonly unknown[], more?: Args): void {
-    if (rows.length > 0) this.moves.push({ index: this.statements.length, rows: rows.length });
-    this.add(statement, name, rows, more);
-  }
-
-  ask(answer: Answer, statement: string, name: string, rows: readonly unknown[]): void {
-    if (rows.length > 0) this.#answers.set(answer, this.statements.length);
-    this.add(statement, name, rows);
-  }
-
-  rowsOf(answer: Answer, results: readonly ResultSet[]): readonly Row[] {
-    const index = this.#answers.get(answer);
-    return index === undefined ? [] : (results[index]?.rows ?? []);
-  }
-}
-
 function startRow(start: RunStart): unknown[] {
-  const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, owner } = start;
+  const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, owner, parentId } = start;
   const tags = JSON.stringify(start.tags);
-  return [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, owner === null ? 0 : 1];
+  const epoch = owner === null ? 0 : 1;
+  return [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, epoch, parentId];
 }
 
 function addStarts(batch: Batch, starts: readonly RunStart[]): void {
@@ -83,22 +61,13 @@ function addAppends(batch: Batch, runs: readonly RunAppend[], kind: DatabaseKind
   const appends: unknown[] = [];
   for (const { runId, epoch, firstSeq, events } of runs) {
     if (events.length === 0) continue;
-    const rows = events.map((event) => [
-      event.type,
-      event.v,
-      event.key,
-      event.scope,
-      event.attempt,
-      event.at,
-      event.data,
-    ]);
-    appends.push([runId, epoch, firstSeq, rows]);
+    appends.push([runId, epoch, firstSeq, events.map(eventValues)]);
   }
   batch.add(sql.INSERT_EVENTS, "appends", appends);
 }
 
 function addMessages(batch: Batch, messages: LogWrite["messages"]): void {
-  const rows = messages.map(({ runId, token, kind, data, at }) => [runId, token, kind, data, at]);
+  const rows = messages.map(messageRow);
   batch.add(sql.INSERT_MESSAGES, "messages", rows);
   batch.add(sql.WAKE_FOR_MESSAGES, "messages", rows);
 }
@@ -108,14 +77,9 @@ function addDeletes(batch: Batch, runs: readonly RunAppend[]): void {
   batch.add(
     sql.DELETE_DRAINED,
     "drains",
-    drains.map((run) => [run.runId, run.epoch, run.firstSeq, run.drained]),
+    drains.map((run) => [...fenceOf(run), run.drained]),
   );
-  const ends = runs.filter((run) => run.row.kind === "move" && isTerminalStatus(run.row.status));
-  batch.add(
-    sql.DELETE_MAIL_OF_ENDED,
-    "ends",
-    ends.map((run) => [run.runId, run.epoch, run.firstSeq]),
-  );
+  batch.add(sql.DELETE_MAIL_OF_ENDED, "ends", runs.filter(isEnd).map(fenceOf));
 }
 
 function addRows(batch: Batch, runs: readonly RunAppend[]): void {
@@ -150,7 +114,7 @@ function addAdvances(batch: Batch, runs: readonly RunAppend[]): void {
 }
 
 function addQuestions(batch: Batch, write: LogWrite): void {
-  // Mail decides when a run that would wait goes on.
+  // Mail decides when a run that would wait or be paused goes on.
   const parks = write.runs.filter(isPark).map(({ runId }) => runId);
   batch.ask("parks", sql.READ_HEADS, "ids", parks);
   // Without an idempotency key no other run can be in its place.
@@ -168,7 +132,7 @@ function isKeyed(start: RunStart): boolean {
 }
 
 function isPark({ row }: RunAppend): boolean {
-  return row.kind === "move" && row.status === "waiting";
+  return row.kind === "move" && (row.status === "waiting" || row.status === "paused");
 }
 
 /** What the rows are after a write that was taken whole. */

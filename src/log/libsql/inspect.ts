@@ -4,6 +4,7 @@ import { RUN_STATUSES, type RunStatus } from "../../kernel/state.ts";
 import { UNCLEAN_ALONE_FROM, type WorkerRow } from "../port.ts";
 import { listWorkers, now } from "./claim.ts";
 import type { Database } from "./database.ts";
+import { OVER } from "./fragments.ts";
 import { type MigrationStatus, migrationStatus } from "./migrate.ts";
 
 export interface DatabaseFacts {
@@ -57,7 +58,7 @@ SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM inbox) AS 
 /** By `runs_suspect`. */
 const READ_SUSPECTS = `
 SELECT id, workflow, unclean FROM runs
-WHERE unclean >= ${UNCLEAN_ALONE_FROM} AND status NOT IN ('completed', 'failed', 'cancelled')
+WHERE unclean >= ${UNCLEAN_ALONE_FROM} AND status NOT IN ${OVER}
 ORDER BY unclean DESC, id LIMIT ${LIST_MAX}`;
 
 /** By primary key, over the newest events alone. */

@@ -2,7 +2,7 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
 import { closesScope, type EventRow } from "../../kernel/events.ts";
-import type { Claim, DeliveryLink, DeliveryRow, InboxRow, RunFilter, RunRow } from "../port.ts";
+import type { Claim, DeliveryLink, DeliveryRow, InboxRow, MessageKind, RunFilter, RunRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
@@ -100,7 +100,7 @@ function inboxRow(row: Row): InboxRow {
   return {
     id: row.id as number,
     runId: row.run_id as string,
-    kind: row.kind as "cancel",
+    kind: row.kind as MessageKind,
     token: row.token as string,
     data: row.data as string | null,
     at: row.at as number,
@@ -141,6 +141,7 @@ function filterConditions(filter: RunFilter): SQL[] {
   if (filter.workflow !== undefined) conditions.push(eq(runs.workflow, filter.workflow));
   if (filter.status !== undefined) conditions.push(inArray(runs.status, [...filter.status]));
   if (filter.idempotencyKey !== undefined) conditions.push(eq(runs.idempotencyKey, filter.idempotencyKey));
+  if (filter.parentId !== undefined) conditions.push(eq(runs.parentId, filter.parentId));
   if (filter.createdFrom !== undefined) conditions.push(gte(runs.createdAt, filter.createdFrom));
   if (filter.createdBefore !== undefined) conditions.push(lt(runs.createdAt, filter.createdBefore));
   for (const [name, value] of Object.entries(filter.tags ?? {})) {

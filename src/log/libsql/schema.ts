@@ -5,6 +5,7 @@
 import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
 import type { RunStatus } from "../../kernel/state.ts";
+import type { MessageKind } from "../port.ts";
 
 export const events = sqliteTable("events", {
   position: integer("position").primaryKey({ autoIncrement: true }),
@@ -38,12 +39,13 @@ export const runs = sqliteTable("runs", {
   startedAt: integer("started_at"),
   endedAt: integer("ended_at"),
   deadlineAt: integer("deadline_at"),
+  parentId: text("parent_id"),
 });
 
 export const inbox = sqliteTable("inbox", {
   id: integer("id").primaryKey({ autoIncrement: true }),
   runId: text("run_id").notNull(),
-  kind: text("kind").$type<"cancel">().notNull(),
+  kind: text("kind").$type<MessageKind>().notNull(),
   token: text("token").notNull(),
   data: text("data"),
   at: integer("at").notNull(),
@@ -68,6 +70,36 @@ export const deliveries = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.hook, table.deliveryId] })],
 );
+
+export const kv = sqliteTable(
+  "kv",
+  {
+    scope: text("scope").notNull(),
+    key: text("key").notNull(),
+    value: text("value"),
+    version: integer("version").notNull(),
+    expiresAt: integer("expires_at"),
+  },
+  (table) => [primaryKey({ columns: [table.scope, table.key] })],
+);
+
+export const operations = sqliteTable("operations", {
+  runId: text("run_id").notNull(),
+  key: text("key").notNull(),
+  version: integer("version").notNull(),
+  note: text("note"),
+});
+
+export const locks = sqliteTable("locks", {
+  ticket: integer("ticket").primaryKey({ autoIncrement: true }),
+  name: text("name").notNull(),
+  runId: text("run_id").notNull(),
+  key: text("key").notNull(),
+  slots: integer("slots").notNull(),
+  requestedAt: integer("requested_at").notNull(),
+  grantedAt: integer("granted_at"),
+  endedAt: integer("ended_at"),
+});
 
 export const apiKeys = sqliteTable("api_keys", {
   id: text("id").primaryKey(),

@@ -1,27 +1,17 @@
 /**
- * The statements of the hot path. Each is set-based and fed by `json_each`, which is always the outer loop: with
- * `CROSS JOIN` SQLite keeps that order also when its statistics are stale.
+ * The statements of the hot path; those of what runs share are in the files beside this one. Each is set-based and fed by
+ * `json_each`, which is always the outer loop: with `CROSS JOIN` SQLite keeps that order also when its statistics are stale.
  * `test/log/plans.test.ts` holds the EXPLAIN of each to what is said here.
- *
- * `NOW` stands for the database's clock: the adapter puts a parameter there on a file, SQL on a server.
  */
-import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../port.ts";
+import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX, WAKES_PAUSED } from "../port.ts";
+import { FENCE, type HotStatement, OVER, texts, wake } from "./fragments.ts";
 
-/** A statement, by what it is for. `NOW` is filled in by `database.ts`. */
-export type HotStatement = string;
-
-/**
- * The fence (rule R2): true for a run whose epoch and head are what the writer believes. `j.value` starts with
- * `[runId, epoch, firstSeq, ...]`. By primary key.
- */
-const FENCE = "r.id = j.value ->> 0 AND r.epoch = j.value ->> 1 AND r.head = (j.value ->> 2) - 1";
-
-/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch], ...]` */
+/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId], ...]` */
 export const INSERT_RUNS: HotStatement = `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, status, started_at, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, status, started_at, head, unclean)
 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
-  j.value ->> 8, iif((j.value ->> 7) IS NULL, 'pending', 'running'), iif((j.value ->> 7) IS NULL, NULL, j.value ->> 5), 0,
-  (j.value ->> 7) IS NOT NULL
+  j.value ->> 8, j.value ->> 9, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
+  iif((j.value ->> 7) IS NULL, NULL, j.value ->> 5), 0, (j.value ->> 7) IS NOT NULL
 FROM json_each(:starts) j
 WHERE true
 ORDER BY j.key
@@ -55,22 +45,19 @@ export const INSERT_MESSAGES: HotStatement = `
 INSERT INTO inbox (run_id, token, kind, data, at)
 SELECT r.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
 FROM json_each(:messages) j CROSS JOIN runs r ON r.id = j.value ->> 0
-WHERE r.status NOT IN ('completed', 'failed', 'cancelled')
+WHERE r.status NOT IN ${OVER}
   AND (SELECT count(*) FROM inbox i WHERE i.run_id = r.id) < ${INBOX_ROWS_MAX}
 ORDER BY j.key
 ON CONFLICT (token) DO NOTHING`;
 
-/** Makes parked runs with mail claimable, by primary key: the `+` keeps `runs_status` out. `:messages` as above. */
-export const WAKE_FOR_MESSAGES: HotStatement = `
-UPDATE runs SET status = 'pending', available_at = min(coalesce(available_at, NOW), NOW)
-WHERE id IN (SELECT j.value ->> 0 FROM json_each(:messages) j) AND +status IN ('waiting', 'pending', 'stuck') AND owner IS NULL
-  AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id)`;
+/** Makes parked runs claimable that mail wakes. `:messages` as above. */
+export const WAKE_FOR_MESSAGES: HotStatement = wake("SELECT j.value ->> 0 FROM json_each(:messages) j");
 
 /** What became of each message. `:messages` as above. */
 export const READ_MESSAGES: HotStatement = `
 SELECT j.value ->> 1 AS token, CASE
   WHEN r.id IS NULL THEN 'unknown-run'
-  WHEN r.status IN ('completed', 'failed', 'cancelled') THEN 'over'
+  WHEN r.status IN ${OVER} THEN 'over'
   WHEN EXISTS (SELECT 1 FROM inbox i WHERE i.token = j.value ->> 1) THEN 'accepted'
   WHEN (SELECT count(*) FROM inbox i WHERE i.run_id = r.id) >= ${INBOX_ROWS_MAX} THEN 'full'
   ELSE 'accepted' END AS verdict
@@ -120,10 +107,11 @@ ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean,
  */
 export const MOVE_RUNS: HotStatement = moveRuns("j.value ->> 5", "j.value ->> 6");
 
-const HAS_MAIL = "EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id)";
+const HAS_MAIL = `EXISTS (
+    SELECT 1 FROM inbox i WHERE i.run_id = r.id AND (j.value ->> 5 = 'waiting' OR i.kind IN ${texts(WAKES_PAUSED)}))`;
 
 /**
- * The same for runs that would wait: one with mail stays pending (rule R4). Apart, because looking for mail makes the
+ * The same for runs that would wait or be paused: one with mail that wakes it stays pending (rule R4). Apart, because looking for mail makes the
  * statement twice as dear to prepare. `:moves` as above.
  */
 export const PARK_RUNS: HotStatement = moveRuns(
@@ -227,6 +215,23 @@ SELECT r.id FROM runs r WHERE r.owner = :worker AND EXISTS (SELECT 1 FROM inbox 
 export const RELEASE_STUCK: HotStatement = `
 UPDATE runs SET status = 'pending', available_at = NOW
 WHERE id IN (SELECT r.id FROM runs r WHERE r.status = 'stuck' AND r.stuck ->> '$.code' <> '${POISONED}' AND ${KNOWN_PROGRAM})`;
+
+/** What both writes of a reopening hold to, as those of a write hold to the fence. By primary key. */
+const REOPENABLE = "id = :runId AND head = :seq - 1 AND +status IN ('failed', 'cancelled')";
+
+/** Appends the event with which a run goes on that was over, under the epoch after its last. */
+export const INSERT_REOPENED: HotStatement = `
+INSERT INTO events (run_id, seq, epoch, type, v, key, scope, attempt, at, data)
+SELECT id, :seq, epoch + 1, :type, :v, :key, :scope, :attempt, :at, :data FROM runs WHERE ${REOPENABLE}`;
+
+/** Makes it claimable, by primary key. */
+export const REOPEN_RUN: HotStatement = `
+UPDATE runs SET status = 'pending', available_at = NOW, epoch = epoch + 1, head = :seq, unclean = 0, result = NULL, ended_at = NULL
+WHERE ${REOPENABLE}`;
+
+/** Whether the run has that event, now or from an earlier try, by `events_run_seq`. */
+export const READ_REOPENED: HotStatement = `
+SELECT 1 FROM events e WHERE e.run_id = :runId AND e.seq = :seq AND e.type = :type AND e.at = :at AND e.data IS :data`;
 
 const EVENT_COLUMNS = "e.position, e.run_id, e.seq, e.epoch, e.type, e.v, e.key, e.scope, e.attempt, e.at, e.data";
 

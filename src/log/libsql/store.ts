@@ -4,7 +4,10 @@ import { listApiKeys, putApiKey } from "./api-keys.ts";
 import { append } from "./append.ts";
 import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
+import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
+import { listLocks, requestLock } from "./locks.ts";
 import * as reads from "./read.ts";
+import { reopen } from "./reopen.ts";
 
 /** The log in `db`, which must have been migrated. */
 export function libsqlStore(db: Database): LogStore {
@@ -23,6 +26,12 @@ export function libsqlStore(db: Database): LogStore {
     load: (list) => reads.load(db, list),
     workAhead: (worker, programs) => claims.workAhead(db, worker, programs),
     releaseStuck: (programs) => claims.releaseStuck(db, programs),
+    reopen: (request) => reopen(db, request),
+    getKeyed: (scope, key) => getKeyed(db, scope, key),
+    listKeyed: (scope, page) => listKeyed(db, scope, page),
+    putKeyed: (put) => putKeyed(db, put),
+    requestLock: (request) => requestLock(db, request),
+    listLocks: (page) => listLocks(db, page),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),

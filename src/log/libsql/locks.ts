@@ -1,0 +1,36 @@
+/** Locks: lines of places. They end, and are granted to the next, in the writes of their runs (`beyond.ts`). */
+import { and, asc, eq, isNull } from "drizzle-orm";
+import type { LockRequest, LockRow, LockVerdict } from "../port.ts";
+import type { Database } from "./database.ts";
+import { locks } from "./schema.ts";
+import * as sql from "./statements-locks.ts";
+
+export async function requestLock(db: Database, request: LockRequest): Promise<LockVerdict> {
+  const { name, slots, operation } = request;
+  const { runId, epoch, key: call } = operation;
+  const held = { runId, epoch, call };
+  const [, , read] = await db.write([
+    { sql: sql.TAKE_PLACE, args: { ...held, name, slots } },
+    { sql: sql.GRANT_PLACE, args: { ...held, slots } },
+    { sql: sql.READ_PLACE, args: held },
+  ]);
+  const [place] = read?.rows ?? [];
+  if (place === undefined || Number(place.has_ended) === 1) return "lost";
+  return Number(place.is_granted) === 1 ? "granted" : "waiting";
+}
+
+export async function listLocks(
+  db: Database,
+  page: { readonly name: string | null; readonly limit: number },
+): Promise<LockRow[]> {
+  const { name, ticket, runId, key, requestedAt, grantedAt, endedAt } = locks;
+  return await db.attempt(
+    async () =>
+      await db.query
+        .select({ name, ticket, runId, key, requestedAt, grantedAt })
+        .from(locks)
+        .where(and(isNull(endedAt), page.name === null ? undefined : eq(name, page.name)))
+        .orderBy(asc(name), asc(ticket))
+        .limit(page.limit),
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The statements of locks: lines of places, each granted when fewer are before it than its `slots`.
+ *
+ * Places that end are marked first. Whose turn it is then, is told, woken and noted, by three statements that each look for
+ * them: nothing but the last of them says that they have it.
+ */
+import { FENCE, HELD, type HotStatement, OVER, wake } from "./fragments.ts";
+
+/** Takes a place in line, or finds the call's own, by primary key and `locks_call`. */
+export const TAKE_PLACE: HotStatement = `
+INSERT INTO locks (name, run_id, key, slots, requested_at)
+SELECT :name, r.id, :call, :slots, NOW FROM runs r WHERE ${HELD}
+ON CONFLICT (run_id, key) DO UPDATE SET slots = excluded.slots`;
+
+/** Grants a call's place if it is its turn: nobody is where the last one before it would have to be. By `locks_call` and `locks_line`. */
+export const GRANT_PLACE: HotStatement = `
+UPDATE locks SET granted_at = NOW
+WHERE run_id = :runId AND key = :call AND granted_at IS NULL AND ended_at IS NULL
+  AND EXISTS (SELECT 1 FROM runs r WHERE ${HELD})
+  AND NOT EXISTS (
+    SELECT 1 FROM locks e INDEXED BY locks_line
+    WHERE e.name = locks.name AND e.ended_at IS NULL AND e.ticket < locks.ticket LIMIT 1 OFFSET :slots - 1)`;
+
+/** A call's place, by primary key and `locks_call`. No row: its run is lost. */
+export const READ_PLACE: HotStatement = `
+SELECT l.granted_at IS NOT NULL AS is_granted, l.ended_at IS NOT NULL AS has_ended
+FROM runs r CROSS JOIN locks l ON l.run_id = r.id AND l.key = :call WHERE ${HELD}`;
+
+/** Columns of the places that end with this write, those of calls and those of runs, by `locks_call`. `:endings` as below. */
+const ending = (columns: string): string => `
+  SELECT ${columns} FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
+    CROSS JOIN locks l ON l.run_id = r.id AND l.key = c.value
+  UNION
+  SELECT ${columns} FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} AND (j.value ->> 3) IS NULL
+    CROSS JOIN locks l ON l.run_id = r.id`;
+
+/** What an upsert must be given of a row that exists. */
+const PLACE = "ticket, name, run_id, key, slots, requested_at";
+
+/**
+ * Marks places that end, under the fence. An upsert, as an update could read all places when statistics say that they are
+ * few. `:endings`: `[[runId, epoch, firstSeq, [call, ...]], ...]`; null in place of the calls: the run ends, and so do all
+ * of its places.
+ */
+export const END_PLACES: HotStatement = `
+INSERT INTO locks (${PLACE}, ended_at)
+SELECT ${PLACE}, coalesce(ended_at, NOW) FROM (${ending("l.*")})
+WHERE true
+ON CONFLICT (ticket) DO UPDATE SET ended_at = excluded.ended_at`;
+
+/**
+ * Places that wait and whose turn it is, in the lines of those that end: from place to place by `locks_line`, and no
+ * further than the most slots that anybody there asks for, by `locks_slots`. So a long line costs nothing.
+ */
+const NEXT_IN_LINE = `
+WITH RECURSIVE line (name, ticket, before, slots_max) AS (
+  SELECT f.name,
+    (SELECT min(x.ticket) FROM locks x INDEXED BY locks_line WHERE x.name = f.name AND x.ended_at IS NULL), 0,
+    (SELECT max(x.slots) FROM locks x INDEXED BY locks_slots WHERE x.name = f.name AND x.ended_at IS NULL)
+  FROM (${ending("l.name")}) f
+  UNION ALL
+  SELECT line.name,
+    (SELECT min(x.ticket) FROM locks x INDEXED BY locks_line
+      WHERE x.name = line.name AND x.ended_at IS NULL AND x.ticket > line.ticket),
+    line.before + 1, line.slots_max
+  FROM line WHERE line.ticket IS NOT NULL AND line.before + 1 < line.slots_max)
+SELECT w.* FROM line CROSS JOIN locks w ON w.ticket = line.ticket
+WHERE w.granted_at IS NULL AND line.before < w.slots`;
+
+/** Tells those whose turn it is. `:endings` as above. */
+export const TELL_NEXT_IN_LINE: HotStatement = `
+INSERT INTO inbox (run_id, token, kind, data, at)
+SELECT t.id, 'lock/' || n.ticket, 'lock', json_object('key', n.key), NOW
+FROM (${NEXT_IN_LINE}) n CROSS JOIN runs t ON t.id = n.run_id
+WHERE t.status NOT IN ${OVER}
+ORDER BY n.ticket
+ON CONFLICT (token) DO NOTHING`;
+
+/** Makes the parked ones of them claimable. `:endings` as above. */
+export const WAKE_NEXT_IN_LINE: HotStatement = wake(`SELECT n.run_id FROM (${NEXT_IN_LINE}) n`);
+
+/** Grants them the lock, by an upsert as above. `:endings` as above. */
+export const GRANT_NEXT_IN_LINE: HotStatement = `
+INSERT INTO locks (${PLACE}, granted_at)
+SELECT ${PLACE}, NOW FROM (${NEXT_IN_LINE})
+WHERE true
+ON CONFLICT (ticket) DO UPDATE SET granted_at = excluded.granted_at`;
+
+/** Deletes the places of runs that end: none of them can ask any more. `:ends`: `[[runId, epoch, firstSeq], ...]` */
+export const DELETE_PLACES_OF_ENDED: HotStatement = `
+DELETE FROM locks INDEXED BY locks_call WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${FENCE})`;

@@ -1,0 +1,212 @@
+import { type Ctx, workflow } from "varve";
+import { describe, expect, it } from "vitest";
+import { openLab } from "../support/lab.ts";
+
+const flow = (code: (ctx: Ctx) => Promise<unknown>) => workflow({ name: "flow" }, code);
+
+const once = { retry: { attempts: 1 } } as const;
+
+/** A trip of which everything can be undone; `last` says how it ends. */
+function trip(done: string[], last: (ctx: Ctx) => Promise<unknown>) {
+  const leg = (ctx: Ctx, name: string) =>
+    ctx.step(
+      name,
+      () => {
+        done.push(name);
+        return `${name}-id`;
+      },
+      { compensate: (id) => void done.push(`undo ${id}`) },
+    );
+  return flow(async (ctx) => {
+    await leg(ctx, "flight");
+    await ctx.scope("stay", async (inner) => leg(inner, "hotel"));
+    await leg(ctx, "car");
+    return await last(ctx);
+  });
+}
+
+const UNDONE = ["undo car-id", "undo hotel-id", "undo flight-id"];
+const DONE = ["flight", "hotel", "car"];
+
+describe("compensations", () => {
+  it("run in reverse order when the run fails, which ends as it failed", async () => {
+    const lab = openLab();
+    const done: string[] = [];
+    const engine = await lab.engine({
+      workflows: [trip(done, (ctx) => ctx.step("pay", () => Promise.reject(new Error("declined")), once))],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: "STEP_FAILED" } });
+    expect(done).toEqual([...DONE, ...UNDONE]);
+  });
+
+  it("do not run when it completes", async () => {
+    const lab = openLab();
+    const done: string[] = [];
+    const engine = await lab.engine({ workflows: [trip(done, async () => "home")] });
+    const run = await engine.start("flow");
+    await lab.settle();
+    expect(await run.result()).toBe("home");
+    expect(done).toEqual(DONE);
+  });
+
+  it("run when it is cancelled, also if its code has caught that", async () => {
+    const endings: ((ctx: Ctx) => Promise<unknown>)[] = [
+      (ctx) => ctx.waitFor("x"),
+      (ctx) => ctx.waitFor("x").catch(() => "caught"),
+    ];
+    for (const last of endings) {
+      const lab = openLab();
+      const done: string[] = [];
+      const engine = await lab.engine({ workflows: [trip(done, last)] });
+      const run = await engine.start("flow");
+      await lab.settle();
+      await run.cancel();
+      await lab.settle();
+      expect((await run.status()).status).toBe("cancelled");
+      expect(done).toEqual([...DONE, ...UNDONE]);
+    }
+  });
+
+  it("run by hand, and then not again", async () => {
+    const lab = openLab();
+    const done: string[] = [];
+    const engine = await lab.engine({
+      workflows: [
+        trip(done, async (ctx) => {
+          await ctx.compensate();
+          await ctx.compensate();
+          throw new Error("no trip");
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    await expect(run.result()).rejects.toMatchObject({ cause: { message: "no trip" } });
+    expect(done).toEqual([...DONE, ...UNDONE]);
+  });
+
+  it("are tried again, and one that fails for good does not keep the others from running", async () => {
+    const lab = openLab();
+    const tried: string[] = [];
+    const undo = (name: string, isHopeless: boolean) => ({
+      compensate: (_: unknown, { attempt }: { attempt: number }) => {
+        tried.push(`${name}${attempt}`);
+        if (isHopeless || attempt < 2) throw new Error("busy");
+      },
+    });
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => {
+          await ctx.step("a", () => 1, undo("a", false));
+          await ctx.step("b", () => 2, undo("b", true));
+          throw new Error("over");
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.pass(120_000, 1_000);
+    await expect(run.result()).rejects.toMatchObject({ cause: { message: "over" } });
+    expect(tried).toEqual(["b1", "b2", "b3", "b4", "b5", "a1", "a2"]);
+    expect(engine.lines.some(({ level, message }) => level === "error" && message.includes('"b"'))).toBe(true);
+  });
+
+  it("run once each, though the process dies at any append", async () => {
+    for (let append = 1; append <= 9; append++) {
+      for (const moment of ["before", "after"] as const) {
+        const lab = openLab();
+        const done: string[] = [];
+        const code = trip(done, (ctx) => ctx.step("pay", () => Promise.reject(new Error("declined")), once));
+        const first = await lab.engine({ workflows: [code], dies: { append, moment } });
+        first.start("flow", {}, { idempotencyKey: "t" }).catch(() => {});
+        await lab.pass(2_000);
+        first.kill();
+        await lab.pass(17_000, 1_000);
+        const second = await lab.engine({ workflows: [code] });
+        const run = await second.start("flow", {}, { idempotencyKey: "t" });
+        await lab.pass(4_000);
+        expect((await run.status()).status).toBe("failed");
+        const keys = (await lab.story(run.id)).filter((each) => each.startsWith("step.completed compensate/"));
+        expect(keys.map((each) => each.split(" ")[1])).toEqual([
+          "compensate/car",
+          "compensate/stay%2Fhotel",
+          "compensate/flight",
+        ]);
+      }
+    }
+  });
+
+  it("of a run that is retried after them are registered anew, and it starts over", async () => {
+    const lab = openLab();
+    const done: string[] = [];
+    let isMended = false;
+    const pay = (ctx: Ctx) =>
+      ctx.step("pay", () => (isMended ? Promise.resolve("paid") : Promise.reject(new Error("declined"))), once);
+    const engine = await lab.engine({ workflows: [trip(done, pay)] });
+    const run = await engine.start("flow");
+    await lab.settle();
+    isMended = true;
+    await run.retry();
+    await lab.settle();
+    expect(await run.result()).toBe("paid");
+    expect(done).toEqual([...DONE, ...UNDONE, ...DONE]);
+  });
+
+  it("are functions", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => ctx.step("a", () => 1, { compensate: "undo" as never }).catch((error) => error.code)),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    expect(await run.result()).toBe("STEP_INVALID");
+  });
+});
+
+describe("a fallback", () => {
+  it("is what a step comes to that has failed for good: a value, or what another step comes to", async () => {
+    const lab = openLab();
+    const fails = () => Promise.reject(new Error("down")) as Promise<string>;
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => [
+          await ctx.step("a", fails, { ...once, fallback: "cached" }),
+          await ctx.step("b", fails, { ...once, fallback: (error, { key }) => `${key}: ${error.message}` }),
+          await ctx.step("c", async () => "fine", { fallback: "cached" }),
+        ]),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    expect(await run.result()).toEqual(["cached", 'b.fallback: step "b" failed after its only attempt: down', "fine"]);
+    expect(await lab.story(run.id)).toContain("step.completed b.fallback #1");
+  });
+
+  it("is none for a cancel, nor for a mistake in the call", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => {
+          const wrong = await ctx
+            .step("a", () => 1, { timeout: "soon" as never, fallback: 2 })
+            .catch((error) => error.code);
+          await ctx.step("note", () => wrong);
+          return await ctx.step("b", () => new Promise<number>(() => {}), { fallback: 3 });
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    await run.cancel();
+    await lab.settle();
+    expect((await run.status()).status).toBe("cancelled");
+    expect(
+      (await lab.history(run.id)).find(({ key, type }) => key === "note" && type === "step.completed"),
+    ).toMatchObject({
+      data: { value: "DURATION_INVALID" },
+    });
+  });
+});
