@@ -18,7 +18,7 @@
 export type { CacheOptions } from "./ctx/cache.ts";
 export type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./ctx/child.ts";
 export type { Ctx, MapOptions, Settled, SignalPayload, Tolerance, ToleratingMapOptions } from "./ctx/ctx.ts";
-export type { Kv, KvEntry, KvOf, KvOptions, KvScope, KvWriteOptions } from "./ctx/kv.ts";
+export type { Kv, KvOf, KvScope } from "./ctx/kv.ts";
 export type { LockOptions } from "./ctx/lock.ts";
 export type { StepCallOptions, StepContext, StepOptions } from "./ctx/step-options.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
@@ -103,6 +103,13 @@ export type {
   Tags,
 } from "./kernel/events.ts";
 export type { KeyedPage, KeyedScope } from "./kernel/keyed.ts";
+export type {
+  KeyedEntry,
+  KeyedOptions,
+  KeyedValues,
+  KeyedValuesOf,
+  KeyedWriteOptions,
+} from "./kernel/keyed-values.ts";
 export type { Limits } from "./kernel/limits.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";

@@ -2,13 +2,14 @@
 import { type BreakerOptions, breakerPolicy, type Passage } from "../kernel/breaker.ts";
 import { derivedFloat, derivedUuid } from "../kernel/derive.ts";
 import { isVarveError } from "../kernel/errors.ts";
+import type { KeyedOptions } from "../kernel/keyed-values.ts";
 import type { Schema } from "../kernel/workflow-ref.ts";
 import type { CallRequest, Recorder, ScopeHandle } from "../worker/recorder.ts";
 import { type Admitted, admissionRequest, reportRequest } from "./breaker.ts";
 import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
-import { createKv, type KvOptions, type KvScope } from "./kv.ts";
+import { createKv, type KvScope } from "./kv.ts";
 import { type LockOptions, lockRequest } from "./lock.ts";
 import { mapItems } from "./map.ts";
 import { compensate } from "./saga.ts";
@@ -73,7 +74,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
       return unhandled(asked.then((lock) => within(name, body, { lock: lock as string })));
     },
     breaker: (options: BreakerOptions, body: ScopeCode) => unhandled(guarded(options, body)),
-    kv: (kvScope: KvScope, options?: KvOptions<Schema>) =>
+    kv: (kvScope: KvScope, options?: KeyedOptions<Schema>) =>
       createKv({ run, scope, kvScope, schema: options?.schema, ask }),
     compensate: () => compensate(recorder, scope),
     waitFor,

@@ -2,10 +2,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { BreakerOptions } from "../kernel/breaker.ts";
 import type { Duration } from "../kernel/duration.ts";
+import type { KeyedOptions } from "../kernel/keyed-values.ts";
 import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
 import type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./child.ts";
-import type { Kv, KvOf, KvOptions, KvScope } from "./kv.ts";
+import type { Kv, KvOf, KvScope } from "./kv.ts";
 import type { LockOptions } from "./lock.ts";
 import type { StepCallOptions, StepContext } from "./step-options.ts";
 import type { IfStorable } from "./storable.ts";
@@ -178,7 +179,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    * const limits = ctx.kv("tenant", { schema: z.object({ perDay: z.number() }) });
    * const { perDay } = (await limits.get("mail")) ?? { perDay: 100 };
    */
-  kv<S extends Schema>(scope: KvScope, options: KvOptions<S>): KvOf<S>;
+  kv<S extends Schema>(scope: KvScope, options: KeyedOptions<S>): KvOf<S>;
   kv(scope: KvScope): Kv;
 
   /**

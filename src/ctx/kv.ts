@@ -2,7 +2,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { assert } from "../kernel/assert.ts";
 import type { Payload } from "../kernel/codec.ts";
-import type { Duration } from "../kernel/duration.ts";
 import { ConflictError, DefinitionError } from "../kernel/errors.ts";
 import type { KeyedAction, RunEvent } from "../kernel/events.ts";
 import { fromFailure, toFailure } from "../kernel/failure.ts";
@@ -18,6 +17,7 @@ import {
   keyedScopeText,
   scopeInvalid,
 } from "../kernel/keyed.ts";
+import type { KeyedEntry, KeyedValues, KeyedWriteOptions } from "../kernel/keyed-values.ts";
 import { validateNow } from "../kernel/validate.ts";
 import type { Schema } from "../kernel/workflow-ref.ts";
 import type {
@@ -38,54 +38,14 @@ import type { IfStorable } from "./storable.ts";
  */
 export type KvScope = "run" | "workflow" | "tenant" | "global";
 
-export interface KvOptions<S extends Schema> {
-  /** Any Standard Schema that answers at once: checks each value that is read or given. What is given is stored as it is. */
-  readonly schema: S;
-}
-
-export interface KvWriteOptions {
-  /** How long the value stays. @default until it is changed or deleted */
-  readonly ttl?: Duration;
-}
-
-/** A key and its value. */
-export interface KvEntry<Value = unknown> {
-  readonly key: string;
-  readonly value: Value;
-}
-
-/** Values under keys. `Value`: as they are read; `Given`: as they are given. */
-export interface Kv<Value = unknown, Given = Value> {
-  /**
-   * The value under `key`; undefined if there is none, or it has expired.
-   *
-   * @throws DefinitionError `KV_KEY_INVALID`; ValidationError `KV_VALUE_UNFIT`
-   */
-  get(key: string): Promise<Value | undefined>;
-  /**
-   * Puts a value under `key`, whatever is there.
-   *
-   * @throws DefinitionError `KV_KEY_INVALID`, `KV_VALUE_INVALID`; ValidationError `KV_VALUE_UNFIT`; PayloadError; ConflictError
-   * `KV_CONTENDED`
-   */
-  set<T extends Given>(key: string, value: T & IfStorable<NoInfer<T>>, options?: KvWriteOptions): Promise<void>;
-  /**
-   * Makes another value of the one under `key`, and comes to it; nobody else's change comes between. `change` is given
-   * undefined if there is no value, and may return undefined to delete it. It may run several times, outside the workflow
-   * function: it may look at nothing but its argument and what the workflow knows, and change nothing.
-   *
-   * @throws what `change` throws; ConflictError `KV_CONTENDED` when others were faster 100 times; else as `set`
-   * @example const count = await ctx.kv("global", { schema: z.number() }).update("orders", (count = 0) => count + 1);
-   */
+/** The values of a scope, as workflow code has them: what the log cannot hold is refused by type. */
+export interface Kv<Value = unknown, Given = Value> extends KeyedValues<Value, Given> {
+  set<T extends Given>(key: string, value: T & IfStorable<NoInfer<T>>, options?: KeyedWriteOptions): Promise<void>;
   update<T extends Given | undefined>(
     key: string,
     change: ((value: Value | undefined) => T) & IfStorable<NoInfer<T>>,
-    options?: KvWriteOptions,
+    options?: KeyedWriteOptions,
   ): Promise<Value | undefined>;
-  /** Removes the value under `key`, if there is one. */
-  delete(key: string): Promise<void>;
-  /** Keys and their values, in the order of the keys' code points. */
-  list(options?: KeyedPage): Promise<KvEntry<Value>[]>;
 }
 
 /** What the calls of one scope's values are made with. */
@@ -102,12 +62,12 @@ export function createKv(parts: KvParts): Kv {
   const { ask } = parts;
   const kv = {
     get: (key: string) => ask(() => getRequest(parts, key)),
-    set: (key: string, value: unknown, options: KvWriteOptions = {}) =>
+    set: (key: string, value: unknown, options: KeyedWriteOptions = {}) =>
       ask(() => {
         const text = encodeGiven(parts.schema, key, value);
         return changeRequest(parts, { action: "set", key, options, next: () => text });
       }),
-    update: (key: string, change: (value: unknown) => unknown, options: KvWriteOptions = {}) =>
+    update: (key: string, change: (value: unknown) => unknown, options: KeyedWriteOptions = {}) =>
       ask(() => changeRequest(parts, { action: "update", key, options, next: updating(parts.schema, key, change) })),
     delete: (key: string) => ask(() => changeRequest(parts, { action: "delete", key, options: {}, next: () => null })),
     list: (page: KeyedPage = {}) => ask(() => listRequest(parts, page)),
@@ -152,7 +112,7 @@ function listRequest({ run, scope, kvScope, schema }: KvParts, options: KeyedPag
       }),
     given: (outcome) =>
       given(outcome, (found) =>
-        (found as KvEntry[]).map(({ key, value }) => ({ key, value: fitting(schema, key, value) })),
+        (found as KeyedEntry[]).map(({ key, value }) => ({ key, value: fitting(schema, key, value) })),
       ),
   };
 }
@@ -162,7 +122,7 @@ function listRequest({ run, scope, kvScope, schema }: KvParts, options: KeyedPag
 interface Change {
   readonly action: KeyedAction;
   readonly key: string;
-  readonly options: KvWriteOptions;
+  readonly options: KeyedWriteOptions;
   /** What is to be there in place of what is: texts of payloads, null for none. */
   readonly next: (before: string | null) => string | null;
 }

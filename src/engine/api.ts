@@ -1,8 +1,8 @@
 /** The engine as its users, the HTTP layer and the client see it. */
-import type { Kv, KvOf, KvOptions } from "../ctx/kv.ts";
 import type { Duration } from "../kernel/duration.ts";
 import type { RunEvent, Tags } from "../kernel/events.ts";
 import type { KeyedScope } from "../kernel/keyed.ts";
+import type { KeyedOptions, KeyedValues, KeyedValuesOf } from "../kernel/keyed-values.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
@@ -331,8 +331,8 @@ export interface Engine {
    * @throws DefinitionError `KV_SCOPE_INVALID`; its methods as those of `ctx.kv`, and StoreError
    * @example await engine.kv({ tenant: "acme" }).set("plan", "gold");
    */
-  kv<S extends Schema>(scope: KeyedScope, options: KvOptions<S>): KvOf<S>;
-  kv(scope: KeyedScope): Kv;
+  kv<S extends Schema>(scope: KeyedScope, options: KeyedOptions<S>): KeyedValuesOf<S>;
+  kv(scope: KeyedScope): KeyedValues;
   /** Who holds locks and who waits for them, by name and in order of arrival. */
   locks(options?: LocksOptions): Promise<LockInfo[]>;
   /** The log's last position, 0 for an empty log: `tail` from there gives what is new. */

@@ -1,5 +1,4 @@
 /** The engine: puts log, worker, bus and handles together. */
-import type { Kv, KvOptions } from "../ctx/kv.ts";
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
 import { assert } from "../kernel/assert.ts";
 import { encodePayload, type Payload } from "../kernel/codec.ts";
@@ -8,6 +7,7 @@ import * as errors from "../kernel/errors.ts";
 import { dataText, FORMAT_VERSION, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import { type KeyedScope, keyedScopeText } from "../kernel/keyed.ts";
+import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
@@ -257,12 +257,12 @@ class EngineOfParts implements api.Engine, HandleHost {
     return tail(parts, { after, runId, signal });
   }
 
-  kv(scope: KeyedScope, options?: KvOptions<Schema>): Kv<never, unknown> {
+  kv(scope: KeyedScope, options?: KeyedOptions<Schema>): KeyedValues<never, unknown> {
     const store = () => {
       this.#checkOpen();
       return this.store;
     };
-    return new OutsideKv(store, keyedScopeText(scope), options?.schema) as unknown as Kv<never, unknown>;
+    return new OutsideKv(store, keyedScopeText(scope), options?.schema) as unknown as KeyedValues<never, unknown>;
   }
 
   async locks(options: api.LocksOptions = {}): Promise<api.LockInfo[]> {

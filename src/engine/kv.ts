@@ -1,12 +1,13 @@
 /** `engine.kv`: the values that runs share, from outside. Nothing of it is recorded. */
-import { changeShared, encodeGiven, fitting, type Kv, type KvWriteOptions, updating } from "../ctx/kv.ts";
+import { changeShared, encodeGiven, fitting, updating } from "../ctx/kv.ts";
 import { checkKeyedKey, checkKeyedPage, checkTtl, decodeKeyed, type KeyedPage } from "../kernel/keyed.ts";
+import type { KeyedValues, KeyedWriteOptions } from "../kernel/keyed-values.ts";
 import type { Schema } from "../kernel/workflow-ref.ts";
 import type { LogStore } from "../log/port.ts";
 
 type Store = Pick<LogStore, "getKeyed" | "listKeyed" | "putKeyed">;
 
-export class OutsideKv implements Kv<unknown, unknown> {
+export class OutsideKv implements KeyedValues<unknown, unknown> {
   readonly #store: () => Store;
   readonly #scope: string;
   readonly #schema: Schema | undefined;
@@ -23,14 +24,14 @@ export class OutsideKv implements Kv<unknown, unknown> {
     return this.#read(key, value);
   }
 
-  async set(key: string, given: unknown, { ttl }: KvWriteOptions = {}): Promise<void> {
+  async set(key: string, given: unknown, { ttl }: KeyedWriteOptions = {}): Promise<void> {
     const scope = this.#scope;
     const value = encodeGiven(this.#schema, key, given);
     const put = { scope, key: checkKeyedKey(key), value, ttlMs: checkTtl(ttl), ifVersion: null };
     await this.#store().putKeyed({ ...put, operation: null, note: null });
   }
 
-  async update(key: string, change: (value: unknown) => unknown, options: KvWriteOptions = {}): Promise<unknown> {
+  async update(key: string, change: (value: unknown) => unknown, options: KeyedWriteOptions = {}): Promise<unknown> {
     return this.#read(key, await this.#change(key, options, updating(this.#schema, key, change)));
   }
 
@@ -49,7 +50,7 @@ export class OutsideKv implements Kv<unknown, unknown> {
 
   async #change(
     key: string,
-    { ttl }: KvWriteOptions,
+    { ttl }: KeyedWriteOptions,
     next: (before: string | null) => string | null,
   ): Promise<string | null> {
     const store = this.#store();

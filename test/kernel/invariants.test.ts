@@ -37,7 +37,20 @@ const WHOLE: readonly Told[] = [
   ["run.resumed"],
   ["child.completed", "ship"],
   ["start.completed", "remind"],
+  ["kv.requested", "count"],
+  ["kv.answered", "count"],
+  ["lock.requested", "door.lock"],
+  ["breaker.changed", "pay"],
+  ["lock.acquired", "door.lock"],
+  ["scope.started", "door", { lock: "door.lock" }, { scope: "" }],
+  ["lock.released", "door.lock"],
+  ["scope.completed", "door", undefined, { scope: "" }],
+  ["step.completed", "pay", { value: 1, cached: true }],
+  ["lock.requested", "gate.lock"],
+  ["lock.expired", "gate.lock"],
+  ["lock.requested", "bridge.lock"],
   ["cancel.requested"],
+  ["lock.released", "bridge.lock"],
   ["scope.started", "tidy", { shielded: true }, { scope: "" }],
   ["attempt.started", "tidy/up", {}, { attempt: 1, scope: "tidy" }],
   ["step.completed", "tidy/up", undefined, { attempt: 1, scope: "tidy" }],
@@ -125,6 +138,20 @@ const BREACHES: Readonly<Record<string, { readonly history: readonly RunEvent[];
     ]),
     place: "seq 4 (wait.completed b)",
   },
+  "lock-place-ends-once": {
+    history: historyOf([["run.created"], ["lock.requested", "l"], ["lock.expired", "l"], ["lock.released", "l"]]),
+    place: "seq 4 (lock.released l)",
+  },
+  "lock-covers-its-scope": {
+    history: historyOf([
+      ["run.created"],
+      ["lock.requested", "l"],
+      ["lock.acquired", "l"],
+      ["scope.started", "s", { lock: "l" }, { scope: "" }],
+      ["scope.completed", "s", undefined, { scope: "" }],
+    ]),
+    place: "seq 5 (scope.completed s)",
+  },
   "cancel-is-obeyed": {
     history: historyOf([["run.created"], ["cancel.requested"], ["attempt.started", "a", {}, { attempt: 1 }]]),
     place: "seq 3 (attempt.started a)",
@@ -184,6 +211,28 @@ describe("further breaches", () => {
 
   it("an event in a scope that was never opened", () => {
     expect(breaks(["run.created"], ["timer.armed", "o/t", undefined, { scope: "o" }])).toEqual(["scope-is-open"]);
+  });
+
+  it("a lock that is acquired or released by nobody who asked for it, or asked for twice at once", () => {
+    for (const told of [
+      ["lock.acquired", "l"],
+      ["lock.expired", "l"],
+      ["lock.released", "l"],
+    ] as const) {
+      expect(breaks(["run.created"], told)).toEqual(["lock-place-ends-once"]);
+    }
+    expect(breaks(["run.created"], ["lock.requested", "l"], ["lock.requested", "l"])).toEqual(["lock-place-ends-once"]);
+  });
+
+  it("a scope that begins under a lock that is not held", () => {
+    const scope: Told = ["scope.started", "s", { lock: "l" }, { scope: "" }];
+    expect(breaks(["run.created"], ["lock.requested", "l"], scope)).toEqual(["lock-covers-its-scope"]);
+  });
+
+  it("a lock or a change of what runs share that is asked for after a cancel", () => {
+    for (const type of ["lock.requested", "kv.requested"] as const) {
+      expect(breaks(["run.created"], ["cancel.requested"], [type, "a"])).toEqual(["cancel-is-obeyed"]);
+    }
   });
 
   it("a second creation", () => {
