@@ -37,7 +37,7 @@ export class Breaker {
       `admit.${attempt}`,
       attempt,
       (state) => {
-        const admission = admit(state, this.#policy, this.#caller, this.#call.now());
+        const admission = admit(state, this.#policy, this.#caller, this.#now);
         return { answer: admission, state: admission.kind === "probe" ? admission.state : null };
       },
       then,
@@ -50,7 +50,7 @@ export class Breaker {
       `report.${attempt}`,
       attempt,
       (before) => {
-        const state = after(before, this.#policy, { caller: this.#caller, passage, now: this.#call.now() });
+        const state = after(before, this.#policy, { caller: this.#caller, passage, now: this.#now });
         return { answer: passage, state: state === before ? null : state };
       },
       then,
@@ -61,6 +61,10 @@ export class Breaker {
   recall(attempt: number, then: () => void): void {
     // The same state again: only the answer to the put that there may have been matters.
     this.#change(`report.${attempt}`, attempt, (state) => ({ answer: null, state }), then);
+  }
+
+  get #now(): number {
+    return Math.floor(this.#call.now());
   }
 
   #change<T>(

@@ -208,8 +208,10 @@ class Attempts {
     }
     this.#breaker.admit(attempt, (admission) => {
       this.#isProbe = admission.kind === "probe";
-      if (admission.kind !== "refuse") this.#start(attempt);
-      else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
+      if (admission.kind !== "refuse") {
+        // The worker may have been stopped meanwhile, or the run paused.
+        if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
+      } else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
     });
   }
 

@@ -346,8 +346,13 @@ const NO_DATA = {};
 /** An event with as much of its data as the rules look at: a long history takes little memory without the rest. */
 export function withoutValues(event: RunEvent): RunEvent {
   if (LOOKED_AT.has(event.type)) return event;
-  const data = event.type === "signal.received" ? { name: event.data.name } : NO_DATA;
-  return { ...event, data } as RunEvent;
+  return { ...event, data: partLookedAt(event) } as RunEvent;
+}
+
+function partLookedAt(event: RunEvent): object {
+  if (event.type === "signal.received") return { name: event.data.name };
+  if (event.type === "step.completed" && event.data.cached) return { cached: true };
+  return NO_DATA;
 }
 
 /** A rule that a history breaks. */

@@ -815,7 +815,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   mayBegin({ key, request }: Call, timeoutMs: number | null): boolean {
-    if (this.#stopping) return false;
+    if (this.#stopping || this.#journal.state.paused) return false;
     if (this.#host.hasTimeFor(timeoutMs, () => `${callText(request.kind, key)} of run ${this.runId}`)) return true;
     // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
     this.#stopping = true;
