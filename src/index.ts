@@ -51,6 +51,7 @@ export type {
   NewApiKey,
   ReasonOptions,
   RerunOptions,
+  Resumes,
   RunHandle,
   RunInfo,
   RunPage,
@@ -112,6 +113,7 @@ export type {
 } from "./kernel/keyed-values.ts";
 export type { Limits } from "./kernel/limits.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
+export type { ResumeOptions, ResumeTicket } from "./kernel/resume.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";
 export type { RunStatus } from "./kernel/state.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";

@@ -4,10 +4,12 @@
  * A1 A file that a process owns is written by that process alone: others ask it over HTTP, or only read.
  * A2 What owns a file is asked for, never assumed: see `owner-record.ts`.
  */
+import process from "node:process";
 import type { Client } from "../client/client.ts";
 import type { Engine } from "../engine/api.ts";
-import { DatabaseOwnedError, isVarveError, type VarveError } from "../kernel/errors.ts";
+import { DatabaseOwnedError, DefinitionError, isVarveError, type VarveError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/ports.ts";
+import type { ResumeOptions } from "../kernel/resume.ts";
 import { shownAddress } from "../kernel/text.ts";
 import type { Reader } from "../runtime/read-only.ts";
 import type { Loaded } from "./load.ts";
@@ -29,6 +31,33 @@ export async function openForReading(target: Target): Promise<Access<Reader>> {
   const { openReadOnly } = await import("../runtime/read-only.ts");
   const { engine, close } = await openReadOnly(readOptions(target));
   return { engine, via: shownAddress(target.db), close };
+}
+
+/** What of an engine tells runs something. */
+export type Writer = Pick<Engine, "run" | "list" | "bulk">;
+
+/** A log that can be written. */
+export interface WriteAccess extends Omit<Access<Writer>, "via"> {
+  /** Who checks what runs are told by their workflows' schemas: the server, these modules, or nobody. */
+  readonly checkedBy: "server" | Loaded | null;
+}
+
+/**
+ * For telling runs something: asks the server if there is one, else writes the database, which must be there. `load`:
+ * modules for their schemas, if the database is written here.
+ */
+export async function openForWriting(
+  target: Target,
+  load: () => Promise<Loaded | null> = async () => null,
+): Promise<WriteAccess> {
+  const server = await findServer(target);
+  if (server !== null) return { ...server, checkedBy: "server" };
+  // For reading first: to tell a run something must not make a database.
+  const { openReadOnly } = await import("../runtime/read-only.ts");
+  await (await openReadOnly(readOptions(target))).close();
+  const loaded = await load();
+  const engine = await openEngine(target, { ...(loaded === null ? {} : { loaded }), works: false });
+  return { engine, checkedBy: loaded, close: () => engine.close() };
 }
 
 /** The server that is named, or that owns the file; null: there is none. */
@@ -61,6 +90,7 @@ export interface EngineSetup {
 export async function openEngine(target: Target, { loaded, works, logger }: EngineSetup): Promise<Engine> {
   const { createEngine } = await import("../runtime/node.ts");
   const { db, dbToken, shared } = target;
+  const resume = resumeOptions();
   try {
     return await createEngine({
       db,
@@ -69,12 +99,24 @@ export async function openEngine(target: Target, { loaded, works, logger }: Engi
       workflows: loaded?.workflows ?? [],
       hooks: loaded?.hooks ?? [],
       env: loaded?.env,
+      ...(resume === null ? {} : { resume }),
       ...(works ? {} : { worker: false }),
       ...(logger === undefined ? {} : { logger }),
     });
   } catch (error) {
     throw isVarveError(error, "DATABASE_OWNED") ? await owned(error, db) : error;
   }
+}
+
+/** What `ctx.resumeUrl` needs, from the environment: a command line is seen by every user of its machine. */
+function resumeOptions(): ResumeOptions | null {
+  const { VARVE_RESUME_URL: baseUrl = "", VARVE_RESUME_SECRET: secret = "" } = process.env;
+  if (baseUrl === "" && secret === "") return null;
+  if (baseUrl !== "" && secret !== "") return { baseUrl, secret: secret.split(/[\s,]+/).filter((each) => each !== "") };
+  throw new DefinitionError(
+    "RESUME_INCOMPLETE",
+    `expected VARVE_RESUME_URL and VARVE_RESUME_SECRET to be set together, but found ${baseUrl === "" ? "the secret" : "the address"} alone`,
+  );
 }
 
 /** Who the owner is, and what to do. */

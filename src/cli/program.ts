@@ -8,7 +8,13 @@ import { keysVerb } from "./keys.ts";
 import { runVerb } from "./run.ts";
 import { runsCancelVerb } from "./runs-cancel.ts";
 import { runsListVerb } from "./runs-list.ts";
+import { runsPauseVerb } from "./runs-pause.ts";
+import { runsRerunVerb } from "./runs-rerun.ts";
+import { runsResumeVerb } from "./runs-resume.ts";
+import { runsRetryVerb } from "./runs-retry.ts";
 import { runsShowVerb } from "./runs-show.ts";
+import { runsSignalVerb } from "./runs-signal.ts";
+import { runsTerminateVerb } from "./runs-terminate.ts";
 import { runsWatchVerb } from "./runs-watch.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
@@ -31,8 +37,12 @@ export function createProgram(): Command {
   program.addCommand(serveVerb());
   program.addCommand(devVerb());
   program.addCommand(runVerb());
-  const runs = [runsListVerb(), runsShowVerb(), runsWatchVerb(), runsCancelVerb()];
-  program.addCommand(group("runs", "Lists, shows, watches and cancels runs", runs));
+  const looks = [runsListVerb(), runsShowVerb(), runsWatchVerb()];
+  const tells = [runsSignalVerb(), runsCancelVerb(), runsTerminateVerb(), runsPauseVerb(), runsResumeVerb()];
+  const again = [runsRetryVerb(), runsRerunVerb()];
+  program.addCommand(
+    group("runs", "Lists, shows and watches runs, and tells them what to do", [...looks, ...tells, ...again]),
+  );
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
   program.addCommand(keysVerb());

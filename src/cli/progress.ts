@@ -6,7 +6,7 @@ import type { RunEvent } from "../kernel/events.ts";
 import { failureText } from "./error-text.ts";
 import { type Output, plain } from "./output.ts";
 import { lengthText } from "./time-text.ts";
-import { type CallLine, Timeline } from "./timeline.ts";
+import { type CallLine, noteText, Timeline } from "./timeline.ts";
 
 /** How often the line of what is under way is rewritten, milliseconds. */
 const REWRITE_MS = 200;
@@ -41,16 +41,35 @@ export class Progress {
 
   #lineOf(event: RunEvent): string | null {
     const colors = this.#output.noteColors;
-    const { type, key, attempt } = event;
+    const { key, attempt } = event;
+    const note = noteText(event);
+    if (note !== null) return `${colors.cyan("•")} ${plain(note)}`;
     const call = key === null ? undefined : this.#timeline.call(key);
     const name = plain(key ?? "");
     const took = call === undefined ? "" : colors.dim(` ${lengthText(event.at - call.startedAt)}`);
-    switch (type) {
+    switch (event.type) {
       case "step.completed":
       case "timer.fired":
+      case "wait.completed":
+      case "child.completed":
         return `${colors.green("✓")} ${name}${took}`;
       case "step.failed":
+      case "wait.failed":
+      case "child.failed":
+      case "start.failed":
         return `${colors.red("✗")} ${name}${took} ${failureText(event.data.error)}`;
+      case "wait.expired":
+        return `${colors.yellow("⧖")} ${name}${took} no signal came`;
+      case "child.cancelled":
+        return `${colors.yellow("■")} ${name}${took} the run was cancelled`;
+      case "child.started":
+      case "start.completed":
+        return `${colors.dim("→")} ${name} ${colors.dim(`run ${plain(event.data.runId)}`)}`;
+      case "wait.started": {
+        const { signal, dueAt } = event.data;
+        const until = dueAt === undefined ? "" : `, at most ${lengthText(Math.max(0, dueAt - event.at))}`;
+        return `${colors.dim("⧖")} ${name} ${colors.dim(`waits for signal ${plain(signal)}${until}`)}`;
+      }
       case "attempt.failed": {
         const wait = lengthText(Math.max(0, event.data.retryAt - event.at));
         return `${colors.yellow("↻")} ${name} attempt ${attempt} failed, again in ${wait}: ${failureText(event.data.error)}`;
@@ -59,8 +78,6 @@ export class Progress {
         return `${colors.yellow("↻")} ${name} attempt ${attempt} was cut off (worker ${event.data.reason})`;
       case "timer.armed":
         return `${colors.dim("⧖")} ${name} ${colors.dim(`waits ${lengthText(Math.max(0, event.data.dueAt - event.at))}`)}`;
-      case "cancel.requested":
-        return `${colors.yellow("■")} cancel requested`;
       default:
         return null;
     }

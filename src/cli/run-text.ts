@@ -28,7 +28,9 @@ export function runRemark(run: RunInfo, now: number): string {
   if (run.error !== undefined) return failureText(toFailure(run.error));
   if (run.stuck !== undefined) return `${run.stuck.code}: ${run.stuck.message}`;
   if (run.cancelReason !== undefined) return run.cancelReason;
+  if (run.status === "paused") return "until varve runs resume";
   if (run.availableAt !== null && run.availableAt > now) return `goes on in ${lengthText(run.availableAt - now)}`;
+  if (run.status === "waiting" && run.availableAt === null) return "waits for a signal, or for another run";
   return "";
 }
 

@@ -19,6 +19,7 @@ import { loggerOf } from "./logger.ts";
 import { Progress } from "./progress.ts";
 import { exitCodeOfRun } from "./run-text.ts";
 import { type StopSignals, stopSignals } from "./signals.ts";
+import { printStarted } from "./started.ts";
 import { action, type Call, verb, withServer, withShared } from "./verb.ts";
 
 const HELP = `
@@ -67,7 +68,7 @@ async function run(call: Call<Options>, name: string): Promise<number> {
   if (options.wait && options.detach) {
     throw new DefinitionError("OPTIONS_CONFLICT", "expected --wait or --detach, but found both");
   }
-  const input = await readInput(options);
+  const input = await readInput("--input", options);
   const isFile = isModule(name) && existsSync(name);
   const fromFile = isFile ? await createLoader().load([name]) : null;
   const workflow = fromFile === null ? name : onlyWorkflow(name, fromFile);
@@ -93,7 +94,7 @@ async function runThere(
   { engine, via }: Access<Client>,
 ): Promise<number> {
   const started = await engine.start(workflow, input, startOptions(call.options));
-  return await (call.options.wait ? wait(call, engine, started, via) : detached(call, started));
+  return await (call.options.wait ? wait(call, engine, started, via) : printStarted(call.output, started));
 }
 
 /** Opens the database here, and works on it until the run ends. */
@@ -102,7 +103,7 @@ async function runHere(call: Call<Options>, workflow: string, input: unknown, lo
   const engine: Engine = await openEngine(target, { loaded, works: !options.detach, logger: loggerOf(output) });
   try {
     const started = await engine.start(workflow, input, startOptions(options));
-    return await (options.detach ? detached(call, started) : wait(call, engine, started, null));
+    return await (options.detach ? printStarted(call.output, started) : wait(call, engine, started, null));
   } finally {
     await engine.close();
   }
@@ -126,15 +127,6 @@ function startOptions({ id, tag, delay, deadline }: Options): StartOptions {
     ...(delay === undefined ? {} : { delay }),
     ...(deadline === undefined ? {} : { deadline }),
   };
-}
-
-async function detached({ output }: Call<Options>, started: StartedRun): Promise<number> {
-  if (output.json) output.document({ ...encodeRun(await started.status()), created: started.created });
-  else {
-    output.note(started.created ? "started" : "exists already");
-    output.line(started.id);
-  }
-  return EXIT.ok;
 }
 
 /** @param server where the run is worked on; null: here */

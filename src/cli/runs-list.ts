@@ -3,9 +3,10 @@ import type { Command } from "commander";
 import type { ListOptions, RunInfo } from "../engine/api.ts";
 import { encodeRun } from "../http/encode-run.ts";
 import { openForReading } from "./access.ts";
-import { instantArgument, integerArgument, statusArgument, tagArgument } from "./arguments.ts";
+import { integerArgument } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Column } from "./output.ts";
+import { type FilterOptions, filterOf, withFilter } from "./run-filter.ts";
 import { paintStatus, runLength, runRemark } from "./run-text.ts";
 import { agoText, instantText } from "./time-text.ts";
 import { action, type Call, verb, withServer } from "./verb.ts";
@@ -21,22 +22,10 @@ Examples:
   varve runs list --workflow greet --tag tenant=acme --json
   varve runs list --limit 100 --cursor "$(varve runs list --limit 100 --json | jq -r .cursor)"`;
 
-interface Options extends Pick<ListOptions, "workflow" | "status" | "limit" | "cursor"> {
-  readonly tag?: Readonly<Record<string, string>>;
-  readonly id?: string;
-  readonly since?: number;
-  readonly until?: number;
-}
+interface Options extends FilterOptions, Pick<ListOptions, "limit" | "cursor"> {}
 
 export function runsListVerb(): Command {
-  const instant = instantArgument(Date.now);
-  return withServer(verb("list", "Lists runs, newest first"))
-    .option("-w, --workflow <name>", "only of this workflow")
-    .option("-s, --status <status>", "only of these statuses, separated by commas", statusArgument)
-    .option("-t, --tag <name=value>", "only with this tag; may be repeated", tagArgument)
-    .option("--id <key>", "only with this idempotency key")
-    .option("--since <instant>", "created at or after: ISO 8601, or how long ago, such as 2h", instant)
-    .option("--until <instant>", "created before", instant)
+  return withFilter(withServer(verb("list", "Lists runs, newest first")))
     .option("-n, --limit <count>", `at most so many, up to ${LIMIT_MAX}`, integerArgument(1, LIMIT_MAX), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addHelpText("after", HELP)
@@ -45,7 +34,9 @@ export function runsListVerb(): Command {
 
 async function listRuns({ output, target, options }: Call<Options>): Promise<number> {
   const { engine, close } = await openForReading(target);
-  const page = await engine.list(listOptions(options));
+  const { limit, cursor: after } = options;
+  const place = { ...(limit === undefined ? {} : { limit }), ...(after === undefined ? {} : { cursor: after }) };
+  const page = await engine.list({ ...filterOf(options), ...place });
   await close();
   const { runs, cursor } = page;
   if (output.json) output.document({ runs: runs.map(encodeRun), cursor });
@@ -55,19 +46,6 @@ async function listRuns({ output, target, options }: Call<Options>): Promise<num
     if (cursor !== null) output.note(`there are more: --cursor ${cursor}`);
   }
   return EXIT.ok;
-}
-
-function listOptions({ workflow, status, limit, cursor, tag, id, since, until }: Options): ListOptions {
-  return {
-    ...(workflow === undefined ? {} : { workflow }),
-    ...(status === undefined ? {} : { status }),
-    ...(limit === undefined ? {} : { limit }),
-    ...(cursor === undefined ? {} : { cursor }),
-    ...(tag === undefined ? {} : { tags: tag }),
-    ...(id === undefined ? {} : { idempotencyKey: id }),
-    ...(since === undefined ? {} : { createdFrom: since }),
-    ...(until === undefined ? {} : { createdBefore: until }),
-  };
 }
 
 function columns(isForPeople: boolean): Column<RunInfo>[] {

@@ -10,12 +10,13 @@ import { EXIT } from "./exit-codes.ts";
 import { type Output, plain } from "./output.ts";
 import { paintStatus, runLength, runRemark } from "./run-text.ts";
 import { instantText, lengthText } from "./time-text.ts";
-import { type AttemptLine, type CallLine, Timeline } from "./timeline.ts";
+import { type AttemptLine, type CallLine, type NoteLine, Timeline } from "./timeline.ts";
 import { action, type Call, verb, withServer } from "./verb.ts";
 
 const HELP = `
---json prints { run, input, inputMeta?, calls }: run is the HTTP API's Run; a call is { key, kind, status, startedAt,
-endedAt, error, dueAt, attempts }, an attempt { attempt, worker, startedAt, endedAt, status, error, reason }.
+--json prints { run, input, inputMeta?, calls, notes }: run is the HTTP API's Run; a call is { key, kind, status, seq,
+startedAt, endSeq, endedAt, error, dueAt, signal, runId, attempts }, an attempt { attempt, worker, startedAt, endedAt,
+status, error, reason }; a note says what the run was told: { seq, at, type, text }.
 With --events: { run, events }.
 
 Examples:
@@ -65,11 +66,15 @@ function printTimeline(output: Output, run: RunInfo, events: readonly RunEvent[]
   if (output.json) {
     const { value, meta } = input;
     const inputMeta = meta === undefined ? {} : { inputMeta: meta };
-    output.document({ run: encodeRun(run), input: value, ...inputMeta, calls: timeline.calls });
+    const { calls, notes } = timeline;
+    output.document({ run: encodeRun(run), input: value, ...inputMeta, calls, notes });
     return;
   }
   printHead(output, run, input);
-  for (const call of timeline.calls) printCall(output, call, run);
+  for (const line of timeline.lines) {
+    if ("key" in line) printCall(output, line, run);
+    else printNote(output, line, run);
+  }
 }
 
 function inputOf(events: readonly RunEvent[]): Payload {
@@ -88,6 +93,7 @@ function printHead(output: Output, run: RunInfo, input: Payload): void {
     ["created", instantText(run.createdAt)],
     ["length", runLength(run, now)],
     ["worker", run.worker ?? ""],
+    ["parent", run.parentId ?? ""],
     ["key", run.idempotencyKey ?? ""],
     [
       "tags",
@@ -112,24 +118,43 @@ function valueText(value: unknown): string {
   return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
 }
 
-const MARKS = { open: "…", completed: "✓", failed: "✗", interrupted: "↻" } as const;
+const MARKS = { open: "…", completed: "✓", failed: "✗", interrupted: "↻", expired: "⧖", cancelled: "■" } as const;
+
+function printNote(output: Output, { at, text }: NoteLine, run: RunInfo): void {
+  output.line(`${offsetText(output, at, run)} ${output.colors.cyan("•")} ${plain(text)}`);
+}
+
+function offsetText({ colors }: Output, at: number, { createdAt }: RunInfo): string {
+  return colors.dim(`+${lengthText(at - createdAt)}`.padStart(10));
+}
 
 function printCall(output: Output, call: CallLine, run: RunInfo): void {
   const { key, kind, status, startedAt, endedAt, attempts, error, dueAt } = call;
   const { colors } = output;
   const mark = paintMark(output, status);
-  const offset = `+${lengthText(startedAt - run.createdAt)}`.padStart(10);
   const took = endedAt === null ? "" : lengthText(endedAt - startedAt);
-  const due = kind === "timer" && dueAt !== null && endedAt === null ? `due ${instantText(dueAt)}` : "";
-  const what = kind === "step" ? "" : `(${kind})`;
-  const words = [colors.dim(offset), mark, plain(key), colors.dim([what, took, due].filter(Boolean).join(" "))];
+  const due = kind !== "step" && dueAt !== null && endedAt === null ? `due ${instantText(dueAt)}` : "";
+  const what = kind === "step" ? "" : `(${plain(whatText(call))})`;
+  const words = [offsetText(output, startedAt, run), mark, plain(key)];
+  words.push(colors.dim([what, took, due].filter(Boolean).join(" ")));
   output.line(words.join(" ").trimEnd());
   const isPlain = attempts.length === 1 && attempts[0]?.status === "completed";
   for (const attempt of attempts) {
     if (isPlain) output.line(colors.dim(`${" ".repeat(13)}${attempt.worker ?? ""}`).trimEnd());
     else output.line(`${" ".repeat(13)}${attemptText(output, attempt)}`);
   }
-  if (kind === "scope" && error !== null) output.line(`${" ".repeat(13)}${failureText(error)}`);
+  if (kind !== "step" && error !== null) output.line(`${" ".repeat(13)}${failureText(error)}`);
+}
+
+/** What a call is that is no step. */
+function whatText({ kind, key, status, signal, runId }: CallLine): string {
+  const facts = [
+    kind,
+    signal === null || signal === key ? null : `for ${signal}`,
+    runId,
+    status === "expired" || status === "cancelled" ? status : null,
+  ];
+  return facts.filter((fact) => fact !== null).join(" ");
 }
 
 function attemptText(
@@ -143,6 +168,7 @@ function attemptText(
 }
 
 function paintMark({ colors }: Output, status: keyof typeof MARKS): string {
-  const paint = { open: colors.cyan, completed: colors.green, failed: colors.red, interrupted: colors.yellow }[status];
-  return paint(MARKS[status]);
+  const { cyan, green, red, yellow } = colors;
+  const paints = { open: cyan, completed: green, failed: red, interrupted: yellow, expired: yellow, cancelled: yellow };
+  return paints[status](MARKS[status]);
 }

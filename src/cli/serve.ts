@@ -19,6 +19,8 @@ import { action, type Call, printError, verb, withDatabase, withShared } from ".
 const HELP = `
 Each module's exports are looked through: workflows, hooks, and env, which is given to step bodies.
 On loopback the API needs no keys: it is for programs of this machine alone. On another host it needs them.
+For ctx.resumeUrl: VARVE_RESUME_URL is where this server is reached from outside, VARVE_RESUME_SECRET what signs its
+addresses, of 32 characters or more (several, separated by commas: the first signs).
 
 SIGTERM or Ctrl-C stops it: steps that run may end within --stop-within, then their runs are handed back, and go on
 with the next start. A second signal stops it at once. Exit code: 0 after SIGTERM, 130 after Ctrl-C.

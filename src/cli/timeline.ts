@@ -1,6 +1,7 @@
 /** What happened in a run, call by call, from its events. Pure. */
 import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
+import type { CallKind } from "../kernel/state.ts";
 
 /** One try of a step. */
 export interface AttemptLine {
@@ -15,21 +16,39 @@ export interface AttemptLine {
   reason: string | null;
 }
 
-/** A step, a timer or a scope. */
+/** A step, a timer, a scope, a wait for a signal, or a run that was started. */
 export interface CallLine {
   readonly key: string;
-  readonly kind: "step" | "timer" | "scope";
-  status: "open" | "completed" | "failed";
+  readonly kind: CallKind;
+  /** `expired`: a wait to which no signal came. `cancelled`: the child was. */
+  status: "open" | "completed" | "failed" | "expired" | "cancelled";
+  /** The seq of its first event. */
+  readonly seq: number;
   readonly startedAt: number;
+  /** The seq of its conclusion; null: there is none. */
+  endSeq: number | null;
   endedAt: number | null;
   error: Failure | null;
-  /** For a timer: when it is due. */
+  /** When a timer is due, or a wait over; null: never by itself. */
   readonly dueAt: number | null;
+  /** For a wait: the name of the signal. */
+  readonly signal: string | null;
+  /** The run that it started. */
+  readonly runId: string | null;
   readonly attempts: AttemptLine[];
 }
 
-/** Folds events into calls, in the order in which they began. */
+/** What the run was told, in words. */
+export interface NoteLine {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: RunEvent["type"];
+  readonly text: string;
+}
+
+/** Folds events into calls, in the order in which they began, and notes. */
 export class Timeline {
+  readonly notes: NoteLine[] = [];
   readonly #calls = new Map<string, CallLine>();
   #worker: string | null = null;
 
@@ -37,66 +56,148 @@ export class Timeline {
     return [...this.#calls.values()];
   }
 
+  /** Both, in the order of the log. */
+  get lines(): readonly (CallLine | NoteLine)[] {
+    return [...this.calls, ...this.notes].sort((a, b) => a.seq - b.seq);
+  }
+
   call(key: string): CallLine | undefined {
     return this.#calls.get(key);
   }
 
   add(event: RunEvent): void {
-    const { type, key, at } = event;
+    const { type, key, seq, at } = event;
     if (type === "run.created") this.#worker = event.data.worker ?? null;
     if (type === "run.claimed") this.#worker = event.data.worker;
+    if (type === "run.reopened") this.#reopen(event.data.from);
+    const text = noteText(event);
+    if (text !== null) this.notes.push({ seq, at, type, text });
     if (key === null) return;
-    if (type === "attempt.started") this.#begin(key, at).attempts.push(this.#attempt(event.attempt ?? 1, at));
-    else if (type === "timer.armed") this.#calls.set(key, newCall(key, "timer", at, event.data.dueAt));
-    else if (type === "scope.started") this.#calls.set(key, newCall(key, "scope", at, null));
-    else this.#conclude(event, key);
-  }
-
-  #begin(key: string, at: number): CallLine {
-    const call = this.#calls.get(key) ?? newCall(key, "step", at, null);
+    const call = beginning(event, key) ?? this.#calls.get(key) ?? newCall(event, key, kindOf(type));
     this.#calls.set(key, call);
-    return call;
+    if (type === "attempt.started") call.attempts.push(newAttempt(event, this.#worker));
+    else conclude(call, event);
   }
 
-  #attempt(attempt: number, startedAt: number): AttemptLine {
-    const worker = this.#worker;
-    return { attempt, worker, startedAt, endedAt: null, status: "open", error: null, reason: null };
-  }
-
-  #conclude(event: RunEvent, key: string): void {
-    const call = this.#begin(key, event.at);
-    const last = call.attempts.at(-1);
-    const attempt = last?.status === "open" ? last : undefined;
-    switch (event.type) {
-      case "step.completed":
-      case "timer.fired":
-      case "scope.completed":
-        end([call, attempt], event.at, "completed", null);
-        break;
-      case "step.failed":
-      case "scope.failed":
-        end([call, attempt], event.at, "failed", event.data.error);
-        break;
-      case "attempt.failed":
-        end([attempt], event.at, "failed", event.data.error);
-        break;
-      case "attempt.interrupted":
-        end([attempt], event.at, "interrupted", null);
-        if (attempt !== undefined) attempt.reason = event.data.reason;
-        break;
+  /** What failed from there on is open again. */
+  #reopen(from: number): void {
+    for (const call of this.#calls.values()) {
+      const isReopened = call.endSeq === from || (call.status !== "completed" && (call.endSeq ?? 0) > from);
+      if (isReopened) Object.assign(call, { status: "open", endSeq: null, endedAt: null, error: null });
     }
   }
 }
 
-function newCall(key: string, kind: CallLine["kind"], startedAt: number, dueAt: number | null): CallLine {
-  return { key, kind, status: "open", startedAt, endedAt: null, error: null, dueAt, attempts: [] };
+function conclude(call: CallLine, event: RunEvent): void {
+  const last = call.attempts.at(-1);
+  const attempt = last?.status === "open" ? last : undefined;
+  switch (event.type) {
+    case "step.completed":
+    case "timer.fired":
+    case "scope.completed":
+    case "wait.completed":
+    case "child.completed":
+    case "start.completed":
+      endAttempt(attempt, event.at, "completed", null);
+      endCall(call, event, "completed", null);
+      break;
+    case "step.failed":
+    case "scope.failed":
+    case "wait.failed":
+    case "child.failed":
+    case "start.failed":
+      endAttempt(attempt, event.at, "failed", event.data.error);
+      endCall(call, event, "failed", event.data.error);
+      break;
+    case "wait.expired":
+      endCall(call, event, "expired", null);
+      break;
+    case "child.cancelled":
+      endCall(call, event, "cancelled", null);
+      break;
+    case "attempt.failed":
+      endAttempt(attempt, event.at, "failed", event.data.error);
+      break;
+    case "attempt.interrupted":
+      endAttempt(attempt, event.at, "interrupted", null);
+      if (attempt !== undefined) attempt.reason = event.data.reason;
+      break;
+  }
 }
 
-function end(
-  lines: readonly (CallLine | AttemptLine | undefined)[],
+/** The call that begins with this event; null: none does, or it is a step, which begins with its first attempt. */
+function beginning(event: RunEvent, key: string): CallLine | null {
+  switch (event.type) {
+    case "timer.armed":
+      return newCall(event, key, "timer", { dueAt: event.data.dueAt });
+    case "scope.started":
+      return newCall(event, key, "scope");
+    case "wait.started":
+      return newCall(event, key, "wait", { dueAt: event.data.dueAt ?? null, signal: event.data.signal });
+    case "child.started":
+      return newCall(event, key, "child", { runId: event.data.runId });
+    case "start.completed":
+      return newCall(event, key, "start", { runId: event.data.runId });
+    case "start.failed":
+      return newCall(event, key, "start");
+    default:
+      return null;
+  }
+}
+
+/** Of a call whose first event is its conclusion, such as a child that could not be started. */
+function kindOf(type: RunEvent["type"]): CallKind {
+  return type.startsWith("child.") ? "child" : "step";
+}
+
+function newAttempt({ attempt, at: startedAt }: RunEvent, worker: string | null): AttemptLine {
+  return { attempt: attempt ?? 1, worker, startedAt, endedAt: null, status: "open", error: null, reason: null };
+}
+
+function newCall(
+  { seq, at }: RunEvent,
+  key: string,
+  kind: CallKind,
+  facts: Partial<Pick<CallLine, "dueAt" | "signal" | "runId">> = {},
+): CallLine {
+  const open = { status: "open", endSeq: null, endedAt: null, error: null } as const;
+  const { dueAt = null, signal = null, runId = null } = facts;
+  return { key, kind, ...open, seq, startedAt: at, dueAt, signal, runId, attempts: [] };
+}
+
+function endCall(call: CallLine, { seq, at }: RunEvent, status: CallLine["status"], error: Failure | null): void {
+  Object.assign(call, { status, endSeq: seq, endedAt: at, error });
+}
+
+function endAttempt(
+  attempt: AttemptLine | undefined,
   endedAt: number,
   status: AttemptLine["status"],
   error: Failure | null,
 ): void {
-  for (const line of lines) if (line !== undefined) Object.assign(line, { status, endedAt, error });
+  if (attempt !== undefined) Object.assign(attempt, { status, endedAt, error });
+}
+
+/** What the run was told with this event; null: nothing. */
+export function noteText(event: RunEvent): string | null {
+  switch (event.type) {
+    case "signal.received":
+      return `signal ${event.data.name} has come in`;
+    case "run.paused":
+      return `paused${because(event.data.reason)}`;
+    case "run.resumed":
+      return "resumed";
+    case "run.reopened":
+      return `retried: goes on from seq ${event.data.from}`;
+    case "cancel.requested":
+      return `cancel requested${because(event.data.reason)}`;
+    case "run.cancelled":
+      return event.data.terminated === true ? `terminated${because(event.data.reason)}` : null;
+    default:
+      return null;
+  }
+}
+
+function because(reason: string | undefined): string {
+  return reason === undefined ? "" : `: ${reason}`;
 }

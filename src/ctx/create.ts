@@ -12,6 +12,7 @@ import { withFallback } from "./fallback.ts";
 import { createKv, type KvScope } from "./kv.ts";
 import { type LockOptions, lockRequest } from "./lock.ts";
 import { mapItems } from "./map.ts";
+import { resumeUrl } from "./resume-url.ts";
 import { compensate } from "./saga.ts";
 import { type ScopeParts, scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
@@ -80,6 +81,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     waitFor,
     signals: (name: string, options: WaitOptions<never> = {}) =>
       signalsOf(() => waitFor(name, options), options.timeout !== undefined),
+    resumeUrl: (name: string) => resumeUrl(recorder, scope, name),
     child: (
       workflow: Parameters<typeof childRequest>[1],
       input: unknown,

@@ -135,6 +135,20 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
   ): AsyncIterable<SignalPayload<Signals, N>>;
 
   /**
+   * An address that sends the signal `name` to this run, once, without an API key: for mails and for foreign systems that
+   * call back. Opened in a browser it asks before it sends, so a scanner of mails that opens it sends nothing; a POST
+   * sends, with a JSON body as the payload. Every call gives another address, and replay gives the same ones. Whoever has
+   * the address has the right, for as long as the run is under way.
+   *
+   * @throws DefinitionError `RESUME_UNCONFIGURED` without `createEngine({ resume })`, `NAME_INVALID`
+   * @example
+   * const url = ctx.resumeUrl("approval");
+   * await ctx.step("ask", ({ env }) => env.mail.send(approver, `Approve: ${url}`));
+   * const approval = await ctx.waitFor("approval", { timeout: "2d" });
+   */
+  resumeUrl<N extends keyof Signals & string>(name: N): string;
+
+  /**
    * Starts a run of another workflow and waits for its end. It has its own history, its own retries of steps, and may run
    * in another process. When this run is cancelled, so is the child, unless `onCancel` says otherwise.
    *

@@ -11,7 +11,7 @@ import { sha256Hex } from "../kernel/derive.ts";
 import * as errors from "../kernel/errors.ts";
 import { invalidOption } from "../kernel/options.ts";
 import type { Clock, Random } from "../kernel/ports.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkName, isSameText } from "../kernel/text.ts";
 import type { ApiKeyRow, LogStore } from "../log/port.ts";
 import type { ApiKey, ApiKeys, ApiScope, NewApiKey } from "./api.ts";
 
@@ -128,13 +128,6 @@ function checkScopes(scopes: readonly string[]): ApiScope[] {
 
 function randomText(random: Random, length: number): string {
   return Array.from(random.bytes(length), (byte) => ALPHABET[byte & 31]).join("");
-}
-
-/** In a time that depends on nothing but the lengths. */
-function isSameText(a: string, b: string): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i % b.length);
-  return difference === 0;
 }
 
 function apiKey({ id, name, scopes, createdAt, revokedAt }: ApiKeyRow): ApiKey {

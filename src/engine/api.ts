@@ -4,6 +4,7 @@ import type { RunEvent, Tags } from "../kernel/events.ts";
 import type { KeyedScope } from "../kernel/keyed.ts";
 import type { KeyedOptions, KeyedValues, KeyedValuesOf } from "../kernel/keyed-values.ts";
 import type { Ports } from "../kernel/ports.ts";
+import type { ResumeTicket } from "../kernel/resume.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
@@ -126,9 +127,11 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
    */
   retry(): Promise<void>;
   /**
-   * Starts another run of the same workflow and version, with the same tags, and the same input or another.
+   * Starts another run of the same workflow and version, with the same tags, and the same input or another, which is
+   * checked if the workflow is registered here.
    *
-   * @throws NotFoundError `RUN_NOT_FOUND`, `WORKFLOW_UNKNOWN`; ValidationError `INPUT_INVALID`
+   * @throws NotFoundError `RUN_NOT_FOUND`; ValidationError `INPUT_INVALID`; ConflictError `IDEMPOTENCY_CONFLICT`
+   * @example const again = await run.rerun({ input: { id: "o-2" } });
    */
   rerun(options?: RerunOptions): Promise<StartedRun<Output, Sent>>;
   /** Its events, in order. */
@@ -172,6 +175,8 @@ export interface ListOptions {
 export type BulkAction = "cancel" | "terminate" | "pause" | "resume" | "retry";
 
 export interface BulkOptions extends Omit<ListOptions, "limit" | "cursor">, ReasonOptions {
+  /** @default those that can take it: runs that are under way; for `retry` those that failed or were cancelled */
+  readonly status?: RunStatus | readonly RunStatus[];
   /** Ids, instead of a filter. */
   readonly ids?: readonly string[];
   /** The most runs that it is done to. @default 10_000 */
@@ -182,7 +187,7 @@ export interface BulkOptions extends Omit<ListOptions, "limit" | "cursor">, Reas
 export interface BulkResult {
   /** Runs that it was done to. */
   readonly done: number;
-  /** Runs that could not take it, such as ones that had ended meanwhile. */
+  /** Runs that could not take it: ones that had ended meanwhile, or for which too many messages wait. */
   readonly skipped: number;
   /** Whether more runs fit the filter than `limit`. */
   readonly more: boolean;
@@ -257,6 +262,23 @@ export interface ApiKeys {
   verify(token: string): Promise<ApiKey | null>;
 }
 
+/** The tokens at the end of the addresses that `ctx.resumeUrl` makes. For whoever serves them without `varve/http`. */
+export interface Resumes {
+  /**
+   * What a token is good for. Looks at its signature alone, and asks nothing of the log.
+   *
+   * @throws NotFoundError `RESUME_UNKNOWN` for a token that none of our secrets has signed
+   */
+  require(token: string): ResumeTicket;
+  /**
+   * Sends the signal of a token, once: again it does nothing, and resolves as before.
+   *
+   * @throws as `require`, and as `run.signal`
+   * @example await engine.resumes.redeem(token, { by: "ada" });
+   */
+  redeem(token: string, payload?: unknown): Promise<ResumeTicket>;
+}
+
 /** A workflow that an engine can run. */
 export interface WorkflowInfo {
   readonly name: string;
@@ -291,6 +313,8 @@ export interface Health {
 export interface Engine {
   /** The keys of the HTTP API. */
   readonly keys: ApiKeys;
+  /** The addresses that `ctx.resumeUrl` has made. */
+  readonly resumes: Resumes;
   /** The time, the log lines and the randomness of the engine, for what is built on it. */
   readonly ports: Pick<Ports, "clock" | "logger" | "random">;
   /** Starts a run of a registered workflow by its name. */
@@ -306,7 +330,8 @@ export interface Engine {
   run(id: string): RunHandle;
   list(options?: ListOptions): Promise<RunPage>;
   /**
-   * Does the same to all runs that fit a filter, newest first.
+   * Does the same to all runs that fit a filter, newest first. An error, such as of the database, may come when it is
+   * done to some of them: done again it does what is left.
    *
    * @throws DefinitionError for a filter that is wrong
    * @example await engine.bulk("cancel", { workflow: "import", status: ["pending", "waiting"], reason: "wrong file" });

@@ -12,6 +12,7 @@ import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
+import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
@@ -34,6 +35,7 @@ import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
+import { SignedResumes } from "./resumes.ts";
 import { runInfo } from "./run-info.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -48,6 +50,8 @@ export interface EngineParts {
   readonly hooks?: readonly Hook[];
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
+  /** How `ctx.resumeUrl` makes addresses. @default it makes none */
+  readonly resume?: ResumeOptions;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
@@ -88,10 +92,12 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly store: LogStore;
   readonly results: Results;
   readonly keys: api.ApiKeys;
+  readonly resumes: api.Resumes;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
   readonly #asked: Asked | undefined;
+  readonly #signer: ResumeSigner | null;
   readonly #bus: Bus;
   /** What wakes those who wait for something in the log. */
   readonly #news: Bus;
@@ -117,6 +123,8 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#limits = checkLimits(parts.limits ?? {});
     this.#env = parts.env;
     this.#asked = parts.asked;
+    this.#signer = parts.resume === undefined ? null : resumeSigner(parts.resume);
+    this.resumes = new SignedResumes(this.#signer, (runId) => this.run(runId));
     this.#bus = new Bus(ports.logger);
     // Requests of an isolate must not wake each other, so there nobody tells: who waits looks.
     this.#news = parts.isolated === true ? new Bus(ports.logger) : this.#bus;
@@ -444,6 +452,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       programs: this.#programs,
       limits: this.#limits,
       env: this.#env,
+      resumes: this.#signer,
       asked: this.#asked,
       newRunId: () => this.#newRunId(),
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,

@@ -66,9 +66,7 @@ export class Handle<Output> implements RunHandle<Output, AnySignals> {
     const row = await this.#host.store.getRun(this.id);
     if (row === null) throw notFound(this.id);
     const data = { name, payload: await this.#host.signalOf(row, name, payload) };
-    if (dedupeKey === undefined) return await this.#tell("signal", data);
-    const key = checkName("the dedupe key of a signal", dedupeKey);
-    await this.#tell("signal", { ...data, dedupeKey: key }, `signal/${this.id}/${key}`);
+    await this.#tell("signal", data, dedupeKey === undefined ? undefined : signalToken(this.id, dedupeKey));
   }
 
   retry(): Promise<void> {
@@ -105,6 +103,15 @@ export class Handle<Output> implements RunHandle<Output, AnySignals> {
   history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]> {
     return this.#host.history(this.id, options);
   }
+}
+
+/**
+ * What a signal with a dedupe key is called in its run's inbox and history.
+ *
+ * @throws DefinitionError `NAME_INVALID`
+ */
+export function signalToken(runId: string, dedupeKey: string): string {
+  return `signal/${runId}/${checkName("the dedupe key of a signal", dedupeKey)}`;
 }
 
 function reasonOf(action: string, { reason }: ReasonOptions): ReasonOptions {

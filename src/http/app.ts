@@ -10,8 +10,10 @@ import { jsonResponse } from "./json.ts";
 import { openApi } from "./openapi.ts";
 import { problemResponse, RefusalError } from "./problem.ts";
 import { type Route, route, type Site } from "./route.ts";
+import { controlRoutes } from "./routes/control.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { openApiSchema } from "./wire.ts";
@@ -32,7 +34,7 @@ export interface AppOptions {
 const API_BYTES_MAX = 2 * 1_048_576;
 const HOOK_BYTES_MAX = 25 * 1_048_576;
 
-/** On every answer: it is data for the one who asked, never a page, never kept. */
+/** On every answer, unless its route says otherwise: it is data for the one who asked, never a page, never kept. */
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
   "cache-control": "no-store",
@@ -62,7 +64,10 @@ const getOpenApi = route({
 });
 
 /** All routes. */
-export const ROUTES: readonly Route[] = [...hookRoutes, ...runRoutes, ...eventRoutes, ...systemRoutes, getOpenApi];
+export const ROUTES: readonly Route[] = [
+  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...controlRoutes],
+  ...[...eventRoutes, ...systemRoutes, getOpenApi],
+];
 
 /**
  * The HTTP API of an engine, as a Hono app: serve it by itself, or mount it into yours.
@@ -100,7 +105,9 @@ export function createApp(engine: Engine, options: AppOptions = {}): Hono {
 /** Every answer goes through here, every error too. */
 async function answer(site: Site, c: Context, serve: () => Response | Promise<Response>): Promise<Response> {
   const response = await answerOrProblem(site, c, serve);
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.headers.set(name, value);
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  }
   return response;
 }
 

@@ -1,5 +1,22 @@
 /** Bodies of requests, read within a bound. */
 import { LimitError, ValidationError } from "../kernel/errors.ts";
+import { RefusalError } from "./problem.ts";
+
+export const JSON_TYPE = "application/json";
+
+/** What a form sends. */
+export const FORM_TYPE = "application/x-www-form-urlencoded";
+
+/** The content type without its parameters, in lower case; null: there is none. */
+export function mediaTypeOf(request: Request): string | null {
+  return request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? null;
+}
+
+export function unsupportedType(request: Request, expected: readonly string[]): RefusalError {
+  const found = request.headers.get("content-type") ?? "none";
+  const message = `expected the content type ${expected.join(" or ")}, but found ${found}`;
+  return new RefusalError("CONTENT_TYPE_UNSUPPORTED", message, { expected: expected.join(), found });
+}
 
 /**
  * The body of a request. What counts is what comes: a Content-Length can lie, and a chunked body has none.

@@ -11,7 +11,8 @@ export { createApp } from "./app.ts";
 export type { Auth, LoopbackOptions } from "./auth.ts";
 // The wire, for those who write a client
 export type {
-  WireCancelRequest,
+  WireBulkRequest,
+  WireBulkResult,
   WireDelivery,
   WireEvent,
   WireFailure,
@@ -19,8 +20,11 @@ export type {
   WireLogPosition,
   WirePayloadMeta,
   WireProblem,
+  WireReasonRequest,
+  WireRerunRequest,
   WireRun,
   WireRunPage,
+  WireSignalRequest,
   WireStartedRun,
   WireStartRequest,
   WireWorkflowList,

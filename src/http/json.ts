@@ -10,14 +10,19 @@ import { findJsonError } from "./json-error.ts";
  * @throws ValidationError `JSON_INVALID`, naming the place
  */
 export function parseJson(bytes: Uint8Array): Json {
-  const text = decode(bytes);
+  const text = utf8Text(bytes);
   const json = parse(text);
   if (!isDeeper(json, PAYLOAD_DEPTH_MAX)) return json;
   const message = `expected JSON of at most ${PAYLOAD_DEPTH_MAX} levels, but found more`;
   throw new ValidationError("JSON_INVALID", message, { max: PAYLOAD_DEPTH_MAX });
 }
 
-function decode(bytes: Uint8Array): string {
+/**
+ * The text that bytes hold.
+ *
+ * @throws ValidationError `JSON_INVALID`
+ */
+export function utf8Text(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {

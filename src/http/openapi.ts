@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 document, made of the routes and of the schemas that check what goes in and out. Pure. */
 import * as z from "zod";
-import type { Answer, Route } from "./route.ts";
+import { type Answer, type Route, scopeOf } from "./route.ts";
 import { problemSchema, wireSchemas } from "./wire.ts";
 
 type JsonObject = Record<string, unknown>;
@@ -30,7 +30,8 @@ export function openApi(routes: readonly Route[]): JsonObject {
 }
 
 function operation(route: Route): JsonObject {
-  const { id, summary, access, body } = route;
+  const { id, summary } = route;
+  const scope = scopeOf(route);
   const parameters = [
     ...parametersOf(route.params, "path"),
     ...parametersOf(route.query, "query"),
@@ -44,9 +45,9 @@ function operation(route: Route): JsonObject {
   return {
     operationId: id,
     summary,
-    security: access === "open" || access === "signature" ? [] : [{ key: [access] }],
+    security: scope === null ? [] : [{ key: [scope] }],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...requestBody(route, body),
+    ...requestBody(route),
     responses: {
       ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, response(answer)])),
       default: response({ description: "Why the request was refused.", schema: problemSchema }),
@@ -54,12 +55,14 @@ function operation(route: Route): JsonObject {
   };
 }
 
-function requestBody({ access }: Route, schema: z.ZodType | undefined): JsonObject {
-  if (access === "signature") {
-    return { requestBody: { description: "Whatever the sender sends.", content: { "*/*": {} }, required: true } };
+function requestBody({ body, rawBody }: Route): JsonObject {
+  if (rawBody !== undefined) {
+    const { description, contentTypes, required } = rawBody;
+    const content = Object.fromEntries(contentTypes.map((contentType) => [contentType, {}]));
+    return { requestBody: { description, content, required } };
   }
-  if (schema === undefined) return {};
-  return { requestBody: { content: { "application/json": { schema: reference(schema) } } } };
+  if (body === undefined) return {};
+  return { requestBody: { content: { "application/json": { schema: reference(body) } } } };
 }
 
 function parametersOf(schema: z.ZodType | undefined, place: "path" | "query"): JsonObject[] {

@@ -7,9 +7,8 @@ import * as z from "zod";
 import type { ApiScope, Engine } from "../engine/api.ts";
 import { validateNow } from "../kernel/validate.ts";
 import type { Gate } from "./auth.ts";
-import { readBody } from "./body.ts";
+import { JSON_TYPE, mediaTypeOf, readBody, unsupportedType } from "./body.ts";
 import { parseJson } from "./json.ts";
-import { RefusalError } from "./problem.ts";
 
 /** What the routes of one app share. */
 export interface Site {
@@ -33,6 +32,13 @@ export interface Call<Params, Query, Body> {
   readonly isStillAllowed: () => Promise<boolean>;
 }
 
+/** A body that a route reads by itself, as the document tells of it. */
+export interface RawBody {
+  readonly description: string;
+  readonly contentTypes: readonly string[];
+  readonly required: boolean;
+}
+
 /** One answer of a route. */
 export interface Answer {
   readonly description: string;
@@ -48,14 +54,15 @@ export interface RouteOptions<Params extends z.ZodType, Query extends z.ZodType,
   readonly method: "GET" | "POST";
   /** Below the app's place, in Hono's form: `/runs/:id`. */
   readonly path: string;
-  /** `open`: anybody. `signature`: it verifies the sender by itself. */
-  readonly access: ApiScope | "open" | "signature";
+  /** `open`: anybody. `signature`: it verifies the sender by itself. `token`: who has the address has the right. */
+  readonly access: ApiScope | "open" | "signature" | "token";
   readonly summary: string;
   readonly params?: Params;
   readonly query?: Query;
   /** Request headers that mean something here, by name. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body;
+  readonly rawBody?: RawBody;
   readonly answers: Readonly<Record<number, Answer>>;
   readonly handle: (call: Call<z.output<Params>, z.output<Query>, z.output<Body>>) => Response | Promise<Response>;
 }
@@ -70,22 +77,27 @@ export function route<
   Query extends z.ZodType = z.ZodUndefined,
   Body extends z.ZodType = z.ZodUndefined,
 >({ handle, ...route }: RouteOptions<Params, Query, Body>): Route {
-  const { access, params, query, body } = route;
+  const { params, query, body } = route;
+  const scope = scopeOf(route);
   const serve = async (site: Site, c: Context): Promise<Response> => {
     const request = c.req.raw;
-    const isPublic = access === "open" || access === "signature";
-    const admission = isPublic ? null : await site.gate(c, access);
+    const admission = scope === null ? null : await site.gate(c, scope);
     return await handle({
       site,
       engine: site.engine,
       request,
       params: validateNow("the path", params, c.req.param(), "REQUEST_INVALID") as z.output<Params>,
-      query: (isPublic ? undefined : checkQuery(request, query ?? NO_QUERY)) as z.output<Query>,
+      query: (scope === null ? undefined : checkQuery(request, query ?? NO_QUERY)) as z.output<Query>,
       body: (body === undefined ? undefined : await checkBody(request, body, site.apiBytesMax)) as z.output<Body>,
       isStillAllowed: async () => (await admission?.isStillGood()) ?? true,
     });
   };
   return { ...route, serve } as Route;
+}
+
+/** The scope that a key must have; null: none is asked for. */
+export function scopeOf({ access }: Pick<Route, "access">): ApiScope | null {
+  return access === "open" || access === "signature" || access === "token" ? null : access;
 }
 
 /** A query that takes nothing: what nobody knows is refused, not passed over. */
@@ -103,14 +115,7 @@ function checkQuery(request: Request, schema: z.ZodType): unknown {
 
 /** No body is `{}`. The content type is asked for even then: a page of another site cannot send it unasked. */
 async function checkBody(request: Request, schema: z.ZodType, bytesMax: number): Promise<unknown> {
-  const contentType = request.headers.get("content-type") ?? "none";
-  if (!/^application\/json\s*(?:;|$)/i.test(contentType)) {
-    throw new RefusalError(
-      "CONTENT_TYPE_UNSUPPORTED",
-      `expected the content type application/json, but found ${contentType}`,
-      { expected: "application/json", found: contentType },
-    );
-  }
+  if (mediaTypeOf(request) !== JSON_TYPE) throw unsupportedType(request, [JSON_TYPE]);
   const bytes = await readBody(request, bytesMax);
   return validateNow("the body", schema, bytes.length === 0 ? {} : parseJson(bytes), "REQUEST_INVALID");
 }

@@ -7,7 +7,7 @@
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
 import * as z from "zod";
-import type { RunInfo } from "../engine/api.ts";
+import type { BulkAction, BulkResult, RunInfo } from "../engine/api.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
@@ -22,7 +22,13 @@ export const WIRE_LIMITS = {
   historyPage: { default: 100, max: 500 },
   /** How long `GET /runs/:id/result` waits, milliseconds. */
   resultWaitMs: { default: 25_000, max: 60_000 },
+  /** How many runs one bulk request may be done to, and may name. */
+  bulk: { max: 1_000_000 },
+  bulkIds: { max: 10_000 },
 } as const;
+
+/** What can be done to many runs at once. */
+const BULK_ACTIONS: readonly [BulkAction, ...BulkAction[]] = ["cancel", "terminate", "pause", "resume", "retry"];
 
 /** The schemas that have a name in the OpenAPI document. */
 export const wireSchemas = z.registry<{ id: string; description: string }>();
@@ -95,6 +101,7 @@ export const runSchema = named(
     status: runStatusSchema,
     tags: z.record(z.string(), z.string()),
     idempotencyKey: z.string().nullable(),
+    parentId: z.string().nullable().describe("The run that started it."),
     output: z.unknown().optional().describe("With status `completed`."),
     outputMeta: payloadMetaSchema.optional(),
     error: failureSchema.optional().describe("With status `failed`."),
@@ -168,16 +175,79 @@ export const historyPageSchema = named(
   }),
 );
 
-export const cancelRequestSchema = named(
-  "CancelRequest",
-  "Asks for a run's end.",
+export const reasonRequestSchema = named(
+  "ReasonRequest",
+  "Why, for the run's history.",
   z.strictObject({ reason: nameSchema.optional() }),
 );
 
-export const cancelledSchema = named(
-  "CancelAccepted",
-  "The request is durable; the run ends when its code has.",
-  z.object({ id: z.string() }),
+export const emptyRequestSchema = named("EmptyRequest", "Nothing needs to be said.", z.strictObject({}));
+
+export const signalRequestSchema = named(
+  "SignalRequest",
+  "What a run is told.",
+  z.strictObject({
+    payload: z.unknown().optional(),
+    payloadMeta: payloadMetaSchema.optional(),
+    dedupeKey: nameSchema
+      .optional()
+      .describe("Another signal to the run with the same key does nothing. Also as the header Idempotency-Key."),
+  }),
+);
+
+export const rerunRequestSchema = named(
+  "RerunRequest",
+  "Starts another run like this one.",
+  z.strictObject({
+    input: z.unknown().optional().describe("Instead of the run's own."),
+    inputMeta: payloadMetaSchema.optional(),
+    idempotencyKey: nameSchema.optional().describe("As of a start. Also as the header Idempotency-Key."),
+    delay: durationSchema.optional(),
+    deadline: durationSchema.optional(),
+  }),
+);
+
+export const acceptedSchema = named(
+  "Accepted",
+  "The request to the run is durable.",
+  z.object({ id: z.string().describe("The run's.") }),
+);
+
+export const bulkRequestSchema = named(
+  "BulkRequest",
+  "Does the same to all runs of a filter, newest first, or to those that are named.",
+  z.strictObject({
+    action: z.enum(BULK_ACTIONS),
+    ids: z.array(nameSchema).max(WIRE_LIMITS.bulkIds.max).optional().describe("Instead of a filter."),
+    workflow: nameSchema.optional(),
+    status: z
+      .union([runStatusSchema, z.array(runStatusSchema)])
+      .optional()
+      .describe("Those that can take it, if not given."),
+    tags: tagsSchema.optional(),
+    idempotencyKey: nameSchema.optional(),
+    parentId: nameSchema.optional(),
+    createdFrom: instantSchema.optional(),
+    createdBefore: instantSchema.optional(),
+    limit: z.number().int().min(1).max(WIRE_LIMITS.bulk.max).optional().describe("At most so many runs; 10,000."),
+    reason: nameSchema.optional(),
+  }),
+);
+
+export const bulkResultSchema = named(
+  "BulkResult",
+  "What came of it.",
+  z.object({
+    done: z.number().int().describe("Runs that it was done to."),
+    skipped: z.number().int().describe("Runs that could not take it, such as ones that had ended meanwhile."),
+    more: z.boolean().describe("Whether more runs fit than the limit."),
+  } satisfies Record<keyof BulkResult, unknown>),
+);
+
+export const redeemedSchema = named(
+  "ResumeAccepted",
+  "The signal is durable, by this request or an earlier one.",
+  z.object({ signal: z.string().describe("Its name.") }),
 );
 
 export const workflowListSchema = named(
@@ -243,7 +313,11 @@ export type WireStartRequest = z.infer<typeof startRequestSchema>;
 export type WireStartedRun = z.infer<typeof startedSchema>;
 export type WireRunPage = z.infer<typeof runPageSchema>;
 export type WireHistoryPage = z.infer<typeof historyPageSchema>;
-export type WireCancelRequest = z.infer<typeof cancelRequestSchema>;
+export type WireReasonRequest = z.infer<typeof reasonRequestSchema>;
+export type WireSignalRequest = z.infer<typeof signalRequestSchema>;
+export type WireRerunRequest = z.infer<typeof rerunRequestSchema>;
+export type WireBulkRequest = z.infer<typeof bulkRequestSchema>;
+export type WireBulkResult = z.infer<typeof bulkResultSchema>;
 export type WireWorkflowList = z.infer<typeof workflowListSchema>;
 export type WireLogPosition = z.infer<typeof logPositionSchema>;
 export type WireDelivery = z.infer<typeof deliverySchema>;

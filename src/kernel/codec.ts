@@ -15,6 +15,7 @@
  * value, under a tag of its own; a reader without the key meets an unknown tag: `PAYLOAD_CORRUPT`. What it sends again
  * must be the same bytes as before.
  */
+import { fromBase64, toBase64 } from "./base64.ts";
 import { PayloadError } from "./errors.ts";
 import { type Failure, fromFailure, isError, toFailure } from "./failure.ts";
 import type { Json } from "./json.ts";
@@ -395,23 +396,6 @@ function utf16Text(bytes: Uint8Array): string {
     text += String.fromCharCode((bytes[i] as number) | ((bytes[i + 1] as number) << 8));
   }
   return text;
-}
-
-const BASE64_CHUNK_BYTES = 8_192;
-
-function toBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (let i = 0; i < bytes.length; i += BASE64_CHUNK_BYTES) {
-    binary += String.fromCharCode(...bytes.subarray(i, i + BASE64_CHUNK_BYTES));
-  }
-  return btoa(binary);
-}
-
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
 }
 
 /** `path` as a reader writes it: `$.order.lines[2].sku`. */

@@ -29,6 +29,11 @@ export function derivedUuid(runId: string, scope: string, occurrence: number): s
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
+/** Tells the `occurrence`-th resume URL for a signal in a scope from every other one of its run: 128 bits, hex. */
+export function resumeCall(runId: string, scope: string, signal: string, occurrence: number): string {
+  return toHex(digest("resume", runId, scope, signal, occurrence).subarray(0, 16));
+}
+
 /** The key that every attempt of one step gives to foreign systems: the run's id and the step's key. */
 export function stepIdempotencyKey(runId: string, key: string): string {
   const plain = `${runId}/${key}`;

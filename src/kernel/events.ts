@@ -49,10 +49,10 @@ export interface EventData {
    */
   "run.reopened": { readonly from: number };
   /** Nothing begins and nothing is given to the code from here on. */
-  "run.paused": { readonly reason?: string };
-  "run.resumed": Record<string, never>;
+  "run.paused": { readonly reason?: string } & FromMail;
+  "run.resumed": FromMail;
   /** Somebody asked for the run's end; its code has been told, or will be in this order. */
-  "cancel.requested": { readonly reason?: string };
+  "cancel.requested": { readonly reason?: string } & FromMail;
   "attempt.started": Record<string, never>;
   /** The attempt failed and another follows, not before `retryAt`. */
   "attempt.failed": { readonly error: Failure; readonly retryAt: number };
@@ -71,9 +71,7 @@ export interface EventData {
   "signal.received": {
     readonly name: string;
     readonly payload: Payload;
-    /** The sender's: another signal with the same one is not recorded. */
-    readonly dedupeKey?: string;
-  };
+  } & FromMail;
   /** The code waits for a signal of this name, until `dueAt`. */
   "wait.started": { readonly signal: string; readonly dueAt?: number };
   /** It has taken the signal that was received at this seq. */
@@ -136,6 +134,12 @@ export type KeyedAction = "set" | "update" | "delete";
 
 /** Whether a breaker lets calls through: all, none, or one as a probe. */
 export type BreakerStatus = "closed" | "open" | "half-open";
+
+/** What came to the run as a message. */
+export interface FromMail {
+  /** The message's: one that comes again, however late, is not recorded again. */
+  readonly token?: string;
+}
 
 /** The run that started another one. */
 export interface ParentLink {

@@ -51,7 +51,7 @@ function initial(event: RunEvent): RunState {
     paused: false,
     result: null,
     signals: null,
-    dedupeKeys: null,
+    tokens: null,
     children: null,
     locks: null,
     startedRuns: 0,
@@ -82,6 +82,7 @@ function apply(state: RunState, event: RunEvent): void {
     case "cancel.requested":
       state.cancelRequested = true;
       state.cancelSeq = event.seq;
+      remember(state, event.data.token);
       state.cancelReason = event.data.reason ?? null;
       state.paused = false;
       return;
@@ -90,9 +91,11 @@ function apply(state: RunState, event: RunEvent): void {
       return;
     case "run.paused":
       state.paused = true;
+      remember(state, event.data.token);
       return;
     case "run.resumed":
       state.paused = false;
+      remember(state, event.data.token);
       return;
     case "attempt.started":
       startAttempt(callOf(state, event, "step"), event);
@@ -225,12 +228,17 @@ function concludeScope(call: CallState, event: EventOf<"scope.completed">): void
 }
 
 function receive(state: RunState, { seq, data }: EventOf<"signal.received">): void {
-  const { name, payload, dedupeKey } = data;
+  const { name, payload, token } = data;
   state.signals ??= new Map();
   state.signals.set(seq, { seq, name, payload, isTaken: false });
-  if (dedupeKey === undefined) return;
-  state.dedupeKeys ??= new Set();
-  state.dedupeKeys.add(dedupeKey);
+  remember(state, token);
+}
+
+/** A message has been recorded. */
+function remember(state: RunState, token: string | undefined): void {
+  if (token === undefined) return;
+  state.tokens ??= new Set();
+  state.tokens.add(token);
 }
 
 function takeSignal(state: RunState, call: CallState, event: EventOf<"wait.completed">): void {

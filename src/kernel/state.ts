@@ -118,8 +118,8 @@ export interface RunState {
   result: RunResult | null;
   /** By seq, in order of arrival; null before the first. */
   signals: Map<number, ReceivedSignal> | null;
-  /** What their senders called them; null before the first. */
-  dedupeKeys: Set<string> | null;
+  /** The tokens of messages that have been recorded; null before the first. */
+  tokens: Set<string> | null;
   /** Its children that have not ended, by the key of their calls; null before the first. */
   children: Map<string, ChildState> | null;
   /** Its places in line for locks, by the key of their calls; null before the first. */

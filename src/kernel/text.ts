@@ -48,3 +48,18 @@ export function shownAddress(address: string): string {
   const cut = address.replace(/([?#]).*$/s, "$1…");
   return /^file:/i.test(cut) ? cut : cut.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?).*@/is, "$1…@");
 }
+
+/** Compares secrets: in a time that depends on nothing but the lengths. */
+export function isSameText(a: string, b: string): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i % b.length);
+  return difference === 0;
+}
+
+/** The address of an HTTP server, or of a place on one, without slashes at its end; null if `url` is something else. */
+export function plainHttpAddress(url: unknown): string | null {
+  if (typeof url !== "string" || !URL.canParse(url)) return null;
+  const { protocol, origin, pathname, search, hash, username, password } = new URL(url);
+  const isPlain = `${search}${hash}${username}${password}` === "";
+  return isPlain && /^https?:$/.test(protocol) ? `${origin}${pathname}`.replace(/\/+$/, "") : null;
+}

@@ -4,6 +4,7 @@ import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
+import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
@@ -25,6 +26,8 @@ export interface EngineOptions<Env = unknown> {
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
+  /** How `ctx.resumeUrl` makes addresses, and which secrets sign them. @default it makes none */
+  readonly resume?: ResumeOptions;
   /** The worker of this engine; false: none, call `engine.work` for one. */
   readonly worker?: WorkerOptions | false;
   /** Where log lines go. @default warnings and errors to stderr */
@@ -42,7 +45,7 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {} } = options;
+  const { workflows, hooks = [], env, limits = {}, resume } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -55,7 +58,8 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const engine = await closingOnFailure(store, createEngineOf({ store, ports, workflows, hooks, env, limits }));
+  const parts = { store, ports, workflows, hooks, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);
   engine.close = async (closing) => {

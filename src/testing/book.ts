@@ -57,7 +57,7 @@ type Fields = {
   readonly compensates?: true;
   readonly from?: number;
   readonly seq?: number;
-  readonly dedupeKey?: string;
+  readonly token?: string;
   readonly runId?: string;
   readonly cached?: true;
 };
@@ -71,6 +71,8 @@ export class RunBook {
   readonly calls = new Map<string, CallBook>();
   readonly #expect: Expect;
   readonly #clock: { now(): number };
+  /** Messages that it has recorded. */
+  readonly tokens = new Set<string>();
   /** Runs that it waits for, by their ids. */
   readonly children = new Map<string, ChildBook>();
   #isCancelRequested = false;
@@ -80,7 +82,6 @@ export class RunBook {
   readonly #shielded = new Set<string>();
   /** Signals by seq: whether a call has taken it. */
   readonly #signals = new Map<number, boolean>();
-  readonly #dedupeKeys = new Set<string>();
   /** Keys of steps that have begun to be undone, in order. */
   #undone: string[] = [];
 
@@ -142,13 +143,12 @@ export class RunBook {
     if (type === "scope.started" && fields.shielded === true) this.#shielded.add(key as string);
     if (type === "scope.completed" || type === "scope.failed") this.#closed.add(key as string);
     if (type === "run.reopened") this.#reopen(fields.from ?? 0);
-    if (type === "signal.received") {
-      const { dedupeKey } = fields;
-      const isNew = dedupeKey === undefined || !this.#dedupeKeys.has(dedupeKey);
-      this.#expect("signal-once", isNew, () => `${place()} is ${dedupeKey} again`);
-      if (dedupeKey !== undefined) this.#dedupeKeys.add(dedupeKey);
-      this.#signals.set(seq, false);
+    const { token } = fields;
+    if (token !== undefined) {
+      this.#expect("message-once", !this.tokens.has(token), () => `${place()} is ${token} again`);
+      this.tokens.add(token);
     }
+    if (type === "signal.received") this.#signals.set(seq, false);
     if (type === "wait.completed") {
       const isFree = this.#signals.get(fields.seq ?? 0) === false;
       this.#expect("signal-once", isFree, () => `${place()} takes a signal that another one has, or nobody sent`);

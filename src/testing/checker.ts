@@ -68,7 +68,7 @@ export class Checker {
   readonly #deliveries = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
   readonly #cancels = new Set<string>();
-  /** By run: the dedupe keys of signals. */
+  /** By run: the tokens of signals. */
   readonly #signals = new Map<string, Set<string>>();
   /** By run: the ids of its mail. */
   readonly #mail = new Map<string, readonly number[]>();
@@ -416,20 +416,19 @@ export class Checker {
   }
 
   /** A caller was told that its signal is durable. */
-  async signalAcknowledged(runId: string, dedupeKey: string): Promise<void> {
+  async signalAcknowledged(runId: string, token: string): Promise<void> {
     const keys = this.#signals.get(runId) ?? new Set();
-    this.#signals.set(runId, keys.add(dedupeKey));
+    this.#signals.set(runId, keys.add(token));
     await this.#checkSignals(runId);
   }
 
   async #checkSignals(runId: string): Promise<void> {
     const book = this.#books.get(runId);
     if (book?.isOver === true) return;
-    const mail = await this.#truth.readInbox([runId]);
-    const texts = [...mail, ...(book?.events ?? [])].map(({ data }) => data ?? "");
-    for (const key of this.#signals.get(runId) ?? []) {
-      const isKept = texts.some((text) => text.includes(`"dedupeKey":${JSON.stringify(key)}`));
-      this.expect("acknowledged-signal-kept", isKept, () => `signal ${key} of run ${runId} is gone`);
+    const mail = new Set((await this.#truth.readInbox([runId])).map(({ token }) => token));
+    for (const token of this.#signals.get(runId) ?? []) {
+      const isKept = mail.has(token) || book?.tokens.has(token) === true;
+      this.expect("acknowledged-signal-kept", isKept, () => `signal ${token} of run ${runId} is gone`);
     }
   }
 

@@ -37,7 +37,7 @@ export const PREDICATES = {
   "acknowledged-start-kept": "A start that was acknowledged is in the log, at every later look.",
   "acknowledged-cancel-kept": "A cancel that was acknowledged is in the run's mail or history, or the run is over.",
   "cancel-obeyed": "After cancel.requested nothing begins but in shielded scopes, and the run ends as cancelled.",
-  "signal-once": "A signal is received once, and taken by one call at most.",
+  "signal-once": "A signal is taken by one call at most, and only after it was received.",
   "acknowledged-signal-kept": "A signal that was acknowledged is in the run's mail or history, or the run is over.",
   "pause-obeyed": "While a run is paused nothing begins in it.",
   "child-and-parent-agree":
@@ -51,7 +51,7 @@ export const PREDICATES = {
   "no-place-left-behind": "In line for a lock are only calls that still want it or hold it.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "update-loses-nothing": "No two updates of a counter come to the same number, and its value is how many there were.",
-  "message-once": "A message waits in the inbox once at most.",
+  "message-once": "A message waits in the inbox once at most, and is recorded once at most.",
   "mail-fenced": "Mail leaves the inbox only with a write of its run that is taken.",
   "no-park-with-mail": "A run does not wait while it has mail.",
   "row-follows-history": "A run's row says what its history says.",

@@ -7,6 +7,7 @@ import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine, WorkerHandle } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
@@ -87,6 +88,9 @@ function writeText(write: object): string {
 /** In an event's data, which is JSON text. */
 const STACKS = /,?"stack":"(?:[^"\\]|\\.)*"/g;
 
+/** Nobody opens these addresses; workflows may make them. */
+const RESUME: ResumeOptions = { baseUrl: "https://simulated.test", secret: "of a simulation, where nothing is secret" };
+
 /** 2026-01-01, when every simulation begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
@@ -159,6 +163,7 @@ export class Simulation {
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
+        resume: RESUME,
         asked: (runId: string, key: string, kind: CallKind) => this.checker.asked(proc, runId, key, kind),
       });
       if (worker !== false) incarnation.worker = await engine.work({ ...worker, label: proc.name });

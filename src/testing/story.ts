@@ -91,6 +91,34 @@ function eventText({ type, key, attempt, at, data }: AppendedEvent): string | nu
       return `${key}: sleeps for ${waits("dueAt")}`;
     case "timer.fired":
       return `${key}: wakes`;
+    case "signal.received":
+      return `signal ${fields["name"]} comes in`;
+    case "wait.started":
+      return `${key}: waits for signal ${fields["signal"]}${fields["dueAt"] === undefined ? "" : ` for ${waits("dueAt")}`}`;
+    case "wait.completed":
+      return `${key}: takes the signal`;
+    case "wait.expired":
+      return `${key}: no signal came in time`;
+    case "wait.failed":
+      return `${key}: its match failed: ${error}`;
+    case "child.started":
+    case "start.completed":
+      return `${key}: starts run ${fields["runId"]} of ${fields["workflow"]}`;
+    case "start.failed":
+      return `${key}: the run could not be started: ${error}`;
+    case "child.completed":
+    case "child.cancelled":
+      return `${key}: the child is ${type.slice("child.".length)}`;
+    case "child.failed":
+      return `${key}: the child is failed: ${error}`;
+    case "cancel.requested":
+      return "somebody asks for the run's end";
+    case "run.paused":
+      return "the run is paused";
+    case "run.resumed":
+      return "the run is resumed";
+    case "run.reopened":
+      return "the run goes on again";
     case "scope.completed":
     case "scope.failed":
       return `scope ${key}: ${type.slice("scope.".length)}`;

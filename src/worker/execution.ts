@@ -19,6 +19,7 @@ import * as errors from "../kernel/errors.ts";
 import { type EventData, type EventType, isRunWide, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
+import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
@@ -378,6 +379,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#cancelGiven;
   }
 
+  get resumes(): ResumeSigner | null {
+    return this.#host.resumes;
+  }
+
   readonly log: LogLine = (level, message, fields) => {
     const write = () => this.#journal.afterDurable(() => this.#writeLine(level, message, fields));
     if (this.#phase === "live") write();
@@ -454,6 +459,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#leave !== null || this.#phase === "gone" || this.#phase === "over" || this.#phase === "parked")
       return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
+    if (this.#refuseNext()) return true;
     if (this.#phase === "replay" && this.#replayNext()) return true;
     if (this.#phase !== "live" || this.#leave !== null) return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
@@ -499,6 +505,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       this.#give(outcome);
       return true;
     }
+    return false;
+  }
+
+  /** Before any further outcome, in replay as live: what is refused is in no log that could say when it was. */
+  #refuseNext(): boolean {
+    if (this.#stopping) return false;
     const refused = this.#refused.shift();
     if (refused === undefined || this.#refusals++ >= REFUSALS_MAX) return false;
     this.#turn = ANY_SCOPE;
@@ -626,23 +638,26 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #take(row: InboxRow): void {
     const { state } = this.#journal;
+    const { token } = row;
+    // It came twice: a network may bring it again when the first is long recorded.
+    if (state.tokens?.has(token)) return;
     const message = readMessage(row);
     switch (message.kind) {
       case "cancel":
         // A second cancel changes nothing.
-        if (!state.cancelRequested) this.#requestCancel(message.data);
+        if (!state.cancelRequested) this.#requestCancel({ ...message.data, token });
         return;
       case "terminate":
         this.#end("run.cancelled", { ...message.data, terminated: true });
         return;
       case "pause":
-        if (!state.paused && !state.cancelRequested) this.#record("run.paused", message.data);
+        if (!state.paused && !state.cancelRequested) this.#record("run.paused", { ...message.data, token });
         return;
       case "resume":
-        if (state.paused) this.#record("run.resumed", {});
+        if (state.paused) this.#record("run.resumed", { token });
         return;
       case "signal":
-        this.#receiveSignal(message.data);
+        if (!this.#isFull()) this.#hand(this.signal(this.#record("signal.received", { ...message.data, token }).seq));
         return;
       case "child":
         this.#tell(this.#family.childEnded(message.data));
@@ -657,12 +672,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #record<T extends EventType>(type: T, data: EventData[T]): RunEvent {
     return this.#journal.record(type, null, ROOT_SCOPE, null, data);
-  }
-
-  #receiveSignal(data: EventData["signal.received"]): void {
-    const { dedupeKey } = data;
-    const isRepeat = dedupeKey !== undefined && this.#journal.state.dedupeKeys?.has(dedupeKey) === true;
-    if (!isRepeat && !this.#isFull()) this.#hand(this.signal(this.#record("signal.received", data).seq));
   }
 
   /** To the first of the calls that wait for it, in the order in which they were made. */

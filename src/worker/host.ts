@@ -3,6 +3,7 @@ import type { VarveError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
+import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
 import type { SharedStore } from "./operations.ts";
 
@@ -19,6 +20,7 @@ export interface Host<Execution> {
   readonly limits: Limits;
   readonly env: unknown;
   readonly store: SharedStore;
+  readonly resumes: ResumeSigner | null;
   /** A run that is handed back is not claimed again before so much time has passed. */
   readonly handBackMs: number;
   /** A wait that is shorter keeps the run in memory, and its claim. */

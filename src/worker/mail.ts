@@ -8,7 +8,7 @@ interface MessageData {
   terminate: { readonly reason?: string };
   pause: { readonly reason?: string };
   resume: Record<string, never>;
-  signal: EventData["signal.received"];
+  signal: Omit<EventData["signal.received"], "token">;
   /** By its call's key. */
   child: { readonly key: string; readonly runId: string; readonly end: ChildEnd };
   lock: { readonly key: string };

@@ -2,6 +2,7 @@
 import type { Limits } from "../kernel/limits.ts";
 import { checkNumbers, type Range } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
+import type { ResumeSigner } from "../kernel/resume.ts";
 import { checkName } from "../kernel/text.ts";
 import type { LogStore, ProgramId } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
@@ -69,6 +70,7 @@ export interface WorkerParts {
   readonly programs: ReadonlyMap<string, Program>;
   readonly limits: Limits;
   readonly env: unknown;
+  readonly resumes: ResumeSigner | null;
   readonly asked: Asked | undefined;
   /** See `Host`. */
   readonly newRunId: () => string;

@@ -6,6 +6,7 @@ import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType, RunEvent, Tags } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import type { LogLevel } from "../kernel/ports.ts";
+import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallKind, CallState, ReceivedSignal } from "../kernel/state.ts";
 
 /** What workflow code may know of its run. */
@@ -18,6 +19,9 @@ export interface RunFacts {
   readonly createdAt: number;
 }
 
+/** What is counted by name in a scope. */
+export type Counted = "call" | "random" | "uuid" | "resume";
+
 /** A place in which names are counted: the run's top level, or within a scope. */
 export interface ScopeHandle {
   /** The scope's own key; `""` at the top level. */
@@ -25,7 +29,7 @@ export interface ScopeHandle {
   /** Whether a cancel does not reach what is within. */
   readonly isShielded: boolean;
   /** The next occurrence of `name` among the calls, or of another counted thing. */
-  next(kind: "call" | "random" | "uuid", name: string): number;
+  next(kind: Counted, name: string): number;
   /** Its function has returned: from now on a call in it is a mistake. */
   end(): void;
 }
@@ -239,6 +243,8 @@ export interface Recorder {
   readonly isCancelled: boolean;
   /** What undoes the run's steps, should it fail. */
   readonly compensations: Compensations;
+  /** Makes the addresses of `ctx.resumeUrl`; null: the engine was not told how. */
+  readonly resumes: ResumeSigner | null;
   /** Asks for a call. The promise settles in a later turn, or never if the run leaves this worker first. */
   ask(request: CallRequest): Promise<unknown>;
   /** Writes a log line once all that was queued before is durable; not at all during replay. */

@@ -15,6 +15,7 @@ import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
+import type { ResumeSigner } from "../kernel/resume.ts";
 import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
 import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
@@ -430,6 +431,10 @@ export class Worker implements Host<Execution>, Claimant {
 
   get store(): SharedStore {
     return this.#parts.store;
+  }
+
+  get resumes(): ResumeSigner | null {
+    return this.#parts.resumes;
   }
 
   get parkAfterMs(): number {

@@ -211,9 +211,10 @@ describe("an item that has concluded", () => {
     lab.clock.advance(86_400_000);
     const second = await takeOver(lab, engine, code);
     expect(await second.run(run.id).result()).toEqual([10, "no", 12, 13]);
-    expect(ran).toEqual([0, 1, 2, 3, 3]);
-    expect(new Set(loaded)).toEqual(new Set([null, "", "part[3]"]));
-    expect(second.asked.filter((call) => call.includes("/"))).toEqual([
+    // One that failed may be reopened.
+    expect(ran).toEqual([0, 1, 2, 3, 1, 3]);
+    expect(new Set(loaded)).toEqual(new Set([null, "", "part[1]", "part[3]"]));
+    expect(second.asked.filter((call) => /^\w+ part\[[023]\]\//.test(call))).toEqual([
       ...["add", "add#2", "add#3", "add#4", "add#5"].map((key) => `step part[3]/${key}`),
       "timer part[3]/long",
     ]);
@@ -579,7 +580,7 @@ describe("a map whose run is cancelled", () => {
     await run.cancel();
     await lab.pass(1_000);
     expect((await run.status()).status).toBe("cancelled");
-    expect(engine.asked.filter((call) => call.startsWith("scope"))).toHaveLength(4);
+    expect(engine.asked.filter((call) => call.startsWith("scope"))).toHaveLength(3);
     expect((await lab.story(run.id)).filter((line) => line.startsWith("scope.started"))).toHaveLength(2);
   });
 });

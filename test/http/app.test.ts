@@ -24,14 +24,17 @@ describe("the route table", () => {
     expect(served(site.app).map(({ method, path }) => `${method} ${path}`)).toEqual(table);
     const open = ROUTES.filter(({ access }) => access === "open").map(({ path }) => path);
     expect(open.sort()).toEqual([...OPEN].sort());
-    expect(ROUTES.filter(({ access }) => access === "signature").map(({ path }) => path)).toEqual(["/hooks/:name"]);
+    const paths = (access: string) => ROUTES.filter((route) => route.access === access).map(({ path }) => path);
+    expect(paths("signature")).toEqual(["/hooks/:name"]);
+    expect(paths("token")).toEqual(["/resume/:token", "/resume/:token"]);
     for (const { method, access, path } of ROUTES) {
       if (path.startsWith("/api/")) expect(access, path).toBe(method === "GET" ? "runs:read" : "runs:write");
     }
   });
 
   /** Each route that wants a key, by what Hono serves and not by what the table says. */
-  const guarded = () => served(site.app).filter(({ path }) => !OPEN.includes(path) && !path.startsWith("/hooks/"));
+  const guarded = () =>
+    served(site.app).filter(({ path }) => !OPEN.includes(path) && !/^\/(hooks|resume)\//.test(path));
 
   async function statuses(authorization: string | undefined): Promise<Map<string, Response>> {
     const answers = new Map<string, Response>();

@@ -9,7 +9,10 @@ interface Operation {
   readonly operationId: string;
   readonly security: readonly Record<string, readonly string[]>[];
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: object }[];
-  readonly requestBody?: { readonly content: Record<string, { readonly schema?: { readonly $ref: string } }> };
+  readonly requestBody?: {
+    readonly required?: boolean;
+    readonly content: Record<string, { readonly schema?: { readonly $ref: string } }>;
+  };
   readonly responses: Record<
     string,
     { readonly content?: Record<string, { readonly schema: { readonly $ref?: string } }> }
@@ -91,11 +94,24 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  test("says what bodies are taken that have no schema", () => {
+    const bodyOf = (path: string) => document.paths[path]?.["post"]?.requestBody;
+    expect(bodyOf("/hooks/{name}")).toMatchObject({ required: true, content: { "*/*": {} } });
+    expect(bodyOf("/resume/{token}")).toMatchObject({
+      required: false,
+      content: { "application/json": {}, "application/x-www-form-urlencoded": {} },
+    });
+    expect(document.paths["/resume/{token}"]?.["get"]?.requestBody).toBeUndefined();
+  });
+
   test("describes the query as it is checked", () => {
     const list = document.paths["/api/v1/runs"]?.["get"]?.parameters ?? [];
     const byName = Object.fromEntries(list.map(({ name, schema }) => [name, schema]));
     expect(Object.keys(byName).sort()).toEqual(
-      ["createdBefore", "createdFrom", "cursor", "idempotencyKey", "limit", "status", "tag", "workflow"].sort(),
+      [
+        ...["createdBefore", "createdFrom", "cursor", "idempotencyKey", "limit"],
+        ...["parentId", "status", "tag", "workflow"],
+      ].sort(),
     );
     expect(byName["limit"]).toEqual({ type: "integer", minimum: 1, maximum: 500 });
     expect(byName["status"]).toMatchObject({ type: "array", items: { enum: expect.arrayContaining(["completed"]) } });
@@ -126,9 +142,21 @@ describe("the OpenAPI document", () => {
     };
     await check("get", `${id}/result`, await site.get(`/api/v1/runs/${sleeping.id}/result?timeoutMs=0`));
     await check("get", id, await site.get(`/api/v1/runs/${sleeping.id}`));
-    await check("post", `${id}/cancel`, await site.post(`/api/v1/runs/${sleeping.id}/cancel`, { reason: "enough" }));
+    const told = async (verb: string, body: object, path = verb) =>
+      await check("post", `${id}/${path}`, await site.post(`/api/v1/runs/${sleeping.id}/${verb}`, body));
+    await told("signals/x", { payload: 1, dedupeKey: "k" }, "signals/{name}");
+    await told("pause", { reason: "a look" });
+    await told("resume", {});
+    await told("retry", {});
+    await told("rerun", { delay: "1h" });
+    await told("cancel", { reason: "enough" });
     await check("get", `${id}/result`, await site.get(`/api/v1/runs/${sleeping.id}/result`));
-    await check("post", `${id}/cancel`, await site.post(`/api/v1/runs/${sleeping.id}/cancel`, {}));
+    for (const verb of ["cancel", "terminate", "pause", "resume"]) await told(verb, {});
+    await told("retry", {});
+    await told("terminate", {});
+    const bulk = { action: "cancel", workflow: "sleepy" };
+    for (const body of [bulk, { ...bulk, action: "" }])
+      await check("post", "/api/v1/runs/bulk", await site.post("/api/v1/runs/bulk", body));
     await check("get", id, await site.get("/api/v1/runs/nope"));
     await check("get", `${id}/history`, await site.get("/api/v1/runs/nope/history"));
     await check("get", "/api/v1/runs", await site.get("/api/v1/runs"));

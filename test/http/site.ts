@@ -7,6 +7,7 @@ import type { ApiScope, Engine } from "../../src/engine/api.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import { type AppOptions, createApp } from "../../src/http/index.ts";
 import type { WireProblem } from "../../src/http/wire.ts";
+import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore } from "../../src/log/port.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
@@ -56,15 +57,24 @@ export interface SiteOptions extends AppOptions {
   readonly hooks?: readonly Hook[];
   readonly workflows?: readonly Workflow<never, unknown, never, never>[];
   readonly worker?: boolean;
+  readonly resume?: ResumeOptions;
   /** Stands between the engine and its log. */
   readonly over?: (store: LogStore) => LogStore;
 }
 
 export async function openSite(options: SiteOptions = {}): Promise<TestSite> {
-  const { hooks = [], workflows = [echo, strict, sleepy, failing], worker = true, over, ...appOptions } = options;
+  const {
+    hooks = [],
+    workflows = [echo, strict, sleepy, failing],
+    worker = true,
+    over,
+    resume,
+    ...appOptions
+  } = options;
   const ports = realPorts();
   const store = memoryStore(ports.clock);
-  const engine = await createEngineOf({ store: over?.(store) ?? store, ports, workflows, hooks });
+  const parts = { store: over?.(store) ?? store, ports, workflows, hooks };
+  const engine = await createEngineOf(resume === undefined ? parts : { ...parts, resume });
   if (worker) await engine.work();
   const app = createApp(engine, appOptions);
   const token = async (...scopes: ApiScope[]) => (await engine.keys.create({ name: "test", scopes })).token;

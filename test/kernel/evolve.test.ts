@@ -51,7 +51,7 @@ describe("a new run", () => {
       paused: false,
       result: null,
       signals: null,
-      dedupeKeys: null,
+      tokens: null,
       children: null,
       locks: null,
       startedRuns: 0,
@@ -306,14 +306,14 @@ describe("a status", () => {
 });
 
 describe("a signal", () => {
-  const received: Told = ["signal.received", null, { name: "go", payload: { value: 1 }, dedupeKey: "k" }];
+  const received: Told = ["signal.received", null, { name: "go", payload: { value: 1 }, token: "k" }];
 
   it("is kept until a call takes it", () => {
     const state = given(["run.created"], received);
     expect([...(state.signals?.values() ?? [])]).toEqual([
       { seq: 2, name: "go", payload: { value: 1 }, isTaken: false },
     ]);
-    expect(state.dedupeKeys).toEqual(new Set(["k"]));
+    expect(state.tokens).toEqual(new Set(["k"]));
     const taken = given(
       ["run.created"],
       received,

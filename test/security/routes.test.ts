@@ -77,6 +77,8 @@ it("every other route is open by what it is, or proves its sender by itself", ()
   const others = ROUTES.filter((route) => !GUARDED.includes(route)).map(({ id, access }) => [id, access]);
   expect(others).toEqual([
     ["deliver", "signature"],
+    ["showResume", "token"],
+    ["redeemResume", "token"],
     ["health", "open"],
     ["readiness", "open"],
     ["openApi", "open"],

@@ -5,6 +5,7 @@ import { github, standardWebhooks, TerminalError, webhook, withEnv } from "varve
 import { createApp } from "varve/http";
 import { createEngine } from "varve/node";
 import { expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
 import { createClient } from "../../src/runtime/client.ts";
 import { varve } from "../bad-input/varve.ts";
 import { place } from "../cli/varve.ts";
@@ -25,6 +26,8 @@ const CANARIES = {
   env: "canary-env-d6e2",
   badKey: "varve_canarycanary0000_canary",
   databaseToken: "canary-database-44cd",
+  resumeSecret: "canary-resume-7be3-0123456789abcdef",
+  nextResumeSecret: "canary-resume-next-0123456789abcdef",
 } as const;
 
 /** What is no secret, and is kept: it shows that the search finds. */
@@ -35,6 +38,15 @@ interface Env {
 }
 
 const { workflow } = withEnv<Env>();
+
+const RESUME = { baseUrl: "https://example.org", secret: [CANARIES.resumeSecret, CANARIES.nextResumeSecret] };
+
+/** Sends an address, and waits for whoever opens it. */
+const ask = workflow({ name: "ask", signals: { go: z.object({ by: z.string() }) } }, async (ctx) => {
+  const url = ctx.resumeUrl("go");
+  await ctx.step("mail", () => url);
+  return await ctx.waitFor("go");
+});
 
 const work = workflow({ name: "work" }, async (ctx, input: { fail: boolean }) => {
   return await ctx.step("use", async ({ env }) => {
@@ -82,7 +94,7 @@ const answerText = async (response: Response) =>
   `${JSON.stringify([...response.headers])}${response.headers.get("content-type") === "text/event-stream" ? "" : await response.text()}`;
 
 it("no secret of a hook, a key, a request or the env comes out anywhere", async () => {
-  const site = await openSecured({ workflows: [work], hooks, env: { password: CANARIES.env } });
+  const site = await openSecured({ workflows: [work, ask], hooks, env: { password: CANARIES.env }, resume: RESUME });
   const sinks: Sinks = new Map();
   const { token } = await site.engine.keys.create({ name: "ci", scopes: ["runs:read", "runs:write"] });
   const revoked = await site.engine.keys.create({ name: "old", scopes: ["runs:read"] });
@@ -123,6 +135,24 @@ it("no secret of a hook, a key, a request or the env comes out anywhere", async 
     expect(response.status).toBe(401);
     sinks.set(`refusal of ${name} ${sinks.size}`, await answerText(response));
   }
+
+  // An address that sends a signal, opened well and badly.
+  const asking = await site.engine.start(ask, undefined);
+  const mailed = async () => (await asking.history()).find((event) => event.type === "step.completed");
+  await expect.poll(mailed).toBeDefined();
+  const mail = (await mailed())?.data as { value: string };
+  const { pathname } = new URL(mail.value);
+  for (const path of [pathname, pathname.slice(0, -1), "/resume/none"]) {
+    for (const accept of ["text/html", "*/*"]) {
+      for (const body of ["[]", '{"by":"ada"}']) {
+        const headers = { accept, "content-type": "application/json", cookie: CANARIES.cookie };
+        sinks.set(`GET ${path} ${accept}`, await answerText(await site.app.request(path, { headers })));
+        const request = { method: "POST", headers, body };
+        sinks.set(`POST ${path} ${accept} ${body}`, await answerText(await site.app.request(path, request)));
+      }
+    }
+  }
+  expect(await asking.result()).toEqual({ by: "ada" });
 
   // Answers, good and bad.
   const paths = [
@@ -170,6 +200,8 @@ it("no secret of a hook, a key, a request or the env comes out anywhere", async 
     "runs list",
     `runs show ${second}`,
     `runs show ${first}`,
+    `runs show ${asking.id}`,
+    `runs signal ${asking.id} go`,
     "db status",
     "db verify",
     "keys list",
@@ -290,17 +322,26 @@ it("a server writes none of its environment into the record beside its file, nor
     "workflows/w.ts",
     `import { github, webhook, workflow } from "varve";
 export const env = { password: process.env.PASSWORD };
-export const work = workflow({ name: "work" }, async (ctx) => ctx.step("use", ({ env }) => env.password.length));
+export const work = workflow({ name: "work" }, async (ctx) => {
+  const length = await ctx.step("use", ({ env }) => env.password.length);
+  return [length, ctx.resumeUrl("go")];
+});
 export const hub = webhook({ name: "hub", scheme: github({ secrets: [process.env.HOOK_SECRET ?? ""] }), workflow: work, input: () => null });`,
   );
-  const secrets = { PASSWORD: CANARIES.env, HOOK_SECRET: CANARIES.hookSecret, VARVE_API_KEY: CANARIES.badKey };
+  const secrets = {
+    PASSWORD: CANARIES.env,
+    HOOK_SECRET: CANARIES.hookSecret,
+    VARVE_API_KEY: CANARIES.badKey,
+    VARVE_RESUME_URL: "https://example.org",
+    VARVE_RESUME_SECRET: `${CANARIES.resumeSecret},${CANARIES.nextResumeSecret}`,
+  };
   const server = await here.serve([], { env: secrets });
   const headers = { ...githubHeaders(CANARIES.hookSecret, "{}"), cookie: CANARIES.cookie };
   const sent = await fetch(`${server.url}/hooks/hub`, { method: "POST", body: "{}", headers });
   expect(sent.status).toBe(202);
   const { runId } = (await sent.json()) as { runId: string };
   const result = await (await fetch(`${server.url}/api/v1/runs/${runId}/result`)).text();
-  expect(result).toContain(`${CANARIES.env.length}`);
+  expect(result).toContain(`[${CANARIES.env.length},"https://example.org/resume/`);
   const sinks = filesOf(here.path);
   expect([...sinks.keys()]).toContain("file varve.db-owner.json");
   server.kill("SIGTERM");

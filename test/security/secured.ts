@@ -9,7 +9,7 @@ import { createEngine, type EngineOptions } from "varve/node";
 import { onTestFinished } from "vitest";
 import type { ApiScope, Engine } from "../../src/engine/api.ts";
 import { ROUTES } from "../../src/http/app.ts";
-import type { Route } from "../../src/http/route.ts";
+import { type Route, scopeOf } from "../../src/http/route.ts";
 import { type Watch, watch } from "../bad-input/places.ts";
 import type { LogLine } from "../support/ports.ts";
 
@@ -64,7 +64,7 @@ export function requestTo(
   headers: Readonly<Record<string, string>>,
   method?: string,
 ): Request {
-  const path = route.path.replace(":id", runId).replace(":name", "hub");
+  const path = route.path.replace(":id", runId).replace(":name", "hub").replace(":token", "none");
   const body = route.body === undefined ? (route.method === "POST" ? "{}" : null) : bodyOf(route.id);
   return new Request(`http://127.0.0.1:8787${path}`, {
     method: method ?? route.method,
@@ -74,8 +74,9 @@ export function requestTo(
 }
 
 function bodyOf(routeId: string): string {
-  return routeId === "startRun" ? '{"workflow":"echo","input":1}' : "{}";
+  if (routeId === "startRun") return '{"workflow":"echo","input":1}';
+  return routeId === "bulkRuns" ? '{"action":"pause","workflow":"echo"}' : "{}";
 }
 
 /** Every route that wants a key. */
-export const GUARDED: readonly Route[] = ROUTES.filter(({ access }) => access !== "open" && access !== "signature");
+export const GUARDED: readonly Route[] = ROUTES.filter((route) => scopeOf(route) !== null);

@@ -106,7 +106,10 @@ class Succession {
   #boot(): Incarnation {
     const worker = { leaseMs: 2_000 };
     return this.#sim.boot({
-      workflows: (proc) => [this.#subject.code(this.#sim, proc).workflow],
+      workflows: (proc) => {
+        const { workflow, others = [] } = this.#subject.code(this.#sim, proc);
+        return [workflow, ...others];
+      },
       env: (proc) => this.#subject.code(this.#sim, proc).env,
       worker,
     });

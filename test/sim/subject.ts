@@ -16,6 +16,13 @@ import { COMBINATORS, type Program, partsOf } from "./program.ts";
  */
 export type Order = "sequential" | "staggered" | "free";
 
+export interface SubjectCode {
+  readonly workflow: Workflow<never, unknown, never, never>;
+  /** Workflows of whose runs it starts some. */
+  readonly others?: readonly Workflow<never, unknown, never, never>[];
+  readonly env: unknown;
+}
+
 export interface Subject {
   readonly name: string;
   readonly workflow: string;
@@ -26,7 +33,7 @@ export interface Subject {
   /** Whether two runs of it have the same values: those of some examples are made of the run's id and of the hour. */
   readonly hasFixedValues: boolean;
   /** Its code in a process of `sim`, which tells the checker of every body. */
-  code(sim: Simulation, proc: SimulatedProcess): { workflow: Workflow<never, unknown, never, never>; env: unknown };
+  code(sim: Simulation, proc: SimulatedProcess): SubjectCode;
   /** Readies the world for one life; what it returns puts everything back. */
   open(): () => void;
   /** Whether the run may end by this event. */
@@ -85,7 +92,7 @@ function worldOf({ checker }: Simulation, proc: SimulatedProcess): World {
   };
 }
 
-export function exampleSubject({ name, workflow, input, expected }: Case): Subject {
+export function exampleSubject({ name, workflow, input, expected, others = [] }: Case): Subject {
   return {
     name: `example ${name}`,
     workflow: workflow.name,
@@ -99,6 +106,7 @@ export function exampleSubject({ name, workflow, input, expected }: Case): Subje
       workflow: changed(workflow, {
         onBody: (runId, key, attempt) => void checker.bodyStarts(proc, { runId, key, attempt }),
       }),
+      others,
       env: undefined,
     }),
     open: openOutside,

@@ -3,10 +3,12 @@ import { createRequire } from "node:module";
 import { type Workflow, wrapWorkflow } from "../../src/ctx/workflow.ts";
 import { over } from "../../src/testing/watched.ts";
 import type { Recorder } from "../../src/worker/recorder.ts";
+import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubTriage } from "../../workflows/github-triage.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
 import { stagedRollout } from "../../workflows/staged-rollout.ts";
+import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/trip-booking.ts";
 
 export type AnyWorkflow = Workflow<never, unknown, never, never>;
 
@@ -27,6 +29,8 @@ export interface Case {
   readonly name: string;
   readonly workflow: AnyWorkflow;
   readonly input: unknown;
+  /** Workflows of whose runs it starts some. */
+  readonly others?: readonly AnyWorkflow[];
   /** What every run of the case comes to, without what its id and its hour decide. */
   readonly expected: object;
 }
@@ -102,6 +106,30 @@ export const cases: readonly Case[] = [
     workflow: stagedRollout,
     input: { service: "checkout", version: "1.4.3", health: health(31), stages: [5, 100], bake: "10m" },
     expected: { status: "rolled-back", stages: [{ percent: 5, errorsPercent: 3.1 }] },
+  },
+  {
+    name: "expense-nobody-answers",
+    workflow: expenseApproval,
+    input: { id: "e-1", by: "ada", cents: 120_000, patience: "20m", reminder: "5m" },
+    expected: { id: "e-1", status: "expired", by: null, note: "asked grace, edsger" },
+  },
+  {
+    name: "trip-booked",
+    workflow: tripBooking,
+    input: { id: "t-1", to: "lis" },
+    others: [groundTransport, notifyTraveller],
+    expected: {
+      status: "booked",
+      bookings: [{ part: "flight" }, { part: "hotel" }, { part: "coach" }],
+      weather: "unknown",
+    },
+  },
+  {
+    name: "trip-called-off",
+    workflow: tripBooking,
+    input: { id: "t-2", to: "lis", seats: 900 },
+    others: [groundTransport, notifyTraveller],
+    expected: { status: "called-off", bookings: [], why: "the coach has 55 seats, and 900 are asked for" },
   },
 ];
 

@@ -67,7 +67,7 @@ export async function record({ example, diesIn }: (typeof recordings)[number]): 
   const asked: string[] = [];
   const lives = diesIn === undefined ? [{ seed: 1 }] : [{ seed: 1, ...dyingIn(diesIn) }, { seed: 2 }];
   for (const life of lives) {
-    const engine = await lab.engine({ workflows: [example.workflow], ...life });
+    const engine = await lab.engine({ workflows: [example.workflow, ...(example.others ?? [])], ...life });
     if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
     await finish(lab, example.workflow, () => engine.isDead);
     asked.push(...engine.asked.filter((call) => !asked.includes(call)));

@@ -10,6 +10,7 @@ import { createEngineOf } from "../../src/engine/engine.ts";
 import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
 import { violations } from "../../src/kernel/invariants.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
+import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
@@ -42,6 +43,7 @@ export interface EngineSetup {
   readonly limits?: Partial<Limits>;
   readonly worker?: WorkerOptions | false;
   readonly hooks?: readonly Hook[];
+  readonly resume?: ResumeOptions;
   /** Decides its ids and its jitter. @default another one for each engine */
   readonly seed?: number;
   readonly dies?: Death;
@@ -144,6 +146,7 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     hooks: setup.hooks ?? [],
     env: setup.env,
     limits: setup.limits ?? {},
+    ...(setup.resume === undefined ? {} : { resume: setup.resume }),
     asked: (_runId: string, key: string, kind: CallKind) => asked.push(`${kind} ${key}`),
   });
   if (setup.worker !== false) await engine.work({ leaseMs: LEASE_MS, ...setup.worker });

@@ -117,7 +117,7 @@ const refusals: readonly (readonly [what: string, code: string, message: RegExp]
   [
     "an environment in the workflow function",
     'shop.workflow({ name: "x" }, async (inner) => inner.env)',
-    /'env' does not exist on type 'Ctx<\{ db: string; \}>'/,
+    /'env' does not exist on type 'Ctx<\{ db: string; \},/,
   ],
   [
     "what an environment has not",

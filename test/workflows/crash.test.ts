@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 
 /** One life of a run, in which its first engine may die. Bodies that start after their completion are counted. */
-async function live({ workflow, input }: Case, dies?: Death) {
+async function live({ workflow, input, others = [] }: Case, dies?: Death) {
   vi.stubGlobal("fetch", outside());
   const lab = openLab();
   const repeated: string[] = [];
@@ -20,7 +20,10 @@ async function live({ workflow, input }: Case, dies?: Death) {
   const watched = changed(workflow, { onBody });
   let appends = 0;
   for (const death of dies === undefined ? [undefined] : [dies, undefined]) {
-    const engine = await lab.engine({ workflows: [watched], ...(death === undefined ? {} : { dies: death }) });
+    const engine = await lab.engine({
+      workflows: [watched, ...others],
+      ...(death === undefined ? {} : { dies: death }),
+    });
     engine.start(watched, input as never, { idempotencyKey: "the-run" }).catch(() => {});
     for (let i = 0; i < 30 && !engine.isDead; i++) {
       await lab.pass(5_000, 2_500);

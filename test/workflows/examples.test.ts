@@ -5,15 +5,27 @@ import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { createEngine } from "varve/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment, ordersHook } from "../../workflows/order-fulfilment.ts";
 import { rollBack, stagedRollout } from "../../workflows/staged-rollout.ts";
+import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/trip-booking.ts";
 import { type AnyWorkflow, cases, githubPayloads, outside, TRIAGE_URL } from "../support/examples.ts";
 import { openLab } from "../support/lab.ts";
 
 const DEVELOPMENT_SECRETS = { github: "varve-development", orders: "whsec_dmFydmUtZGV2ZWxvcG1lbnQtb25seS0x" };
-const all: AnyWorkflow[] = [githubTriage, orderFulfilment, nightlyReport, stagedRollout, rollBack];
+const all: AnyWorkflow[] = [
+  githubTriage,
+  orderFulfilment,
+  nightlyReport,
+  stagedRollout,
+  rollBack,
+  expenseApproval,
+  tripBooking,
+  groundTransport,
+  notifyTraveller,
+];
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -35,6 +47,33 @@ describe("each example", () => {
       expect(await run.result()).toMatchObject(expected);
     });
   }
+
+  it("expense-approval waits for somebody else's word, and no longer", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const run = await engine.start(expenseApproval, { id: "e-1", by: "ada", cents: 120_000 });
+    await lab.pass(60_000, 10_000);
+    await run.signal("decision", { by: "ada", approved: true });
+    await lab.pass(60_000, 10_000);
+    expect((await run.status()).status).toBe("waiting");
+    await run.signal("decision", { by: "grace", approved: false, note: "too dear" });
+    await lab.pass(2_000);
+    expect(await run.result()).toEqual({ id: "e-1", status: "rejected", by: "grace", note: "too dear" });
+    const small = await engine.start(expenseApproval, { id: "e-2", by: "ada", cents: 4_000 });
+    await lab.settle();
+    expect(await small.result()).toMatchObject({ status: "approved", by: "rule" });
+  });
+
+  it("trip-booking gives back what it has booked, the last first, and tells the traveller", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    const run = await engine.start(tripBooking, { id: "t-2", to: "lis", seats: 900 });
+    await lab.pass(5_000);
+    await run.result();
+    const back = engine.lines.filter(({ message }) => message === "given back").map(({ fields }) => fields?.["part"]);
+    expect(back).toEqual(["hotel", "flight"]);
+    expect(engine.lines.map(({ message }) => message)).toContain("your trip is called off");
+  });
 
   it("tells the log what it did, once", async () => {
     const lab = openLab();
@@ -60,7 +99,12 @@ describe("on a file, with nothing but the machine itself", () => {
     try {
       const started = await Promise.all([
         ...cases.map(async ({ workflow, input, expected }) => ({
-          run: await engine.start(workflow, { ...(input as object), bake: "20ms" } as never),
+          run: await engine.start(workflow, {
+            ...(input as object),
+            bake: "20ms",
+            patience: "20ms",
+            reminder: "20ms",
+          } as never),
           expected: workflow === (githubTriage as AnyWorkflow) ? { ...expected, announced: false } : expected,
         })),
         engine

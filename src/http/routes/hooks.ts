@@ -16,6 +16,7 @@ const deliverHook = route({
   access: "signature",
   summary: "Takes a webhook and starts its run, once however often it comes. The answer follows the commit.",
   params: z.object({ name: z.string() }),
+  rawBody: { description: "Whatever the sender sends.", contentTypes: ["*/*"], required: true },
   answers: {
     202: { description: "The delivery and its run are durable.", schema: wire.deliverySchema },
     401: { description: "There is no such hook, or the signature is not good.", schema: wire.problemSchema },

@@ -1,16 +1,18 @@
-/** Runs: start, list, look, cancel, wait. */
+/** Runs: start, list, look, wait. What they are told is in `control.ts`. */
 import * as z from "zod";
-import type { RunHandle, RunInfo, StartOptions } from "../../engine/api.ts";
-import { decodePayload, type Payload } from "../../kernel/codec.ts";
-import { isVarveError, ValidationError } from "../../kernel/errors.ts";
+import type { RunHandle, RunInfo, StartedRun, StartOptions } from "../../engine/api.ts";
+import { isVarveError } from "../../kernel/errors.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
+import { definedOf } from "../defined.ts";
 import { encodeRun } from "../encode-run.ts";
+import { idempotencyKeyOf } from "../idempotency-key.ts";
 import { jsonResponse, jsonText, pageTexts } from "../json.ts";
 import { listOf, tagFilter, wholeNumber } from "../query.ts";
 import { type Call, type Route, route } from "../route.ts";
+import { decodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
 
-const RUNS = `${wire.API_PATH}/runs`;
+export const RUNS = `${wire.API_PATH}/runs`;
 const { runsPage, historyPage, resultWaitMs } = wire.WIRE_LIMITS;
 
 export const runParams = z.object({ id: wire.nameSchema });
@@ -20,6 +22,7 @@ const listQuery = z.strictObject({
   status: listOf(wire.runStatusSchema).optional(),
   tag: tagFilter.optional().describe("`name:value`; each must be on the run."),
   idempotencyKey: wire.nameSchema.optional(),
+  parentId: wire.nameSchema.optional().describe("The run that started them."),
   createdFrom: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe("Created at or after, milliseconds."),
   createdBefore: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe("Created before, milliseconds."),
   limit: wholeNumber(1, runsPage.max).optional().describe(`At most so many; ${runsPage.default} if not given.`),
@@ -35,7 +38,20 @@ const resultQuery = z.strictObject({
   timeoutMs: wholeNumber(0, resultWaitMs.max).default(resultWaitMs.default),
 });
 
-const notFound = { description: "There is no such run.", schema: wire.problemSchema };
+export const notFound = { description: "There is no such run.", schema: wire.problemSchema };
+
+const location = { Location: "The run's place." };
+
+/** What a start answers. */
+export const startedAnswers = {
+  201: { description: "The run was made.", schema: wire.startedSchema, headers: location },
+  200: { description: "It was there.", schema: wire.startedSchema, headers: location },
+};
+
+/** @param runs the place of runs, relative to the request */
+export function startedResponse({ id, created }: StartedRun, runs: string): Response {
+  return jsonResponse(created ? 201 : 200, { id, created }, { location: `${runs}/${encodeURIComponent(id)}` });
+}
 
 const startRun = route({
   id: "startRun",
@@ -46,47 +62,22 @@ const startRun = route({
   headers: { "Idempotency-Key": "As `idempotencyKey` of the body." },
   body: wire.startRequestSchema,
   answers: {
-    201: { description: "The run was made.", schema: wire.startedSchema, headers: { Location: "The run's place." } },
-    200: { description: "It was there.", schema: wire.startedSchema, headers: { Location: "The run's place." } },
+    ...startedAnswers,
     404: { description: "There is no such workflow.", schema: wire.problemSchema },
     409: { description: "The idempotency key was used with another input.", schema: wire.problemSchema },
     422: { description: "The input does not fit the workflow.", schema: wire.problemSchema },
   },
   handle: async ({ engine, request, body }) => {
-    const { id, created } = await engine.start(body.workflow, inputOf(body), startOptions(request, body));
+    const { workflow, delay, deadline, tags } = body;
+    const idempotencyKey = idempotencyKeyOf(request, "idempotencyKey", body.idempotencyKey);
+    const options: StartOptions = definedOf({ idempotencyKey, delay, deadline, tags });
     // Relative to the request, so that it holds wherever the app is mounted.
-    return jsonResponse(created ? 201 : 200, { id, created }, { location: `runs/${encodeURIComponent(id)}` });
+    return startedResponse(
+      await engine.start(workflow, decodeValue("input", body.input, body.inputMeta), options),
+      "runs",
+    );
   },
 });
-
-function inputOf({ input, inputMeta }: wire.WireStartRequest): unknown {
-  if (inputMeta === undefined) return input;
-  if (input === undefined) {
-    throw new ValidationError("REQUEST_INVALID", "expected an input beside inputMeta, but found none");
-  }
-  return decodePayload({ value: input, meta: inputMeta } as Payload);
-}
-
-function startOptions(request: Request, body: wire.WireStartRequest): StartOptions {
-  const { delay, deadline, tags } = body;
-  const idempotencyKey = idempotencyKeyOf(request, body);
-  return {
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(delay === undefined ? {} : { delay }),
-    ...(deadline === undefined ? {} : { deadline }),
-    ...(tags === undefined ? {} : { tags }),
-  };
-}
-
-function idempotencyKeyOf(request: Request, body: wire.WireStartRequest): string | undefined {
-  const header = request.headers.get("idempotency-key") ?? undefined;
-  if (header === undefined || header === body.idempotencyKey) return body.idempotencyKey;
-  if (body.idempotencyKey === undefined && wire.nameSchema.safeParse(header).success) return header;
-  throw new ValidationError(
-    "REQUEST_INVALID",
-    "expected the header Idempotency-Key to be a text of 1 to 256 characters, the same as idempotencyKey of the body if both are given",
-  );
-}
 
 const listRuns = route({
   id: "listRuns",
@@ -106,12 +97,6 @@ const listRuns = route({
     return jsonText(200, `{"runs":[${texts.join()}],"cursor":${JSON.stringify(cursor)}}`);
   },
 });
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function definedOf<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
-}
 
 const getRun = route({
   id: "getRun",
@@ -139,26 +124,6 @@ const getHistory = route({
     const texts = pageTexts(events.slice(0, limit));
     const next = texts.length < events.length ? events[texts.length - 1]?.seq : null;
     return jsonText(200, `{"events":[${texts.join()}],"next":${next}}`);
-  },
-});
-
-const cancelRun = route({
-  id: "cancelRun",
-  method: "POST",
-  path: `${RUNS}/:id/cancel`,
-  access: "runs:write",
-  summary: "Asks for a run's end.",
-  params: runParams,
-  body: wire.cancelRequestSchema,
-  answers: {
-    202: { description: "The request is durable.", schema: wire.cancelledSchema },
-    404: notFound,
-    409: { description: "The run is over.", schema: wire.problemSchema },
-    429: { description: "Too many messages wait for the run.", schema: wire.problemSchema },
-  },
-  handle: async ({ engine, params: { id }, body: { reason } }) => {
-    await engine.run(id).cancel(reason === undefined ? {} : { reason });
-    return jsonResponse(202, { id });
   },
 });
 
@@ -194,4 +159,4 @@ async function whenOver(call: Call<{ id: string }, z.output<typeof resultQuery>,
   return await run.status();
 }
 
-export const runRoutes: readonly Route[] = [startRun, listRuns, getRun, getHistory, cancelRun, getResult];
+export const runRoutes: readonly Route[] = [startRun, listRuns, getRun, getHistory, getResult];
