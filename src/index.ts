@@ -15,8 +15,11 @@
  * console.log(await run.result());
  */
 
+export type { CacheOptions } from "./ctx/cache.ts";
 export type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./ctx/child.ts";
 export type { Ctx, MapOptions, Settled, SignalPayload, Tolerance, ToleratingMapOptions } from "./ctx/ctx.ts";
+export type { Kv, KvOf, KvScope } from "./ctx/kv.ts";
+export type { LockOptions } from "./ctx/lock.ts";
 export type { StepCallOptions, StepContext, StepOptions } from "./ctx/step-options.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
 export type { WaitOptions } from "./ctx/wait-for.ts";
@@ -43,6 +46,8 @@ export type {
   Engine,
   Health,
   ListOptions,
+  LockInfo,
+  LocksOptions,
   NewApiKey,
   ReasonOptions,
   RerunOptions,
@@ -57,12 +62,14 @@ export type {
   WorkerHandle,
   WorkflowInfo,
 } from "./engine/api.ts";
+export type { BreakerOptions } from "./kernel/breaker.ts";
 export type { Payload } from "./kernel/codec.ts";
 export { decodePayload } from "./kernel/codec.ts";
 export type { Duration } from "./kernel/duration.ts";
 // Errors
 export type { ErrorFacts } from "./kernel/errors.ts";
 export {
+  BreakerOpenError,
   CancelledError,
   ClosedError,
   ConflictError,
@@ -87,7 +94,23 @@ export {
   ValidationError,
   VarveError,
 } from "./kernel/errors.ts";
-export type { EventData, EventOf, EventType, RunEvent, Tags } from "./kernel/events.ts";
+export type {
+  BreakerStatus,
+  EventData,
+  EventOf,
+  EventType,
+  KeyedAction,
+  RunEvent,
+  Tags,
+} from "./kernel/events.ts";
+export type { KeyedPage, KeyedScope } from "./kernel/keyed.ts";
+export type {
+  KeyedEntry,
+  KeyedOptions,
+  KeyedValues,
+  KeyedValuesOf,
+  KeyedWriteOptions,
+} from "./kernel/keyed-values.ts";
 export type { Limits } from "./kernel/limits.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
 export type { ResumeOptions, ResumeTicket } from "./kernel/resume.ts";

@@ -143,7 +143,7 @@ function follow(call: LiveCall, child: Plan["child"], abandoned: boolean): void 
       call.startRun(start, (runId) => call.record("child.started", null, { runId, workflow, version, ...data }));
     });
   }
-  call.waitForChild();
+  call.waitForMail();
 }
 
 /** What cannot be started is the call's failure. */

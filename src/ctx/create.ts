@@ -1,17 +1,26 @@
 /** Puts the primitives together: the context of one scope of one run. */
+import { type BreakerOptions, breakerPolicy, type Passage } from "../kernel/breaker.ts";
 import { derivedFloat, derivedUuid } from "../kernel/derive.ts";
+import { isVarveError } from "../kernel/errors.ts";
+import type { KeyedOptions } from "../kernel/keyed-values.ts";
+import type { Schema } from "../kernel/workflow-ref.ts";
 import type { CallRequest, Recorder, ScopeHandle } from "../worker/recorder.ts";
+import { type Admitted, admissionRequest, reportRequest } from "./breaker.ts";
 import { childRequest, startRequest } from "./child.ts";
 import type { Ctx } from "./ctx.ts";
 import { withFallback } from "./fallback.ts";
+import { createKv, type KvScope } from "./kv.ts";
+import { type LockOptions, lockRequest } from "./lock.ts";
 import { mapItems } from "./map.ts";
 import { resumeUrl } from "./resume-url.ts";
 import { compensate } from "./saga.ts";
-import { scopeRequest } from "./scope.ts";
+import { type ScopeParts, scopeRequest } from "./scope.ts";
 import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
 import { type StepBody, stepRequest } from "./step.ts";
 import type { StepCallOptions } from "./step-options.ts";
 import { signalsOf, type WaitOptions, waitRequest } from "./wait-for.ts";
+
+type ScopeCode = (inner: Ctx) => PromiseLike<unknown>;
 
 /** The context that code in `scope` works with. */
 export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
@@ -27,11 +36,26 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
   const place = { recorder, scope, contextOf: (inner: ScopeHandle) => createCtx(recorder, inner) };
   const step = (name: string, body: StepBody, options?: StepCallOptions) =>
     ask(() => stepRequest({ scope, name, body, options, recorder }));
-  const within = (name: string, body: (inner: Ctx) => PromiseLike<unknown>, isShield: boolean) =>
+  const within = (name: string, body: ScopeCode, special: Pick<ScopeParts, "isShield" | "lock"> = {}) =>
     ask(() => {
       const inner = (handle: ScopeHandle) => body(place.contextOf(handle));
-      return scopeRequest({ scope, name, body: inner, isShield, compensations });
+      return scopeRequest({ scope, name, body: inner, ...special, compensations });
     });
+  const guarded = async (options: BreakerOptions, body: ScopeCode) => {
+    const parts = { scope, policy: breakerPolicy(options) };
+    const admitted = (await ask(() => admissionRequest(parts))) as Admitted;
+    const report = (passage: Passage) => ask(() => reportRequest(parts, admitted, passage));
+    let value: unknown;
+    try {
+      value = await within(options.name, body);
+    } catch (error) {
+      // A cancel says nothing of what is guarded.
+      if (!isVarveError(error, "RUN_CANCELLED")) await report("failed");
+      throw error;
+    }
+    if (admitted.isProbe) await report("succeeded");
+    return value;
+  };
   const waitFor = (name: string, options: WaitOptions<never> = {}) =>
     ask(() => waitRequest(scope, name, options, recorder.now()));
   const ctx = {
@@ -39,13 +63,20 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     step: (name: string, body: StepBody, options?: StepCallOptions) =>
       options?.fallback === undefined
         ? step(name, body, options)
-        : withFallback(step(name, body, options), name, options.fallback, step),
+        : unhandled(withFallback(step(name, body, options), name, options.fallback, step)),
     sleep: (name: string, duration: Parameters<Ctx["sleep"]>[1]) =>
       ask(() => sleepRequest(scope, name, duration, recorder.now())),
     sleepUntil: (name: string, instant: Parameters<Ctx["sleepUntil"]>[1]) =>
       ask(() => sleepUntilRequest(scope, name, instant)),
-    scope: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) => within(name, body, false),
-    shield: (name: string, body: (inner: Ctx) => PromiseLike<unknown>) => within(name, body, true),
+    scope: (name: string, body: ScopeCode) => within(name, body),
+    shield: (name: string, body: ScopeCode) => within(name, body, { isShield: true }),
+    lock: (name: string, options: LockOptions, body: ScopeCode) => {
+      const asked = ask(() => lockRequest(scope, name, options, recorder.now()));
+      return unhandled(asked.then((lock) => within(name, body, { lock: lock as string })));
+    },
+    breaker: (options: BreakerOptions, body: ScopeCode) => unhandled(guarded(options, body)),
+    kv: (kvScope: KvScope, options?: KeyedOptions<Schema>) =>
+      createKv({ run, scope, kvScope, schema: options?.schema, ask }),
     compensate: () => compensate(recorder, scope),
     waitFor,
     signals: (name: string, options: WaitOptions<never> = {}) =>

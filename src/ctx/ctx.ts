@@ -1,9 +1,13 @@
 /** What workflow code works with. One file a primitive implements it, over the recorder. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { BreakerOptions } from "../kernel/breaker.ts";
 import type { Duration } from "../kernel/duration.ts";
+import type { KeyedOptions } from "../kernel/keyed-values.ts";
 import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
 import type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./child.ts";
+import type { Kv, KvOf, KvScope } from "./kv.ts";
+import type { LockOptions } from "./lock.ts";
 import type { StepCallOptions, StepContext } from "./step-options.ts";
 import type { IfStorable } from "./storable.ts";
 import type { WaitOptions } from "./wait-for.ts";
@@ -176,6 +180,46 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
     options?: ChildStartOptions,
   ): Promise<DetachedRun>;
   start(workflow: string, input?: unknown, options?: ChildStartOptions): Promise<DetachedRun>;
+
+  /**
+   * Values that runs share, or that are this run's alone. Every read is recorded, so replay sees what the first pass saw;
+   * every change takes effect once, also if the process dies in it. A change that a cancel or the end of its scope overtakes
+   * may have taken effect or not.
+   *
+   * A run's own values stay as long as its history. Those of a tenant need the tag `tenant` on the run.
+   *
+   * @throws (its methods) DefinitionError `KV_SCOPE_INVALID`, `TENANT_MISSING`
+   * @example
+   * const limits = ctx.kv("tenant", { schema: z.object({ perDay: z.number() }) });
+   * const { perDay } = (await limits.get("mail")) ?? { perDay: 100 };
+   */
+  kv<S extends Schema>(scope: KvScope, options: KeyedOptions<S>): KvOf<S>;
+  kv(scope: KvScope): Kv;
+
+  /**
+   * Runs a part of the workflow while it holds a lock, which `slots` runs can hold at once: first come, first served. A
+   * scope like others, that begins when the lock is granted. The run keeps the lock, in whatever process it goes on, until
+   * the scope or the run ends; meanwhile it may sleep, wait and restart. A run that is `stuck` or paused keeps it as well.
+   *
+   * A run that fails under a lock and is retried asks for it again, and does all again that it did under it.
+   *
+   * @throws TimeoutError `LOCK_TIMEOUT` when it was not granted within `timeout`; whatever `body` throws
+   * @example await ctx.lock(`account-${id}`, { timeout: "5m" }, async (held) => held.step("book", () => book(id)));
+   */
+  lock<T>(
+    name: string,
+    options: LockOptions,
+    body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<T>,
+  ): Promise<T>;
+
+  /**
+   * Runs a part of the workflow behind a breaker that all runs share: too many failures open it, and while it is open the
+   * part is not begun. A scope like others, named as the breaker is. For a single step there is its option `breaker`.
+   *
+   * @throws BreakerOpenError `BREAKER_OPEN`; whatever `body` throws
+   * @example await ctx.breaker({ name: "bank", failures: 3 }, async (bank) => bank.child(transfer, order));
+   */
+  breaker<T>(options: BreakerOptions, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<T>): Promise<T>;
 
   /**
    * Runs `body` for each item of a list, so many at a time, and gives what they return in the order of the items. Each item

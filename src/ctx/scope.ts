@@ -16,6 +16,8 @@ export interface ScopeParts {
   readonly isShield?: boolean;
   /** What is within undoes completed steps; implies a shield. */
   readonly compensates?: boolean;
+  /** The key of the lock under which it runs. */
+  readonly lock?: string;
   readonly compensations: Compensations;
 }
 
@@ -25,6 +27,7 @@ export function scopeRequest(parts: ScopeParts): CallRequest {
   const data = {
     ...(isShield ? { shielded: true as const } : {}),
     ...(compensates ? { compensates: true as const } : {}),
+    ...(parts.lock === undefined ? {} : { lock: parts.lock }),
   };
   return {
     kind: "scope",

@@ -1,7 +1,10 @@
 /** How a step is asked for, and what its body is given. */
+
+import type { BreakerOptions } from "../kernel/breaker.ts";
 import type { Duration } from "../kernel/duration.ts";
 import type { RetryOptions } from "../kernel/retry.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
+import type { CacheOptions } from "./cache.ts";
 
 /** What a step's body is given. */
 export interface StepContext<Env = unknown> {
@@ -33,6 +36,22 @@ export interface StepOptions {
    * repeated. Excludes `retry`. @default false
    */
   readonly once?: boolean;
+  /**
+   * What all runs know of whether it makes sense to try: too many failed attempts of steps that name this breaker open it,
+   * and while it is open the step fails at once with `BreakerOpenError`, which `fallback` takes. Then one attempt is let
+   * through, and goes by what comes of it. A `TerminalError` is an answer, and so no failure in this sense.
+   *
+   * @default none
+   */
+  readonly breaker?: BreakerOptions;
+  /**
+   * Runs of this workflow share what the step comes to: one that finds a result under the key takes it, without an
+   * attempt. Runs that look at the same time may all run the body. Only what a body has returned is kept, up to 256 KiB.
+   * Excludes `compensate`.
+   *
+   * @default not shared
+   */
+  readonly cache?: CacheOptions;
 }
 
 /** All that a call of `ctx.step` takes. `T`: what the step comes to. */

@@ -1,5 +1,7 @@
 /** `ctx.step`: attempts until one completes, each recorded before its body runs. */
 import { assert } from "../kernel/assert.ts";
+import { type BreakerPolicy, breakerPolicy, type Passage } from "../kernel/breaker.ts";
+import type { Payload } from "../kernel/codec.ts";
 import { stepIdempotencyKey } from "../kernel/derive.ts";
 import { formatDuration, parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
@@ -16,6 +18,8 @@ import type {
   ScopeHandle,
   Settlement,
 } from "../worker/recorder.ts";
+import { Breaker, breakerOpen } from "./breaker.ts";
+import { Cache } from "./cache.ts";
 import { rejected, resolved } from "./settle.ts";
 import type { StepCallOptions, StepContext, StepOptions } from "./step-options.ts";
 
@@ -36,12 +40,21 @@ interface StepPolicy {
   readonly timeoutMs: number | null;
   readonly deadlineMs: number | null;
   readonly once: boolean;
+  readonly breaker: BreakerPolicy | null;
+  readonly cache: Cache | null;
 }
 
 /** Attempts that a stopping worker may hand back before they count like any other. */
 const FORGIVEN_MAX = 20;
 
-const DEFAULTS: StepPolicy = { retry: retryPolicy(undefined), timeoutMs: null, deadlineMs: null, once: false };
+const DEFAULTS: StepPolicy = {
+  retry: retryPolicy(undefined),
+  timeoutMs: null,
+  deadlineMs: null,
+  once: false,
+  breaker: null,
+  cache: null,
+};
 
 /** Asks for a step. Throws at once if its options are wrong. */
 export function stepRequest(parts: StepParts): CallRequest {
@@ -51,10 +64,20 @@ export function stepRequest(parts: StepParts): CallRequest {
   }
   const policy = options === undefined ? DEFAULTS : stepPolicy(name, options);
   const live = (call: LiveCall) => new Attempts(call, body, policy).goOn();
+  const isSharing = policy.breaker !== null || policy.cache !== null;
+  const request: CallRequest = { kind: "step", name, scope, isSharing, live, given };
   const undo = options?.compensate;
-  if (undo === undefined) return { kind: "step", name, scope, live, given };
+  if (undo === undefined) return request;
   if (typeof undo !== "function") throw notAFunction(`compensate of step ${JSON.stringify(name)}`, undo);
-  return { kind: "step", name, scope, live, given: (outcome, call) => givenAndUndoable(parts, undo, outcome, call) };
+  if (policy.cache !== null) throw contradiction(name, "cache", "compensate", "what another run did is not undone");
+  return { ...request, given: (outcome, call) => givenAndUndoable(parts, undo, outcome, call) };
+}
+
+function contradiction(step: string, one: string, other: string, why: string): errors.DefinitionError {
+  return new errors.DefinitionError(
+    "STEP_INVALID",
+    `expected step ${JSON.stringify(step)} to have either ${one} or ${other}, but found both: ${why}`,
+  );
 }
 
 function notAFunction(what: string, found: unknown): errors.DefinitionError {
@@ -87,17 +110,15 @@ function resolvedValue(settlement: Settlement): unknown {
 
 function stepPolicy(name: string, options: StepOptions): StepPolicy {
   const once = options.once === true;
-  if (once && options.retry !== undefined) {
-    throw new errors.DefinitionError(
-      "STEP_INVALID",
-      `expected step ${JSON.stringify(name)} to have either once or retry, but found both: a body that runs at most once is not repeated`,
-    );
-  }
+  if (once && options.retry !== undefined)
+    throw contradiction(name, "once", "retry", "a body that runs at most once is not repeated");
   return {
     retry: once ? retryPolicy({ attempts: 1 }) : retryPolicy(options.retry),
     timeoutMs: options.timeout === undefined ? null : parseDuration(options.timeout),
     deadlineMs: options.deadline === undefined ? null : parseDuration(options.deadline),
     once,
+    breaker: options.breaker === undefined ? null : breakerPolicy(options.breaker),
+    cache: options.cache === undefined ? null : new Cache(name, options.cache),
   };
 }
 
@@ -110,7 +131,7 @@ function given(outcome: Parameters<CallRequest["given"]>[0]): Settlement {
 /** What the code catches. An error of the engine itself (a time-out, an unknown outcome) comes as it is. */
 function stepError(outcome: EventOf<"step.failed">): Error {
   const cause = fromFailure(outcome.data.error);
-  if (cause instanceof errors.OutcomeUnknownError) return cause;
+  if (cause instanceof errors.OutcomeUnknownError || cause instanceof errors.BreakerOpenError) return cause;
   const { key, attempt } = outcome;
   const times = attempt === 1 ? "its only attempt" : `${attempt} attempts`;
   return new errors.StepFailedError(
@@ -126,19 +147,35 @@ class Attempts {
   readonly #call: LiveCall;
   readonly #body: StepBody;
   readonly #policy: StepPolicy;
+  readonly #breaker: Breaker | null;
+  /** Whether the attempt that is under way decides for others. */
+  #isProbe = false;
 
   constructor(call: LiveCall, body: StepBody, policy: StepPolicy) {
     this.#call = call;
     this.#body = body;
     this.#policy = policy;
+    this.#breaker = policy.breaker === null ? null : new Breaker(call, policy.breaker);
   }
 
   /** Begins with the first attempt, or goes on after those that the log holds. */
   goOn(): void {
     const { attempt, attemptOpen, dueAt } = this.#call.state;
-    if (attemptOpen) this.#interrupted(attempt);
+    if (attemptOpen && this.#breaker !== null) this.#breaker.recall(attempt, () => this.#interrupted(attempt));
+    else if (attemptOpen) this.#interrupted(attempt);
     else if (dueAt !== null) this.#call.waitUntil(dueAt, () => this.#startNext());
+    else if (attempt === 0 && this.#policy.cache !== null)
+      this.#policy.cache.find(this.#call, (found) => (found === null ? this.#startNext() : this.#takeCached(found)));
     else this.#startNext();
+  }
+
+  #takeCached(payload: Payload): void {
+    try {
+      this.#call.conclude("step.completed", null, { ...payload, cached: true });
+    } catch {
+      // The log holds less by now: the body may return less as well.
+      this.#startNext();
+    }
   }
 
   /** The log has an attempt without an outcome: whoever began it is gone. */
@@ -159,7 +196,23 @@ class Attempts {
     else if (last - Math.min(attemptsForgiven, FORGIVEN_MAX) >= this.#policy.retry.attemptsMax)
       this.#fail(last, interruptedTooOften(last));
     else if (this.#isPastDeadline()) this.#fail(last, this.#deadlineError());
-    else if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
+    else if (this.#call.mayBegin(this.#timeoutMs())) this.#pass(attempt);
+  }
+
+  /** Starts the attempt, if the breaker lets it through. */
+  #pass(attempt: number): void {
+    const { breaker } = this.#policy;
+    if (this.#breaker === null || breaker === null) {
+      this.#start(attempt);
+      return;
+    }
+    this.#breaker.admit(attempt, (admission) => {
+      this.#isProbe = admission.kind === "probe";
+      if (admission.kind !== "refuse") {
+        // The worker may have been stopped meanwhile, or the run paused.
+        if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
+      } else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
+    });
   }
 
   #start(attempt: number): void {
@@ -173,16 +226,39 @@ class Attempts {
   }
 
   #ended(attempt: number, outcome: BodyOutcome): void {
-    if (outcome.kind === "value") this.#complete(attempt, outcome.value);
-    else if (outcome.kind === "error") this.#failed(attempt, toFailure(outcome.error));
-    else this.#failed(attempt, this.#timeoutFailure());
+    if (outcome.kind === "value") this.#report(attempt, "succeeded", () => this.#returned(attempt, outcome.value));
+    else {
+      const failure = outcome.kind === "error" ? toFailure(outcome.error) : this.#timeoutFailure();
+      // An answer that no retry can change is an answer.
+      const passage = failure.name === "TerminalError" ? "succeeded" : "failed";
+      this.#report(attempt, passage, () => this.#failed(attempt, failure));
+    }
   }
 
-  #complete(attempt: number, value: unknown): void {
+  /** Tells the breaker how it went, if that changes anything. */
+  #report(attempt: number, passage: Passage, then: () => void): void {
+    if (this.#breaker === null || (passage === "succeeded" && !this.#isProbe)) then();
+    else this.#breaker.report(attempt, passage, then);
+  }
+
+  #returned(attempt: number, value: unknown): void {
+    let payload: Payload;
     try {
-      this.#call.conclude("step.completed", attempt, this.#call.encode(value));
+      payload = this.#call.encode(value);
     } catch (error) {
       // What the log cannot hold it cannot hold at the next attempt either.
+      this.#fail(attempt, toFailure(error));
+      return;
+    }
+    const { cache } = this.#policy;
+    if (cache === null) this.#complete(attempt, payload);
+    else cache.keep(this.#call, payload, () => this.#complete(attempt, payload));
+  }
+
+  #complete(attempt: number, payload: Payload): void {
+    try {
+      this.#call.conclude("step.completed", attempt, payload);
+    } catch (error) {
       this.#fail(attempt, toFailure(error));
     }
   }
@@ -205,7 +281,7 @@ class Attempts {
   }
 
   #fail(attempt: number, error: Failure): void {
-    this.#call.conclude("step.failed", attempt, { error });
+    this.#call.conclude("step.failed", attempt === 0 ? null : attempt, { error });
   }
 
   // ---- Time ----

@@ -1,10 +1,12 @@
 /** The engine as its users, the HTTP layer and the client see it. */
 import type { Duration } from "../kernel/duration.ts";
 import type { RunEvent, Tags } from "../kernel/events.ts";
+import type { KeyedScope } from "../kernel/keyed.ts";
+import type { KeyedOptions, KeyedValues, KeyedValuesOf } from "../kernel/keyed-values.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type { ResumeTicket } from "../kernel/resume.ts";
 import type { RunStatus } from "../kernel/state.ts";
-import type { WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
 import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
 import type { WorkerOptions } from "../worker/options.ts";
@@ -284,6 +286,24 @@ export interface WorkflowInfo {
   readonly versions: readonly string[];
 }
 
+export interface LocksOptions {
+  /** @default all */
+  readonly name?: string;
+  /** From 1 to 500. @default 50 */
+  readonly limit?: number;
+}
+
+/** A run's place in line for a lock. Instants are milliseconds since the epoch. */
+export interface LockInfo {
+  readonly name: string;
+  readonly runId: string;
+  /** The key of its call. */
+  readonly step: string;
+  readonly requestedAt: number;
+  /** Null: it waits. */
+  readonly grantedAt: number | null;
+}
+
 /** How the engine is. */
 export interface Health {
   /** For how long the database has refused writes, milliseconds; null: it takes them. */
@@ -329,6 +349,17 @@ export interface Engine {
     readonly runId?: string;
     readonly signal?: AbortSignal;
   }): AsyncIterable<RunEvent>;
+  /**
+   * Values that runs share, from outside: what `ctx.kv` of the same scope sees. An update whose answer was lost rejects with a
+   * `StoreError`, and may have been done.
+   *
+   * @throws DefinitionError `KV_SCOPE_INVALID`; its methods as those of `ctx.kv`, and StoreError
+   * @example await engine.kv({ tenant: "acme" }).set("plan", "gold");
+   */
+  kv<S extends Schema>(scope: KeyedScope, options: KeyedOptions<S>): KeyedValuesOf<S>;
+  kv(scope: KeyedScope): KeyedValues;
+  /** Who holds locks and who waits for them, by name and in order of arrival. */
+  locks(options?: LocksOptions): Promise<LockInfo[]>;
   /** The log's last position, 0 for an empty log: `tail` from there gives what is new. */
   lastPosition(): Promise<number>;
   /** The registered workflows, by name. */

@@ -6,6 +6,8 @@ import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { dataText, FORMAT_VERSION, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
+import { type KeyedScope, keyedScopeText } from "../kernel/keyed.ts";
+import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
@@ -15,7 +17,7 @@ import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
-import type { WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
@@ -30,6 +32,7 @@ import { ApiKeyRing } from "./api-keys.ts";
 import { bulk } from "./bulk.ts";
 import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
+import { OutsideKv } from "./kv.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -262,6 +265,23 @@ class EngineOfParts implements api.Engine, HandleHost {
     return tail(parts, { after, runId, signal });
   }
 
+  kv(scope: KeyedScope, options?: KeyedOptions<Schema>): KeyedValues<never, unknown> {
+    const store = () => {
+      this.#checkOpen();
+      return this.store;
+    };
+    return new OutsideKv(store, keyedScopeText(scope), options?.schema) as unknown as KeyedValues<never, unknown>;
+  }
+
+  async locks(options: api.LocksOptions = {}): Promise<api.LockInfo[]> {
+    this.#checkOpen();
+    const name = options.name === undefined ? null : checkName("the name of a lock", options.name);
+    const places = await this.store.listLocks({ name, limit: checkLimit(options.limit) });
+    return places.map(({ name: lock, runId, key, requestedAt, grantedAt }) => {
+      return { name: lock, runId, step: key, requestedAt, grantedAt };
+    });
+  }
+
   async lastPosition(): Promise<number> {
     this.#checkOpen();
     return await this.store.lastPosition();
@@ -369,8 +389,13 @@ class EngineOfParts implements api.Engine, HandleHost {
         "expected engine.tick in an isolate, but found engine.work: nothing runs between its requests",
       );
     }
-    const reached = reachOf(() => this.#workers);
-    const worker = new Worker(this.#workerParts(this.#session, reached), options);
+    const worker = new Worker(
+      this.#workerParts(
+        this.#session,
+        reachOf(() => this.#workers),
+      ),
+      options,
+    );
     this.#workers.add(worker);
     try {
       await worker.start();
@@ -402,8 +427,11 @@ class EngineOfParts implements api.Engine, HandleHost {
       );
     await this.#releaseStuck();
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
-    const reached = reachOf(() => [worker]);
-    const worker: Worker = new Worker(this.#workerParts(this.#openSession(), reached), { leaseMs }, { ms: budgetMs });
+    const parts = this.#workerParts(
+      this.#openSession(),
+      reachOf(() => [worker]),
+    );
+    const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     return await worker.tick();
   }
 
@@ -414,7 +442,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#hasReleasedStuck = true;
   }
 
-  #workerParts(session: Session, reached: WorkerParts["reached"]): WorkerParts {
+  #workerParts(session: Session, reach: Reach): WorkerParts {
     const { store } = this;
     return {
       store,
@@ -428,7 +456,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       asked: this.#asked,
       newRunId: () => this.#newRunId(),
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
-      reached,
+      ...reach,
     };
   }
 
@@ -495,13 +523,20 @@ function definitionsOf(workflows: EngineParts["workflows"]): Map<string, Workflo
   return new Map(refs.map((ref) => [programKey({ workflow: ref.name, version: ref.version }), ref]));
 }
 
+type Reach = Pick<WorkerParts, "reached" | "freed">;
+
 /** Tells the workers of a process what one of them has done to other runs. */
-function reachOf(workers: () => Iterable<Worker>): WorkerParts["reached"] {
-  return (runIds, dueAt) => {
-    for (const worker of workers()) {
-      for (const runId of runIds) void worker.mailArrived(runId);
-      if (dueAt !== null) worker.dueAt(dueAt);
-    }
+function reachOf(workers: () => Iterable<Worker>): Reach {
+  return {
+    reached: (runIds, dueAt) => {
+      for (const worker of workers()) {
+        for (const runId of runIds) void worker.mailArrived(runId);
+        if (dueAt !== null) worker.dueAt(dueAt);
+      }
+    },
+    freed: () => {
+      for (const worker of workers()) void worker.locksGranted();
+    },
   };
 }
 

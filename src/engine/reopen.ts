@@ -3,7 +3,15 @@ import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 
 /** Conclusions that say why a call failed. */
-const FAILURES: ReadonlySet<string> = new Set(["step.failed", "child.failed", "child.cancelled", "start.failed"]);
+const FAILURES: ReadonlySet<string> = new Set([
+  "step.failed",
+  "child.failed",
+  "child.cancelled",
+  "start.failed",
+  "kv.failed",
+  "lock.expired",
+  "breaker.refused",
+]);
 
 /**
  * The seq of the outcome from which on a run that has ended is done again: that of the call whose failure ended it, or of
@@ -19,11 +27,31 @@ export function reopenedFrom(history: readonly RunEvent[]): number {
   if (current.some(isCompensation)) return 1;
   const cause = end?.type === "run.failed" ? failedCall(current, end.data.error) : null;
   const cancel = end?.type === "run.cancelled" ? current.find(({ type }) => type === "cancel.requested") : undefined;
-  return cause?.seq ?? cancel?.seq ?? end?.seq ?? history.length;
+  const from = cause?.seq ?? cancel?.seq ?? end?.seq ?? history.length;
+  return beforeLocks(current, from);
+}
+
+/**
+ * What was done under a lock that the run has lost with its end is done again from there: others may have had the lock
+ * since.
+ */
+function beforeLocks(history: readonly RunEvent[], from: number): number {
+  const lost = history.find(
+    ({ type, key, seq }) =>
+      type === "lock.acquired" &&
+      seq < from &&
+      !history.some((event) => event.type === "lock.released" && event.key === key && event.seq < from),
+  );
+  return lost?.seq ?? from;
 }
 
 function isCompensation(event: RunEvent): boolean {
   return event.type === "scope.started" && event.data.compensates === true;
+}
+
+/** Whether the call came to this very error. */
+function hasFailedBy(event: RunEvent, error: Failure): boolean {
+  return event.type === "kv.failed" && JSON.stringify(event.data.error) === JSON.stringify(error);
 }
 
 /** The conclusion of the call that an error tells of. */
@@ -31,8 +59,10 @@ function failedCall(events: readonly RunEvent[], error: Failure): RunEvent | nul
   for (let each: Failure | undefined = error; each !== undefined; each = each.cause) {
     const facts = each.fields?.facts as { readonly step?: string; readonly child?: string } | undefined;
     const key = facts?.step ?? facts?.child;
-    const found = events.findLast((event) => FAILURES.has(event.type) && event.key === key);
-    if (key !== undefined && found !== undefined) return found;
+    const found = events.findLast(
+      (event) => FAILURES.has(event.type) && (event.key === key || hasFailedBy(event, each)),
+    );
+    if (found !== undefined) return found;
   }
   return null;
 }

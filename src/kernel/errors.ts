@@ -102,6 +102,11 @@ export class OutcomeUnknownError extends VarveError {
   override readonly name = "OutcomeUnknownError";
 }
 
+/** In a workflow: a breaker is open, so nothing was tried. `facts.until` says when it lets somebody try again. */
+export class BreakerOpenError extends VarveError {
+  override readonly name = "BreakerOpenError";
+}
+
 /** In a workflow: the run is being cancelled. Every waiting and every later call of `ctx` rejects with it. */
 export class CancelledError extends VarveError {
   override readonly name = "CancelledError";

@@ -60,7 +60,10 @@ export interface EventData {
   "attempt.interrupted": { readonly reason: InterruptReason };
   /** A body ended after its outcome had stopped to matter: the run was over, or the attempt had timed out. */
   "attempt.late": { readonly value?: Payload; readonly error?: Failure };
-  "step.completed": Payload;
+  "step.completed": Payload & {
+    /** No attempt was made: the value was in the cache that runs share. */
+    readonly cached?: true;
+  };
   "step.failed": { readonly error: Failure };
   "timer.armed": { readonly dueAt: number };
   "timer.fired": Record<string, never>;
@@ -95,13 +98,42 @@ export interface EventData {
     readonly shielded?: true;
     /** What is within undoes completed steps. */
     readonly compensates?: true;
+    /** The key of the lock under which it runs. */
+    readonly lock?: string;
   };
   "scope.completed": Payload & {
     /** Its function must run again on resume: it holds compensations. */
     readonly kept?: true;
   };
   "scope.failed": { readonly error: Failure };
+  /** A value that runs share is to be changed: from here on it may have been. */
+  "kv.requested": { readonly action: KeyedAction; readonly scope: string; readonly key: string };
+  /** What was read, or what a change came to. */
+  "kv.answered": Payload;
+  "kv.failed": { readonly error: Failure };
+  /** The run has, or will have, a place in line for the lock of this name, until `dueAt`. */
+  "lock.requested": { readonly name: string; readonly slots: number; readonly dueAt?: number };
+  "lock.acquired": Record<string, never>;
+  /** It was not the run's turn in time: it has left the line. */
+  "lock.expired": Record<string, never>;
+  /** The run has left the line, or given the lock back. */
+  "lock.released": Record<string, never>;
+  /** What this run did has changed a breaker. */
+  "breaker.changed": { readonly name: string; readonly from: BreakerStatus; readonly to: BreakerStatus };
+  "breaker.admitted": {
+    /** The breaker was open: it goes by what comes of this. */
+    readonly probe?: true;
+  };
+  "breaker.refused": { readonly name: string; readonly until: number };
+  /** The breaker knows how it went. */
+  "breaker.reported": Record<string, never>;
 }
+
+/** What is done to a value that runs share. */
+export type KeyedAction = "set" | "update" | "delete";
+
+/** Whether a breaker lets calls through: all, none, or one as a probe. */
+export type BreakerStatus = "closed" | "open" | "half-open";
 
 /** What came to the run as a message. */
 export interface FromMail {
@@ -172,6 +204,17 @@ const RULES: { readonly [T in EventType]: EventRule } = {
   "scope.started": { role: "outcome", keyed: true, required: {} },
   "scope.completed": { role: "outcome", keyed: true, required: { value: "any" } },
   "scope.failed": { role: "outcome", keyed: true, required: { error: "object" } },
+  "kv.requested": { role: "record", keyed: true, required: { action: "text", scope: "text", key: "text" } },
+  "kv.answered": { role: "outcome", keyed: true, required: { value: "any" } },
+  "kv.failed": { role: "outcome", keyed: true, required: { error: "object" } },
+  "lock.requested": { role: "record", keyed: true, required: { name: "text", slots: "number" } },
+  "lock.acquired": { role: "outcome", keyed: true, required: {} },
+  "lock.expired": { role: "outcome", keyed: true, required: {} },
+  "lock.released": { role: "record", keyed: true, required: {} },
+  "breaker.changed": { role: "record", keyed: true, required: { name: "text", from: "text", to: "text" } },
+  "breaker.admitted": { role: "outcome", keyed: true, required: {} },
+  "breaker.refused": { role: "outcome", keyed: true, required: { name: "text", until: "number" } },
+  "breaker.reported": { role: "outcome", keyed: true, required: {} },
 };
 
 /** All types of event, in no order that means something. */

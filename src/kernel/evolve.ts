@@ -53,6 +53,7 @@ function initial(event: RunEvent): RunState {
     signals: null,
     tokens: null,
     children: null,
+    locks: null,
     startedRuns: 0,
     calls: new Map(),
   };
@@ -158,14 +159,42 @@ function apply(state: RunState, event: RunEvent): void {
       conclude(callOf(state, event, "start"), event, "failed");
       return;
     case "scope.started":
-      state.scoped = true;
-      callOf(state, event, "scope").startedAt = event.at;
+      startScope(state, callOf(state, event, "scope"), event);
       return;
     case "scope.completed":
       concludeScope(callOf(state, event, "scope"), event);
       return;
     case "scope.failed":
       conclude(callOf(state, event, "scope"), event, "failed");
+      return;
+    case "kv.requested":
+      callOf(state, event, "kv");
+      return;
+    case "kv.answered":
+    case "kv.failed":
+      conclude(callOf(state, event, "kv"), event, event.type === "kv.answered" ? "completed" : "failed");
+      return;
+    case "lock.requested":
+      requestLock(state, callOf(state, event, "lock"), event);
+      return;
+    case "lock.acquired":
+      conclude(callOf(state, event, "lock"), event, "completed");
+      return;
+    case "lock.expired":
+      conclude(callOf(state, event, "lock"), event, "failed");
+      state.locks?.delete(event.key as string);
+      return;
+    case "lock.released":
+      state.locks?.delete(event.key as string);
+      return;
+    case "breaker.changed":
+      return;
+    case "breaker.admitted":
+    case "breaker.reported":
+      conclude(callOf(state, event, "breaker"), event, "completed");
+      return;
+    case "breaker.refused":
+      conclude(callOf(state, event, "breaker"), event, "failed");
       return;
     default:
       assertNever(event, "event type");
@@ -184,6 +213,13 @@ function conclude(call: CallState, { seq }: RunEvent, status: "completed" | "fai
   call.endSeq = seq;
   call.attemptOpen = false;
   call.dueAt = null;
+}
+
+function startScope(state: RunState, call: CallState, { at, data }: EventOf<"scope.started">): void {
+  state.scoped = true;
+  call.startedAt = at;
+  const place = data.lock === undefined ? undefined : state.locks?.get(data.lock);
+  if (place !== undefined) place.scope = call.key;
 }
 
 function concludeScope(call: CallState, event: EventOf<"scope.completed">): void {
@@ -221,6 +257,12 @@ function beginChild(state: RunState, event: EventOf<"child.started">): void {
   state.startedRuns++;
 }
 
+function requestLock(state: RunState, call: CallState, { data }: EventOf<"lock.requested">): void {
+  call.dueAt = data.dueAt ?? null;
+  state.locks ??= new Map();
+  state.locks.set(call.key, { name: data.name, scope: null });
+}
+
 /** What a run that goes on from the outcome at seq `from` still has of its calls. */
 function reopen(state: RunState, from: number): void {
   Object.assign(state, { result: null, endedAt: null, paused: false });
@@ -238,6 +280,7 @@ function forget(state: RunState, call: CallState, status: "open" | "void"): void
   const signal = call.taken === null ? undefined : state.signals?.get(call.taken);
   if (signal !== undefined) signal.isTaken = false;
   state.children?.delete(call.key);
+  state.locks?.delete(call.key);
   call.status = status;
   call.endSeq = 0;
   call.attemptOpen = false;

@@ -167,6 +167,7 @@ const CLASSES = new Map<string, new (code: string, message: string, facts: error
     errors.StepFailedError,
     errors.MapFailedError,
     errors.OutcomeUnknownError,
+    errors.BreakerOpenError,
     errors.CancelledError,
     errors.ForeignAwaitError,
     errors.LeaseLostError,

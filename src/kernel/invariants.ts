@@ -103,7 +103,20 @@ const CONCLUSIONS: ReadonlySet<EventType> = new Set([
   "start.failed",
   "scope.completed",
   "scope.failed",
+  "kv.answered",
+  "kv.failed",
+  "lock.acquired",
+  "lock.expired",
+  "breaker.admitted",
+  "breaker.refused",
+  "breaker.reported",
 ]);
+
+/** What a cancel forbids. */
+const BEGINNINGS: ReadonlySet<EventType> = new Set(["attempt.started", "lock.requested", "kv.requested"]);
+
+/** What may follow the conclusion of its call. */
+const AFTER_CONCLUSION: ReadonlySet<EventType> = new Set(["attempt.late", "lock.released"]);
 
 /** What is made again when the run is reopened before it. */
 const FAILURES: ReadonlySet<EventType> = new Set([
@@ -113,6 +126,9 @@ const FAILURES: ReadonlySet<EventType> = new Set([
   "child.cancelled",
   "start.failed",
   "scope.failed",
+  "kv.failed",
+  "lock.expired",
+  "breaker.refused",
 ]);
 
 /** All rules, in the order of `docs/FORMAT.md`. */
@@ -175,9 +191,9 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   perKey<{ done: boolean }>(
     "one-conclusion",
-    "A call concludes at most once, and nothing but late outcomes follows.",
+    "A call concludes at most once, and nothing but late outcomes and the release of its lock follows.",
     (state, event) => {
-      if (state?.done) return AFTER_TERMINAL.has(event.type) ? state : "broken";
+      if (state?.done) return AFTER_CONCLUSION.has(event.type) ? state : "broken";
       return { done: CONCLUSIONS.has(event.type) };
     },
   ),
@@ -194,9 +210,9 @@ export const INVARIANTS: readonly Invariant[] = [
   ),
   perKey<{ started: boolean }>(
     "completion-was-attempted",
-    "A step completes only in an attempt that was recorded first.",
+    "A step completes only in an attempt that was recorded first, or by a value from the cache.",
     (state, event) => {
-      if (event.type === "step.completed" && !state?.started) return "broken";
+      if (event.type === "step.completed" && !state?.started && !event.data.cached) return "broken";
       return { started: state?.started === true || event.type === "attempt.started" };
     },
   ),
@@ -251,9 +267,39 @@ export const INVARIANTS: readonly Invariant[] = [
       return null;
     },
   },
+  perKey<{ isIn: boolean }>(
+    "lock-place-ends-once",
+    "A lock is acquired, expires and is released only after it was asked for; its place ends once, released or expired.",
+    (state, event) => {
+      if (event.type === "lock.requested") return state?.isIn === true ? "broken" : { isIn: true };
+      if (!event.type.startsWith("lock.")) return { isIn: state?.isIn === true };
+      if (state?.isIn !== true) return "broken";
+      return { isIn: event.type === "lock.acquired" };
+    },
+  ),
+  {
+    name: "lock-covers-its-scope",
+    rule: "A scope that runs under a lock begins when it was acquired, and ends with its release.",
+    broken: (history) => {
+      const held = new Set<string>();
+      const locks = new Map<string, string>();
+      for (const event of history) {
+        const { type, key } = event;
+        if (type === "lock.acquired") held.add(key as string);
+        if (type === "lock.released") held.delete(key as string);
+        if (type === "run.reopened") held.clear();
+        const lock = type === "scope.started" ? event.data.lock : undefined;
+        if (lock !== undefined && !held.has(lock)) return place(event);
+        if (lock !== undefined) locks.set(key as string, lock);
+        const isEnd = type === "scope.completed" || type === "scope.failed";
+        if (isEnd && held.has(locks.get(key as string) ?? "")) return place(event);
+      }
+      return null;
+    },
+  },
   {
     name: "cancel-is-obeyed",
-    rule: "After cancel.requested no attempt starts but in a shielded scope.",
+    rule: "After cancel.requested no attempt starts, no lock and no change of a shared value is asked for, but in a shielded scope.",
     broken: (history) => {
       let asked = false;
       const shielded = new Set<string>();
@@ -262,7 +308,7 @@ export const INVARIANTS: readonly Invariant[] = [
         if (event.type === "run.reopened") asked = false;
         if (event.type === "scope.started" && (event.data.shielded || isShielded(shielded, event.scope)))
           shielded.add(event.key as string);
-        if (asked && event.type === "attempt.started" && !isShielded(shielded, event.scope)) return place(event);
+        if (asked && BEGINNINGS.has(event.type) && !isShielded(shielded, event.scope)) return place(event);
       }
       return null;
     },
@@ -300,8 +346,13 @@ const NO_DATA = {};
 /** An event with as much of its data as the rules look at: a long history takes little memory without the rest. */
 export function withoutValues(event: RunEvent): RunEvent {
   if (LOOKED_AT.has(event.type)) return event;
-  const data = event.type === "signal.received" ? { name: event.data.name } : NO_DATA;
-  return { ...event, data } as RunEvent;
+  return { ...event, data: partLookedAt(event) } as RunEvent;
+}
+
+function partLookedAt(event: RunEvent): object {
+  if (event.type === "signal.received") return { name: event.data.name };
+  if (event.type === "step.completed" && event.data.cached) return { cached: true };
+  return NO_DATA;
 }
 
 /** A rule that a history breaks. */

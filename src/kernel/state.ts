@@ -5,7 +5,7 @@ import type { Failure } from "./failure.ts";
 import { ROOT_SCOPE, scopeOfKey } from "./keys.ts";
 
 /** What a key stands for. */
-export type CallKind = "step" | "timer" | "scope" | "wait" | "child" | "start";
+export type CallKind = "step" | "timer" | "scope" | "wait" | "child" | "start" | "kv" | "lock" | "breaker";
 
 /** How far one call of `ctx` has come. */
 export interface CallState {
@@ -37,6 +37,13 @@ export interface ChildState {
   readonly runId: string;
   /** Whether it goes on when nobody waits for it any more. */
   readonly isAbandoned: boolean;
+}
+
+/** A place in line for a lock that a run has. */
+export interface LockPlace {
+  readonly name: string;
+  /** The scope that runs under the lock; null: none has begun. */
+  scope: string | null;
 }
 
 /** A signal that a run has been sent. */
@@ -115,6 +122,8 @@ export interface RunState {
   tokens: Set<string> | null;
   /** Its children that have not ended, by the key of their calls; null before the first. */
   children: Map<string, ChildState> | null;
+  /** Its places in line for locks, by the key of their calls; null before the first. */
+  locks: Map<string, LockPlace> | null;
   /** How many runs it has started. */
   startedRuns: number;
   /** Every call by its key. */

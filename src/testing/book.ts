@@ -26,8 +26,17 @@ interface CallBook {
 
 /** Events with which a run is over. */
 export const TERMINAL = new Set(["run.completed", "run.failed", "run.cancelled"]);
-const OUTCOMES = /^(step|wait|child|start|scope)\.(completed|failed|expired|cancelled)$|^timer\.fired$/;
-const BEGINNINGS = new Set(["attempt.started", "timer.armed", "scope.started", "wait.started", "child.started"]);
+const OUTCOMES =
+  /^(step|wait|child|start|scope|kv|lock|breaker)\.(completed|failed|expired|cancelled|answered|acquired|admitted|refused|reported)$|^timer\.fired$/;
+const BEGINNINGS = new Set([
+  "attempt.started",
+  "timer.armed",
+  "scope.started",
+  "wait.started",
+  "child.started",
+  "kv.requested",
+  "lock.requested",
+]);
 
 /** The key of a step that undoes another one. */
 const COMPENSATION = /^compensate(?:#\d+)?\/([^/#]+)$/;
@@ -50,6 +59,7 @@ type Fields = {
   readonly seq?: number;
   readonly token?: string;
   readonly runId?: string;
+  readonly cached?: true;
 };
 
 export class RunBook {
@@ -208,8 +218,9 @@ export class RunBook {
     else if (type === "attempt.interrupted") {
       Object.assign(call, { isOpen: false, dueAt: null });
       if (fields.reason === "stopped") call.forgiven++;
-    } else if (type === "timer.armed" || type === "wait.started") call.dueAt = fields.dueAt ?? null;
-    if (type === "timer.fired" || type === "wait.expired") {
+    } else if (type === "timer.armed" || type === "wait.started" || type === "lock.requested")
+      call.dueAt = fields.dueAt ?? null;
+    if (type === "timer.fired" || type === "wait.expired" || type === "lock.expired") {
       const now = this.#clock.now();
       const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
       this.#expect("timer-not-early", row.at >= dueAt && now >= dueAt, () => `${place()} is early`);
@@ -219,7 +230,7 @@ export class RunBook {
     call.outcome = type;
     call.endSeq = seq;
     call.isOpen = false;
-    call.value = data;
+    call.value = fields.cached === true ? withoutMark(data) : data;
   }
 
   /** The attempt may undo a step: one that has completed, after all that completed later. */
@@ -232,6 +243,12 @@ export class RunBook {
     this.#expect("compensations-in-reverse", isNext, () => `${place()} follows those of ${this.#undone}`);
     this.#undone.push(undone);
   }
+}
+
+/** A value from the cache as any other. */
+function withoutMark(data: string | null): string {
+  const { cached: _, ...payload } = JSON.parse(data ?? "{}");
+  return JSON.stringify(payload);
 }
 
 function fieldsOf({ data }: EventRow): Fields {

@@ -11,6 +11,10 @@ import type {
   ClaimRequest,
   ClaimVerdict,
   Heartbeat,
+  KeyedPut,
+  KeyedVerdict,
+  LockRequest,
+  LockVerdict,
   LogStore,
   LogWrite,
   RunAppend,
@@ -19,6 +23,7 @@ import type {
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
+import { SharedBook } from "./shared-book.ts";
 import type { Effect } from "./store.ts";
 
 /** A promise that was broken. */
@@ -53,6 +58,7 @@ export class Checker {
   readonly #clock: { now(): number };
   readonly #looks = new Map<PredicateName, number>();
   readonly #books = new Map<string, RunBook>();
+  readonly #shared: SharedBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -72,6 +78,7 @@ export class Checker {
   constructor(truth: LogStore, clock: { now(): number }) {
     this.#truth = truth;
     this.#clock = clock;
+    this.#shared = new SharedBook((predicate, holds, what) => this.expect(predicate, holds, what), this.#books);
   }
 
   get hasFailed(): boolean {
@@ -119,6 +126,8 @@ export class Checker {
       this.#leases.set(worker, Math.min(this.#leases.get(worker) ?? 0, this.#now));
     } else if (site === "disown" && (result as number) > 0)
       this.#disowned(args[0] as string, args[2] as readonly string[]);
+    else if (site === "putKeyed") this.#shared.put(args[0] as KeyedPut, result as KeyedVerdict);
+    else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
   }
 
@@ -206,7 +215,10 @@ export class Checker {
         epoch === book.epoch,
         () => `run ${runId} took events of epoch ${epoch} in epoch ${book.epoch}`,
       );
-    for (const row of found) book.follow(row);
+    for (const row of found) {
+      book.follow(row);
+      this.#shared.recorded(row);
+    }
     const isSaid = this.#isTaken(run, verdict);
     const isThere =
       book.events.length === last && isSame(book.events.at(-1), events.at(-1), last) && book.epoch === epoch;
@@ -463,6 +475,7 @@ export class Checker {
       this.expect("acknowledged-start-kept", this.#books.has(runId), () => `run ${runId} is not in the log`);
     for (const runId of this.#cancels) await this.#checkCancel(runId);
     for (const runId of this.#signals.keys()) await this.#checkSignals(runId);
+    this.#shared.finish(await this.#truth.listLocks({ name: null, limit: 1_000 }));
     for (const [runId, book] of this.#books) {
       this.#checkFamily(runId, book);
       await this.#checkRow(runId, book);

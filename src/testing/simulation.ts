@@ -10,7 +10,7 @@ import type { Limits } from "../kernel/limits.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
-import type { LogStore, LogWrite } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { Asked } from "../worker/host.ts";
 import type { WorkerOptions } from "../worker/options.ts";
@@ -84,8 +84,11 @@ export interface Incarnation {
   worker: WorkerHandle | null;
 }
 
+/** What changes the log otherwise than by whose turn it is. */
+const WRITES: ReadonlySet<string> = new Set(["append", "putKeyed", "requestLock"]);
+
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
-function appendText(write: LogWrite): string {
+function writeText(write: object): string {
   const text = JSON.stringify(write);
   if (!text.includes("stack")) return text;
   return JSON.stringify(write, (_, value) => (typeof value === "string" ? value.replace(STACKS, "") : value));
@@ -213,7 +216,7 @@ export class Simulation {
 
   #happened(effect: Effect): void {
     const { proc, site, args } = effect;
-    this.trace.add(this.agenda.now, `${proc.name} ${site} ${site === "append" ? appendText(args[0] as LogWrite) : ""}`);
+    this.trace.add(this.agenda.now, `${proc.name} ${site} ${WRITES.has(site) ? writeText(args[0] as object) : ""}`);
     this.checker.happened(effect);
     this.#options.happened?.(effect);
   }

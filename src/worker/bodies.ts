@@ -9,7 +9,7 @@
 
 import { formatDuration } from "../kernel/duration.ts";
 import { TimeoutError } from "../kernel/errors.ts";
-import { isWithin, ROOT_SCOPE } from "../kernel/keys.ts";
+import { isWithin } from "../kernel/keys.ts";
 import type { Clock } from "../kernel/ports.ts";
 import type { CallKind } from "../kernel/state.ts";
 import type { Body, BodyOutcome, BodySurroundings, LogLine } from "./recorder.ts";
@@ -24,13 +24,27 @@ export interface BodyOwner {
   readonly isShielded: boolean;
 }
 
+/** An attempt that was given up. */
+export interface Attempt {
+  readonly owner: BodyOwner;
+  readonly attempt: number;
+}
+
+/** What the run waits for: a body, or something else that is no attempt of a step. */
+export interface Task extends Omit<Body, "attempt"> {
+  /** Null: it is no attempt, and leaves nothing in the log when nobody waits for it any more. */
+  readonly attempt: number | null;
+  /** Whether it goes on, and the run waits for it, when its scope has ended or a cancel has reached it. */
+  readonly endures?: boolean;
+}
+
 export interface BodyHost {
   readonly clock: Clock;
   readonly env: unknown;
   readonly log: LogLine;
   /** A body ended while the run waited for it, or timed out: its outcome has been told to its call. */
   readonly settled: () => void;
-  /** A body ended when nobody waited for it any more. */
+  /** A body of an attempt ended when nobody waited for it any more. */
   readonly late: (owner: BodyOwner, attempt: number, outcome: BodyOutcome) => void;
   /** Synchronous code of a body held the thread for `ms`. */
   readonly blocked: (owner: BodyOwner, ms: number) => void;
@@ -42,7 +56,7 @@ const BLOCKED_MS = 1_000;
 /** A body, and what it is given. A class, because a getter in an object literal is made anew for each object. */
 class Running implements BodySurroundings {
   readonly owner: BodyOwner;
-  readonly body: Body;
+  readonly body: Task;
   readonly env: unknown;
   readonly #log: LogLine;
   #controller: AbortController | null = null;
@@ -51,7 +65,7 @@ class Running implements BodySurroundings {
   started = false;
   told = false;
 
-  constructor(owner: BodyOwner, body: Body, { env, log }: BodyHost) {
+  constructor(owner: BodyOwner, body: Task, { env, log }: BodyHost) {
     this.owner = owner;
     this.body = body;
     this.env = env;
@@ -95,7 +109,7 @@ export class Bodies {
   }
 
   /** Announces a body: from now on the run waits for it. The returned function starts it, unless it was abandoned. */
-  add(owner: BodyOwner, body: Body): () => void {
+  add(owner: BodyOwner, body: Task): () => void {
     const running = new Running(owner, body, this.#host);
     this.#running.add(running);
     return () => this.#start(running);
@@ -128,7 +142,8 @@ export class Bodies {
       return;
     }
     this.#forget(running);
-    this.#host.late(running.owner, running.body.attempt, outcome);
+    const { attempt } = running.body;
+    if (attempt !== null) this.#host.late(running.owner, attempt, outcome);
   }
 
   #timeOut(running: Running): void {
@@ -154,29 +169,38 @@ export class Bodies {
     this.#runIsOver = true;
   }
 
-  /** Stops waiting for all bodies within `scope` and aborts those that run. Returns what was given up. */
-  abandon(reason: unknown, scope: string = ROOT_SCOPE): { owner: BodyOwner; attempt: number }[] {
-    return this.#abandon(reason, ({ owner }) => isWithin(owner.scope, scope));
+  /** Stops waiting for all bodies and aborts those that run. Returns what was given up. */
+  abandon(reason: unknown): Attempt[] {
+    return this.#abandon(reason, () => true);
+  }
+
+  /** The same for those within `scope`, which has ended. */
+  abandonWithin(scope: string, reason: unknown): void {
+    this.#abandon(reason, ({ owner, body }) => !body.endures && isWithin(owner.scope, scope));
   }
 
   /** The same for all that a cancel reaches. */
   cancel(reason: unknown): void {
-    this.#abandon(reason, ({ owner }) => !owner.isShielded);
+    this.#abandon(reason, ({ owner, body }) => !body.endures && !owner.isShielded);
   }
 
-  #abandon(reason: unknown, isMeant: (running: Running) => boolean): { owner: BodyOwner; attempt: number }[] {
+  #abandon(reason: unknown, isMeant: (running: Running) => boolean): Attempt[] {
     const abandoned = [...this.#running].filter(isMeant);
     for (const running of abandoned) {
       this.#forget(running);
       running.abort(reason);
     }
-    return abandoned.map(({ owner, body }) => ({ owner, attempt: body.attempt }));
+    return attemptsOf(abandoned);
   }
 
   /** Stops waiting for bodies that have not been started. Returns what was given up. */
-  abandonUnstarted(): { owner: BodyOwner; attempt: number }[] {
+  abandonUnstarted(): Attempt[] {
     const abandoned = [...this.#running].filter((running) => !running.started);
     for (const running of abandoned) this.#forget(running);
-    return abandoned.map(({ owner, body }) => ({ owner, attempt: body.attempt }));
+    return attemptsOf(abandoned);
   }
+}
+
+function attemptsOf(tasks: readonly Running[]): Attempt[] {
+  return tasks.flatMap(({ owner, body: { attempt } }) => (attempt === null ? [] : [{ owner, attempt }]));
 }

@@ -2,7 +2,7 @@
 import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType } from "../kernel/events.ts";
 import type { CallState, ReceivedSignal } from "../kernel/state.ts";
-import type { Body, CallRequest, LiveCall, NewChild, RunFacts } from "./recorder.ts";
+import type { Body, CallRequest, LiveCall, NewChild, Operation, RunFacts } from "./recorder.ts";
 import { Scope } from "./scope.ts";
 
 /** What a call needs of its run. */
@@ -16,6 +16,7 @@ export interface CallHost {
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
   mayBegin(call: Call, timeoutMs: number | null): boolean;
   runBody(call: Call, body: Body): void;
+  operate<T>(call: Call, operation: Operation<T>): void;
   /** The call waits for time from now on. */
   waiting(): void;
   signals(name: string): readonly ReceivedSignal[];
@@ -37,7 +38,7 @@ export class Call implements LiveCall {
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;
   #listener: ((signal: ReceivedSignal) => boolean) | null = null;
-  #waitsForChild = false;
+  #waitsForMail = false;
   readonly #host: CallHost;
 
   constructor(host: CallHost, request: CallRequest, key: string) {
@@ -112,6 +113,10 @@ export class Call implements LiveCall {
     this.#host.runBody(this, body);
   }
 
+  operate<T>(operation: Operation<T>): void {
+    this.#host.operate(this, operation);
+  }
+
   openScope(): Scope {
     return new Scope(this.key, this.isShielded);
   }
@@ -129,8 +134,8 @@ export class Call implements LiveCall {
     this.#host.waiting();
   }
 
-  waitForChild(): void {
-    this.#waitsForChild = true;
+  waitForMail(): void {
+    this.#waitsForMail = true;
     this.#host.waiting();
   }
 
@@ -144,7 +149,7 @@ export class Call implements LiveCall {
 
   /** Whether something other than the code can settle it: time, or what comes in. */
   get canBeMoved(): boolean {
-    return this.waitsUntil !== null || this.#listener !== null || this.#waitsForChild;
+    return this.waitsUntil !== null || this.#listener !== null || this.#waitsForMail;
   }
 
   /** Whether a cancel does not reach it. */

@@ -16,6 +16,9 @@ const CALL_NAMES: Record<CallKind, string> = {
   wait: "ctx.waitFor",
   child: "ctx.child",
   start: "ctx.start",
+  kv: "ctx.kv",
+  lock: "ctx.lock",
+  breaker: "ctx.breaker",
 };
 
 /** The kind of call that events of a family belong to. */
@@ -27,6 +30,9 @@ const KINDS: Readonly<Record<string, CallKind>> = {
   wait: "wait",
   child: "child",
   start: "start",
+  kv: "kv",
+  lock: "lock",
+  breaker: "breaker",
 };
 
 const ADVICE =

@@ -23,17 +23,29 @@ import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
-import { Bodies, type BodyOwner } from "./bodies.ts";
+import { type Attempt, Bodies, type BodyOwner, type Task } from "./bodies.ts";
 import { Call, type CallHost } from "./call.ts";
 import { RegisteredCompensations } from "./compensations.ts";
 import { callText, foreignAwait, misplacedCall, otherKind, requestText } from "./divergence.ts";
 import { Family } from "./family.ts";
 import type { Host } from "./host.ts";
 import { Journal } from "./journal.ts";
-import { Mail, type Message, readMessage } from "./mail.ts";
+import { Mail, readMessage } from "./mail.ts";
 import { OpenCalls } from "./open-calls.ts";
+import { Operations } from "./operations.ts";
+import { Places } from "./places.ts";
 import { damagedEvent } from "./rebuild.ts";
-import type { Body, BodyOutcome, CallRequest, LogLine, NewChild, Program, Recorder, RunFacts } from "./recorder.ts";
+import type {
+  Body,
+  BodyOutcome,
+  CallRequest,
+  LogLine,
+  NewChild,
+  Operation,
+  Program,
+  Recorder,
+  RunFacts,
+} from "./recorder.ts";
 import { Replay } from "./replay.ts";
 import { type Leave, leavingRow, stayingRow } from "./row.ts";
 import { Scope } from "./scope.ts";
@@ -54,6 +66,8 @@ const BEGINNINGS: ReadonlySet<EventType> = new Set([
   "wait.started",
   "child.started",
   "start.completed",
+  "kv.requested",
+  "lock.requested",
 ]);
 
 type Phase =
@@ -84,6 +98,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   readonly #replay: Replay;
   readonly #bodies: Bodies;
   readonly #family: Family;
+  readonly #operations: Operations;
+  readonly #places: Places;
   readonly #alarm: Alarm;
   readonly #mail = new Mail();
   readonly #calls = new OpenCalls();
@@ -106,6 +122,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   /** Whether the run's row knows when it was started. */
   #begun: boolean;
   #warnedOfLength = false;
+  /** Whether it may have changed what runs share. */
+  #mayShare = false;
 
   private constructor(
     host: Host<Execution>,
@@ -123,6 +141,21 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#now = createdAt;
     this.#replay = new Replay(this.run, journal.state, events);
     this.#family = new Family(host, journal);
+    this.#places = new Places(journal, () => host.freed());
+    this.#operations = new Operations(
+      {
+        store: host.store,
+        clock: host.clock,
+        random: host.random,
+        lost: () => host.lost(this),
+        refused: (error) => host.refused(this, error),
+        hasLeft: (key) => {
+          this.#places.end(key);
+          host.dirty(this);
+        },
+      },
+      journal,
+    );
     this.#alarm = new Alarm(
       host.clock,
       () => host.now(),
@@ -174,6 +207,11 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#phase === "over";
   }
 
+  /** Whether it waits for a lock. */
+  get isInLine(): boolean {
+    return this.#places.waits;
+  }
+
   /** The steps whose bodies run, in words. */
   runningSteps(): string[] {
     return this.#bodies.keys().map((key) => `${callText("step", key)} of run ${this.runId}`);
@@ -211,6 +249,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #endWithoutCode(): void {
     this.#host.ready(this);
     this.#phase = "live";
+    this.#mayShare = true;
     this.#drainMail();
     if (!this.isOver) this.#end("run.cancelled", this.#cancelReason());
   }
@@ -267,7 +306,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#host.ready(this);
   }
 
-  #interrupt(abandoned: readonly { owner: BodyOwner; attempt: number }[]): void {
+  #interrupt(abandoned: readonly Attempt[]): void {
     for (const { owner, attempt } of abandoned) {
       this.#journal.record("attempt.interrupted", owner.key, owner.scope, attempt, { reason: "stopped" });
       this.#host.dirty(this);
@@ -366,6 +405,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       return call.promise;
     }
     this.#calls.add(call);
+    this.#mayShare ||= request.isSharing === true;
     if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);
     else if (this.#phase === "live") this.#goOn(call);
     else {
@@ -499,8 +539,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #giveCancel(): void {
     this.#turn = ANY_SCOPE;
     this.#cancelGiven = true;
-    // A scope ends as its function does, after what is within it: its own end is given then.
-    const calls = [...this.#calls.values()].filter((call) => call.request.kind !== "scope" && !call.isShielded);
+    // A scope that has begun ends as its function does, after what is within it: its own end is given then.
+    const isReached = (call: Call) => !call.isShielded && !(call.request.kind === "scope" && call.isBegun);
+    const calls = [...this.#calls.values()].filter(isReached);
     for (const call of calls) this.#calls.delete(call);
     for (const call of calls) call.reject(this.#cancelled());
   }
@@ -620,9 +661,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         if (!this.#isFull()) this.#hand(this.signal(this.#record("signal.received", { ...message.data, token }).seq));
         return;
       case "child":
-        this.#childEnded(message.data);
+        this.#tell(this.#family.childEnded(message.data));
         return;
       case "lock":
+        this.#tell(this.#places.granted(message.data.key));
         return;
       default:
         assertNever(message, "kind of message");
@@ -638,15 +680,15 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     for (const call of this.#calls.values()) if (call.receive(signal)) return;
   }
 
-  /** Recorded also while nobody listens, as in a pause: it is told once. */
-  #childEnded(message: Extract<Message, { kind: "child" }>["data"]): void {
-    const outcome = this.#family.childEnded(message);
+  /** What mail has brought for a call is recorded also while nobody listens, as in a pause: it is told once. */
+  #tell(outcome: RunEvent | null): void {
     if (outcome !== null) this.#fresh.push(outcome);
     this.#host.ready(this);
   }
 
   #requestCancel(data: EventData["cancel.requested"]): void {
     this.#fresh.push(this.#record("cancel.requested", data));
+    this.#places.cancelled((scope) => this.#calls.get(scope)?.isShielded === true);
     const error = this.#cancelled();
     this.#journal.afterDurable(() => {
       this.#bodies.cancel(error);
@@ -721,8 +763,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     const write = () => {
       // A scope that runs again, though it has concluded, has come to the end that the log has.
       if (isConcluded(call.state)) return;
+      if (endsScope && this.#mayAppend(call)) this.#places.scopeEnds(call.key);
       const outcome = this.#append(call, type, attempt, data);
       if (outcome !== null) this.#fresh.push(outcome);
+      if (outcome?.type === "lock.expired") this.#places.end(call.key);
       if (leavesOpen) this.#abandonWithin(call.key);
       this.#host.ready(this);
     };
@@ -744,19 +788,23 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#family.scopeIsOver(scope);
     this.#journal.afterDurable(() => {
       const message = `the scope "${scope}" has ended and does not wait for this step`;
-      this.#bodies.abandon(new errors.ClosedError("SCOPE_OVER", message, { scope }), scope);
+      this.#bodies.abandonWithin(scope, new errors.ClosedError("SCOPE_OVER", message, { scope }));
       this.#host.ready(this);
     });
   }
 
   /** Null: the run has no room for it, is not this worker's to write, or begins nothing new after a cancel. */
   #append<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): RunEvent | null {
-    if (this.#phase !== "live" || this.#leave !== null || call.isClosed || this.#isFull()) return null;
+    if (!this.#mayAppend(call) || this.#isFull()) return null;
     if (this.#isCancelled(call) && BEGINNINGS.has(type)) return null;
     const scope = isRunWide(type) ? ROOT_SCOPE : call.request.scope.path;
     const event = this.#journal.record(type, call.key, scope, attempt, data);
     this.#host.dirty(this);
     return event;
+  }
+
+  #mayAppend(call: Call): boolean {
+    return this.#phase === "live" && this.#leave === null && !call.isClosed;
   }
 
   #isFull(): boolean {
@@ -777,7 +825,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   mayBegin({ key, request }: Call, timeoutMs: number | null): boolean {
-    if (this.#stopping) return false;
+    if (this.#stopping || this.#journal.state.paused) return false;
     if (this.#host.hasTimeFor(timeoutMs, () => `${callText(request.kind, key)} of run ${this.runId}`)) return true;
     // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
     this.#stopping = true;
@@ -786,9 +834,17 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   }
 
   runBody(call: Call, body: Body): void {
+    this.#begin(call, body);
+  }
+
+  operate<T>(call: Call, operation: Operation<T>): void {
+    this.#begin(call, this.#operations.task(call.key, operation));
+  }
+
+  #begin(call: Call, task: Task): void {
     if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#isCancelled(call)) return;
     const { key, request, isShielded } = call;
-    const start = this.#bodies.add({ kind: request.kind, key, scope: request.scope.path, isShielded }, body);
+    const start = this.#bodies.add({ kind: request.kind, key, scope: request.scope.path, isShielded }, task);
     this.#journal.afterDurable(() => {
       if (this.#phase === "live") this.#host.startBody(start);
     });
@@ -838,6 +894,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #end<T extends "run.completed" | "run.failed" | "run.cancelled">(type: T, data: EventData[T]): void {
     this.#record(type, data);
     this.#family.runIsOver();
+    this.#places.runIsOver(this.#mayShare);
     this.#phase = "over";
     this.#bodies.runIsOver();
     this.#calls.clear();

@@ -68,7 +68,7 @@ export class Family {
     const before = state.head;
     record(runId);
     if (state.head === before) return;
-    this.#journal.outgoing.children.push(start);
+    this.#journal.reachBeyond().children.push(start);
     this.#journal.afterDurable(() => this.#host.reached([], createdAt));
   }
 
@@ -128,9 +128,11 @@ export class Family {
   }
 
   #tell(runId: string, kind: "child" | "cancel", data: object): void {
-    const { state, outgoing } = this.#journal;
+    const { state } = this.#journal;
     const at = Math.floor(this.#host.now());
-    outgoing.tells.push({ runId, kind, token: `${state.id}/${state.head}/${runId}`, data: JSON.stringify(data), at });
+    this.#journal
+      .reachBeyond()
+      .tells.push({ runId, kind, token: `${state.id}/${state.head}/${runId}`, data: JSON.stringify(data), at });
     this.#journal.afterDurable(() => this.#host.reached([runId], null));
   }
 }

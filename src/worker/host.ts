@@ -5,6 +5,7 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
+import type { SharedStore } from "./operations.ts";
 
 /** For tests and checks: is told each call that workflow code makes. */
 export type Asked = (runId: string, key: string, kind: CallKind) => void;
@@ -18,6 +19,7 @@ export interface Host<Execution> {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly env: unknown;
+  readonly store: SharedStore;
   readonly resumes: ResumeSigner | null;
   /** A run that is handed back is not claimed again before so much time has passed. */
   readonly handBackMs: number;
@@ -31,6 +33,8 @@ export interface Host<Execution> {
   versionOf(workflow: string): string | null;
   /** What a run's write did to others is durable: runs to look at, and when runs that it started are due. */
   reached(runIds: readonly string[], dueAt: number | null): void;
+  /** The end of a run's place in line for a lock is durable: runs may have been granted theirs. */
+  freed(): void;
   /** The run has something to do in the next round. */
   ready(execution: Execution): void;
   /** The run has something to write. */

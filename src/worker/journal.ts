@@ -98,7 +98,7 @@ export class Journal {
   }
 
   get isEmpty(): boolean {
-    return this.#queued.length === 0 && this.#drained.length === 0;
+    return this.#queued.length === 0 && this.#drained.length === 0 && this.#outgoing === null;
   }
 
   /** Goes on under a new claim, with nothing queued. */
@@ -133,8 +133,8 @@ export class Journal {
     this.#drained.push(id);
   }
 
-  /** What the events queued so far do to others; written with them. */
-  get outgoing(): Outgoing {
+  /** What the events queued so far do to others; written with them, though it be nothing. */
+  reachBeyond(): Outgoing {
     this.#outgoing ??= new Outgoing();
     return this.#outgoing;
   }

@@ -76,6 +76,7 @@ export interface WorkerParts {
   readonly newRunId: () => string;
   readonly versionOf: (workflow: string) => string | null;
   readonly reached: (runIds: readonly string[], dueAt: number | null) => void;
+  readonly freed: () => void;
 }
 
 /** The key of a program in `WorkerParts.programs`. */

@@ -65,6 +65,8 @@ export interface CallRequest {
   readonly scope: ScopeHandle;
   /** Whether a cancel neither rejects nor refuses it: a scope that shields what is within. */
   readonly isShield?: boolean;
+  /** Whether it may change what runs share, or wait in line for a lock. */
+  readonly isSharing?: boolean;
   /** For an item of a map: which use of `name` the map is, as its scope has counted it, and the item's place from 0. */
   readonly item?: { readonly occurrence: number; readonly index: number };
   /** Called once the log has nothing more to say of this call: goes on from `call.state`. */
@@ -108,6 +110,11 @@ export interface LiveCall {
    * waits for it; an outcome that comes later is recorded as late.
    */
   runBody(body: Body): void;
+  /**
+   * Does something to what runs share, once everything queued so far is durable. `done` is called with what it came to
+   * while the run still waits for it.
+   */
+  operate<T>(operation: Operation<T>): void;
   /** Opens the scope that this call stands for. */
   openScope(): ScopeHandle;
   /** The signals of a name that nobody has taken, in order of arrival. */
@@ -116,8 +123,8 @@ export interface LiveCall {
   signal(seq: number): ReceivedSignal;
   /** Calls `fn` with each signal that comes in, until it takes one. Meanwhile the run may leave memory. */
   listen(fn: (signal: ReceivedSignal) => boolean): void;
-  /** Waits for the end of the child that it has started. Meanwhile the run may leave memory. */
-  waitForChild(): void;
+  /** Waits for what mail brings: the end of its child, its turn at a lock. Meanwhile the run may leave memory. */
+  waitForMail(): void;
   /** The child that this call has started and whose end it waits for. */
   readonly childId: string | null;
   /**
@@ -129,6 +136,60 @@ export interface LiveCall {
   /** The version of a workflow that a start by its name means here; null: it is not registered. */
   versionOf(workflow: string): string | null;
 }
+
+/** Something that a call does to what runs share. */
+export interface Operation<T> {
+  /** Names it among those of its call that change something. @default the call's key */
+  readonly id?: string;
+  /** Whether it is a request for a lock: that is pursued also when nobody waits any more, so that no place is forgotten. */
+  readonly entersLine?: boolean;
+  /** Tried from its beginning until the store answers. What it puts is put once. */
+  readonly run: (shared: Shared) => Promise<T>;
+  readonly done: (answer: T) => void;
+}
+
+/** What runs share. */
+export interface Shared {
+  /** The value under a key; with version 0 if there never was one. */
+  get(scope: string, key: string): Promise<SharedValue>;
+  /** What has a value under keys that begin with `prefix`, in order of the keys. */
+  list(
+    scope: string,
+    page: { readonly prefix: string; readonly after: string | null; readonly limit: number },
+  ): Promise<readonly SharedValue[]>;
+  put(put: SharedPut): Promise<PutVerdict>;
+  /** Takes the call's place in line for a lock, or finds the one that it has. */
+  enterLine(name: string, slots: number): Promise<"granted" | "waiting">;
+}
+
+/** A value that runs share. */
+export interface SharedValue {
+  readonly key: string;
+  /** JSON text of a payload; null: there is none. */
+  readonly value: string | null;
+  /** Grows with every change. */
+  readonly version: number;
+}
+
+/** A change of a value that runs share. */
+export interface SharedPut {
+  readonly scope: string;
+  readonly key: string;
+  /** JSON text of a payload; null deletes. */
+  readonly value: string | null;
+  readonly ttlMs: number | null;
+  /** The version that must be there still. */
+  readonly ifVersion: number;
+  /** Comes back with the verdict `done`: JSON text. */
+  readonly note?: string | null;
+}
+
+export type PutVerdict =
+  | { readonly kind: "put" }
+  /** An earlier try was taken: with this note. */
+  | { readonly kind: "done"; readonly note: string | null }
+  /** Another version is there. */
+  | { readonly kind: "conflict" };
 
 /** A body to be run, and what becomes of its outcome. */
 export interface Body {

@@ -25,6 +25,7 @@ import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
 import { Notices } from "./notices.ts";
+import type { SharedStore } from "./operations.ts";
 import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
@@ -259,6 +260,13 @@ export class Worker implements Host<Execution>, Claimant {
     void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
   }
 
+  /** Runs of this process may have been granted locks. */
+  async locksGranted(): Promise<void> {
+    this.#loop.nudge();
+    const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
+    if (inLine.length > 0) await this.#readMail(inLine.map(({ runId }) => runId));
+  }
+
   // ---- The lease ----
 
   #renewed(mail: readonly string[]): void {
@@ -421,6 +429,10 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#parts.env;
   }
 
+  get store(): SharedStore {
+    return this.#parts.store;
+  }
+
   get resumes(): ResumeSigner | null {
     return this.#parts.resumes;
   }
@@ -482,6 +494,10 @@ export class Worker implements Host<Execution>, Claimant {
 
   reached(runIds: readonly string[], dueAt: number | null): void {
     this.#parts.reached(runIds, dueAt);
+  }
+
+  freed(): void {
+    this.#parts.freed();
   }
 
   released(execution: Execution, availableAt: number | null, keepsCopy: boolean): void {

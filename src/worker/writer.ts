@@ -21,6 +21,7 @@ import type {
   RunStart,
   WriteVerdict,
 } from "../log/port.ts";
+import { Backoff } from "./backoff.ts";
 
 /** A run with something to write. */
 export interface Source {
@@ -82,9 +83,6 @@ const GROUP_PARTS_MAX = 2_000;
 
 /** The most characters of event data in one write, unless a single run has more. */
 const GROUP_LENGTH_MAX = 8_000_000;
-
-/** The wait before a write is sent again, milliseconds: doubled from `first` to `max`, with full jitter. */
-const RETRY_MS = { first: 20, max: 2_000 } as const;
 
 export class Writer {
   readonly #store: LogStore;
@@ -222,8 +220,8 @@ export class Writer {
 
   /** Sends until there is a verdict (I2), or an error that no repetition helps. */
   async #send(write: LogWrite): Promise<WriteVerdict | Error> {
-    const { clock, random } = this.#ports;
-    let waitMs: number = RETRY_MS.first;
+    const { clock } = this.#ports;
+    const backoff = new Backoff(this.#ports);
     let failingSince: number | null = null;
     for (;;) {
       try {
@@ -236,8 +234,7 @@ export class Writer {
         if (failingSince === null) this.#host.failing(error);
         failingSince ??= clock.monotonic();
       }
-      await new Promise<void>((resolve) => clock.timer(waitMs * random.float(), resolve));
-      waitMs = Math.min(waitMs * 2, RETRY_MS.max);
+      await backoff.wait();
     }
   }
 

@@ -34,6 +34,33 @@ describe("ctx.child", () => {
     expect((await engine.list({ parentId: run.id })).runs.map(({ id }) => id)).toEqual([child?.id]);
   });
 
+  it("is told of the child's end by mail that came while it was in no worker's memory", async () => {
+    const lab = openLab();
+    const slow = workflow({ name: "slow" }, async (ctx) => ctx.sleep("nap", "5s").then(() => "slept"));
+    const workflows = [slow, parent((ctx) => ctx.child(slow, {}))];
+    const engine = await lab.engine({ workflows, worker: { hotRunsMax: 0 } });
+    const run = await engine.start("parent");
+    await lab.pass(10_000, 500);
+    expect(await run.result()).toBe("slept");
+  });
+
+  it("is told of an end that came while it was paused, once it is resumed by another process", async () => {
+    const lab = openLab();
+    const slow = workflow({ name: "slow" }, async (ctx) => ctx.sleep("nap", "5s").then(() => "slept"));
+    const workflows = [slow, parent((ctx) => ctx.child(slow, {}))];
+    const first = await lab.engine({ workflows });
+    const run = await first.start("parent");
+    await lab.settle();
+    await run.pause();
+    await lab.pass(10_000, 500);
+    first.kill();
+    await lab.pass(20_000, 1_000);
+    const second = await lab.engine({ workflows });
+    await second.run(run.id).resume();
+    await lab.pass(10_000, 500);
+    expect(await second.run(run.id).result()).toBe("slept");
+  });
+
   it("rejects with the child's failure as its cause", async () => {
     const lab = openLab();
     const bad = workflow({ name: "bad" }, async () => {

@@ -20,7 +20,7 @@ const row = (more: Partial<EventRow> = {}): EventRow => ({
   ...more,
 });
 
-const KEYED = /^(attempt|step|timer|wait|child|start|scope)\./;
+const KEYED = /^(attempt|step|timer|wait|child|start|scope|kv|lock|breaker)\./;
 
 /** A row of each type that holds what it must. */
 const ONE_OF_EACH = EVENT_TYPES.map((type) => rowsOf([[type, KEYED.test(type) ? "k" : null] as Told])[0] as EventRow);
@@ -153,6 +153,13 @@ describe("a type of event", () => {
       "scope.started",
       "scope.completed",
       "scope.failed",
+      "kv.answered",
+      "kv.failed",
+      "lock.acquired",
+      "lock.expired",
+      "breaker.admitted",
+      "breaker.refused",
+      "breaker.reported",
     ]);
     expect(EVENT_TYPES.filter(isTerminal)).toEqual(["run.completed", "run.failed", "run.cancelled"]);
   });

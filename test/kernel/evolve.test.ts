@@ -54,6 +54,7 @@ describe("a new run", () => {
       signals: null,
       tokens: null,
       children: null,
+      locks: null,
       startedRuns: 0,
       calls: new Map(),
     });
@@ -463,5 +464,76 @@ describe("a paused run", () => {
     expect(given(["run.created"], ["run.paused"]).paused).toBe(true);
     expect(given(["run.created"], ["run.paused"], ["run.resumed"]).paused).toBe(false);
     expect(given(["run.created"], ["run.paused"], ["cancel.requested"]).paused).toBe(false);
+  });
+});
+
+describe("a lock", () => {
+  const asked: Told = ["lock.requested", "door.lock", { name: "door", slots: 1, dueAt: 70 }];
+
+  it("is a place in line from its request on, which waits for its time", () => {
+    const state = given(["run.created"], asked);
+    expect(state.locks).toEqual(new Map([["door.lock", { name: "door", scope: null }]]));
+    expect(state.calls.get("door.lock")).toMatchObject({ kind: "lock", status: "open", dueAt: 70 });
+    expect(wakeAt(state)).toBe(70);
+  });
+
+  it("is held by the scope that begins under it, until its release", () => {
+    const held: Told[] = [
+      ["run.created"],
+      asked,
+      ["lock.acquired", "door.lock"],
+      ["scope.started", "door", { lock: "door.lock" }, { scope: "" }],
+    ];
+    const state = given(...held);
+    expect(state.locks?.get("door.lock")?.scope).toBe("door");
+    expect(state.calls.get("door.lock")).toMatchObject({ status: "completed", dueAt: null });
+    expect(given(...held, ["lock.released", "door.lock", {}, { scope: "" }]).locks).toEqual(new Map());
+  });
+
+  it("is no place any more once it has expired", () => {
+    const state = given(["run.created"], asked, ["lock.expired", "door.lock"]);
+    expect(state.locks).toEqual(new Map());
+    expect(state.calls.get("door.lock")).toMatchObject({ status: "failed" });
+  });
+
+  it("is asked for again when the run goes on from before its grant", () => {
+    const state = given(
+      ["run.created"],
+      asked,
+      ["lock.acquired", "door.lock"],
+      ["scope.started", "door", { lock: "door.lock" }, { scope: "" }],
+      ["run.failed", null, undefined, { scope: "" }],
+      ["run.reopened", null, { from: 3 }, { epoch: 1, scope: "" }],
+    );
+    expect(state.locks).toEqual(new Map());
+    expect(state.calls.get("door.lock")?.status).toBe("void");
+    expect(state.calls.get("door")?.status).toBe("void");
+  });
+});
+
+describe("a change of what runs share", () => {
+  it("is open from its request on until its answer", () => {
+    const asked: Told = ["kv.requested", "k", { action: "set", scope: "global", key: "k" }];
+    expect(given(["run.created"], asked).calls.get("k")).toMatchObject({ kind: "kv", status: "open" });
+    expect(given(["run.created"], asked, ["kv.answered", "k"]).calls.get("k")?.status).toBe("completed");
+    expect(given(["run.created"], asked, ["kv.failed", "k"]).calls.get("k")?.status).toBe("failed");
+  });
+});
+
+describe("a breaker", () => {
+  it("has let a call through, refused it, or heard of it; its changes are no call's state", () => {
+    const state = given(
+      ["run.created"],
+      ["breaker.changed", "a"],
+      ["breaker.admitted", "a"],
+      ["breaker.refused", "b"],
+      ["breaker.reported", "c"],
+    );
+    const statuses = [...state.calls.values()].map(({ kind, key, status }) => [kind, key, status]);
+    expect(statuses).toEqual([
+      ["breaker", "a", "completed"],
+      ["breaker", "b", "failed"],
+      ["breaker", "c", "completed"],
+    ]);
   });
 });

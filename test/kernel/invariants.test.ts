@@ -37,7 +37,20 @@ const WHOLE: readonly Told[] = [
   ["run.resumed"],
   ["child.completed", "ship"],
   ["start.completed", "remind"],
+  ["kv.requested", "count"],
+  ["kv.answered", "count"],
+  ["lock.requested", "door.lock"],
+  ["breaker.changed", "pay"],
+  ["lock.acquired", "door.lock"],
+  ["scope.started", "door", { lock: "door.lock" }, { scope: "" }],
+  ["lock.released", "door.lock"],
+  ["scope.completed", "door", undefined, { scope: "" }],
+  ["step.completed", "pay", { value: 1, cached: true }],
+  ["lock.requested", "gate.lock"],
+  ["lock.expired", "gate.lock"],
+  ["lock.requested", "bridge.lock"],
   ["cancel.requested"],
+  ["lock.released", "bridge.lock"],
   ["scope.started", "tidy", { shielded: true }, { scope: "" }],
   ["attempt.started", "tidy/up", {}, { attempt: 1, scope: "tidy" }],
   ["step.completed", "tidy/up", undefined, { attempt: 1, scope: "tidy" }],
@@ -124,6 +137,20 @@ const BREACHES: Readonly<Record<string, { readonly history: readonly RunEvent[];
       ["wait.completed", "b", { seq: 2 }],
     ]),
     place: "seq 4 (wait.completed b)",
+  },
+  "lock-place-ends-once": {
+    history: historyOf([["run.created"], ["lock.requested", "l"], ["lock.expired", "l"], ["lock.released", "l"]]),
+    place: "seq 4 (lock.released l)",
+  },
+  "lock-covers-its-scope": {
+    history: historyOf([
+      ["run.created"],
+      ["lock.requested", "l"],
+      ["lock.acquired", "l"],
+      ["scope.started", "s", { lock: "l" }, { scope: "" }],
+      ["scope.completed", "s", undefined, { scope: "" }],
+    ]),
+    place: "seq 5 (scope.completed s)",
   },
   "cancel-is-obeyed": {
     history: historyOf([["run.created"], ["cancel.requested"], ["attempt.started", "a", {}, { attempt: 1 }]]),
@@ -240,6 +267,28 @@ describe("further breaches", () => {
   it("a history that begins with its end, or with a cancel", () => {
     expect(breaks(["run.completed"], ["run.failed"])).toEqual(["created-first", "terminal-is-last"]);
     expect(breaks(["cancel.requested"], started(1))).toEqual(["created-first", "cancel-is-obeyed"]);
+  });
+
+  it("a lock that is acquired or released by nobody who asked for it, or asked for twice at once", () => {
+    for (const told of [
+      ["lock.acquired", "l"],
+      ["lock.expired", "l"],
+      ["lock.released", "l"],
+    ] as const) {
+      expect(breaks(["run.created"], told)).toEqual(["lock-place-ends-once"]);
+    }
+    expect(breaks(["run.created"], ["lock.requested", "l"], ["lock.requested", "l"])).toEqual(["lock-place-ends-once"]);
+  });
+
+  it("a scope that begins under a lock that is not held", () => {
+    const scope: Told = ["scope.started", "s", { lock: "l" }, { scope: "" }];
+    expect(breaks(["run.created"], ["lock.requested", "l"], scope)).toEqual(["lock-covers-its-scope"]);
+  });
+
+  it("a lock or a change of what runs share that is asked for after a cancel", () => {
+    for (const type of ["lock.requested", "kv.requested"] as const) {
+      expect(breaks(["run.created"], ["cancel.requested"], [type, "a"])).toEqual(["cancel-is-obeyed"]);
+    }
   });
 
   it("a second creation", () => {

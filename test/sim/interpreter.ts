@@ -2,9 +2,17 @@
 import type { Ctx } from "../../src/ctx/ctx.ts";
 import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
-import { OutcomeUnknownError } from "../../src/kernel/errors.ts";
+import { isVarveError, OutcomeUnknownError } from "../../src/kernel/errors.ts";
 import type { BodyStart } from "../../src/testing/checker.ts";
-import { type Command, failuresMaxOf, type MapCommand, type Program, type StepCommand } from "./program.ts";
+import {
+  type Command,
+  failuresMaxOf,
+  LOCK_SLOTS,
+  type LockCommand,
+  type MapCommand,
+  type Program,
+  type StepCommand,
+} from "./program.ts";
 import { canonical, specified } from "./values.ts";
 
 /** The world as bodies meet it. */
@@ -22,6 +30,9 @@ export interface World {
 export interface Input {
   readonly program: Program;
 }
+
+/** Few failures open it, and not for long. */
+const BREAKER = { name: "breaker", failures: 2, window: 10_000, resetAfter: 1_000 };
 
 const RETRY = { backoff: "fixed", initial: 50, jitter: "none" } as const;
 
@@ -66,6 +77,19 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
       const onCancel = isAbandoned ? "abandon" : "propagate";
       return await ctx.child("program", { program: body }, { key, onCancel });
     }
+    case "update": {
+      const count = await ctx
+        .kv("global")
+        .update(command.counter, (before) => ((before as number | undefined) ?? 0) + 1);
+      return typeof count === "number" && count > 0 ? "counted" : "wrong";
+    }
+    case "keep": {
+      const kept = ctx.kv("run");
+      await kept.set(command.name, specified(command.value) ?? null);
+      return canonical(await kept.get(command.name));
+    }
+    case "lock":
+      return await locked(ctx, world, command);
     case "map":
       return await mapped(ctx, world, command);
     case "loop": {
@@ -80,6 +104,17 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
         command.do,
         command.branches.map((branch) => run(ctx, world, branch)),
       );
+  }
+}
+
+async function locked(ctx: Ctx<World>, world: World, { name, timeoutMs, body }: LockCommand): Promise<unknown> {
+  const options = { slots: LOCK_SLOTS[name], ...(timeoutMs === null ? {} : { timeout: timeoutMs }) };
+  try {
+    return await ctx.lock(name, options, async (inner) => (await run(inner, world, body)) as never);
+  } catch (error) {
+    // Of a lock within this one it is that lock's affair.
+    if (isVarveError(error, "LOCK_TIMEOUT")) return "locked out";
+    throw error;
   }
 }
 
@@ -169,11 +204,19 @@ async function undo({ env, key, attempt, signal, run: { id: runId } }: StepConte
   }
 }
 
+/** Steps of one name have several values, in several programs. */
+function cacheKeyOf(command: StepCommand): string {
+  const text = canonical(specified(command.value));
+  return `${text.length} ${text.slice(0, 200)}`;
+}
+
 async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
-  const { name, fails, ms, attempts, hangs, once, isUndoable } = command;
+  const { name, fails, ms, attempts, hangs, once, isUndoable, isGuarded = false, isCached = false } = command;
   const options = {
     ...(once ? { once } : { retry: { ...RETRY, attempts } }),
     ...(hangs ? { timeout: 10_000 } : {}),
+    ...(isGuarded ? { breaker: BREAKER } : {}),
+    ...(isCached ? { cache: { key: cacheKeyOf(command), ttl: "1h" } } : {}),
     ...(isUndoable ? { compensate: (_: unknown, undoing: StepContext<World>) => undo(undoing) } : {}),
   };
   const asked = ctx.step(
@@ -198,6 +241,7 @@ async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promis
     return canonical(value);
   } catch (error) {
     if (error instanceof OutcomeUnknownError) return "unknown";
+    if (isVarveError(error, "BREAKER_OPEN")) return "refused";
     throw new Error(`failed ${name}`);
   }
 }

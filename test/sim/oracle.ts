@@ -71,6 +71,14 @@ function endingOfCommand(command: Command): Ending {
       const got = text(`${name} got ${signal}`);
       return { values: timeoutMs === null ? [got] : [got, text("none")], errors: [] };
     }
+    case "update":
+      return value(text("counted"));
+    case "keep":
+      return value(text(canonical(specified(command.value) ?? null)));
+    case "lock": {
+      const { values, errors } = endingOf(command.body);
+      return { values: command.timeoutMs === null ? values : [...values, text("locked out")], errors };
+    }
     case "map":
       return endingOfMap(command);
     case "loop": {
@@ -97,10 +105,11 @@ function endingOfCommand(command: Command): Ending {
   }
 }
 
-function endingOfStep({ name, value: spec, fails, once }: StepCommand): Ending {
+function endingOfStep({ name, value: spec, fails, once, isGuarded = false }: StepCommand): Ending {
   if (fails === "all") return { values: [], errors: [text(`failed ${name}`)] };
   const completed = text(canonical(specified(spec)));
-  return { values: once ? [completed, text("unknown")] : [completed], errors: [] };
+  const others = [...(once ? [text("unknown")] : []), ...(isGuarded ? [text("refused")] : [])];
+  return { values: [completed, ...others], errors: [] };
 }
 
 function endingOfAll(branches: readonly Ending[]): Ending {

@@ -16,6 +16,9 @@ export type Command =
   | WaitCommand
   | { readonly do: "child"; readonly name: string; readonly body: Program; readonly isAbandoned: boolean }
   | MapCommand
+  | { readonly do: "update"; readonly name: string; readonly counter: Counter }
+  | { readonly do: "keep"; readonly name: string; readonly value: ValueSpec }
+  | LockCommand
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
@@ -39,6 +42,22 @@ export interface MapCommand {
   readonly tolerate: Tolerance | null;
 }
 
+/** Runs share it, and none waits for it for ever: who holds it may be parked for good. */
+export interface LockCommand {
+  readonly do: "lock";
+  readonly name: LockName;
+  readonly timeoutMs: number | null;
+  readonly body: Program;
+}
+
+/** What counts the updates of all runs. */
+export const COUNTERS = ["counter-a", "counter-b"] as const;
+export type Counter = (typeof COUNTERS)[number];
+
+/** How many runs may hold each lock at once. */
+export const LOCK_SLOTS = { door: 1, hall: 2 } as const;
+export type LockName = keyof typeof LOCK_SLOTS;
+
 export interface StepCommand {
   readonly do: "step";
   readonly name: string;
@@ -53,6 +72,10 @@ export interface StepCommand {
   readonly once: boolean;
   /** Whether something undoes it should the run fail. */
   readonly isUndoable: boolean;
+  /** Whether a breaker guards it, which runs share: while that is open, it comes to a fallback. */
+  readonly isGuarded?: boolean;
+  /** Whether runs share what it comes to. */
+  readonly isCached?: boolean;
 }
 
 export const COMBINATORS = ["all", "all-settled", "race", "any"] as const;
@@ -90,6 +113,7 @@ export function partsOf(command: Command): readonly Program[] {
     case "scope":
     case "shield":
     case "child":
+    case "lock":
     case "loop":
       return [command.body];
     case "try":
@@ -153,6 +177,9 @@ const WEIGHTS: Weights = {
   wait: 1.5,
   child: 1,
   map: 1.5,
+  update: 1,
+  keep: 0.5,
+  lock: 1,
   loop: 1,
   try: 1.5,
   throw: 0.3,
@@ -211,6 +238,16 @@ class Generator {
           signal: `signal-${this.#names}`,
           timeoutMs: this.#prng.pick([null, 0, 300, 30_000]),
         };
+      case "update":
+        return { do: "update", name, counter: this.#prng.pick(COUNTERS) };
+      case "keep":
+        return { do: "keep", name, value: this.#value() };
+      case "lock": {
+        if (!nests) break;
+        const lock = this.#prng.pick(Object.keys(LOCK_SLOTS) as LockName[]);
+        const timeoutMs = this.#prng.pick([0, 300, 2_000, 30_000]);
+        return { do: "lock", name: lock, timeoutMs, body: this.program(this.#part(room / 2), depth + 1, mayThrow) };
+      }
       case "map":
         if (!nests) break;
         return this.#map(name, room - 1, depth + 1, mayThrow);
@@ -266,6 +303,9 @@ class Generator {
     const isHopeless = mayFail && prng.chance(0.1);
     const fails = once ? 0 : isHopeless ? "all" : prng.chance(0.25) ? prng.int(1, 3) : 0;
     const isUndoable = !once && !isHopeless && prng.chance(0.15);
+    const isPlain = !once && !isHopeless && !isUndoable;
+    const isGuarded = isPlain && prng.chance(0.15);
+    const isCached = isPlain && !isGuarded && prng.chance(0.15);
     return {
       do: "step",
       name: `${once ? "once" : isHopeless ? "hopeless" : isUndoable ? "undoable" : "step"}-${++this.#names}`,
@@ -277,6 +317,8 @@ class Generator {
       hangs: !once && prng.chance(0.04),
       once,
       isUndoable,
+      ...(isGuarded ? { isGuarded } : {}),
+      ...(isCached ? { isCached } : {}),
     };
   }
 

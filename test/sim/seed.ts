@@ -19,7 +19,7 @@ import { type Hook, webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
-import { type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
+import { COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
 import { askedBy, goesOn, isPaused, withoutConcluded } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
@@ -196,6 +196,7 @@ class Fleet {
     await this.#sim.checker.finish();
     if (this.#sim.checker.hasFailed) return;
     this.#judge();
+    await this.#countUpdates();
     const verified = await verify(this.#sim.truth, { drain: (fn) => void setImmediate(fn) });
     this.#sim.checker.expect("row-follows-history", verified.equal, () => JSON.stringify(verified));
     await this.#replay();
@@ -451,6 +452,22 @@ class Fleet {
     const isOver = (runId: string) =>
       checker.isOver(runId) || checker.poisoned.has(runId) || checker.waitsForPoisoned(runId);
     return this.#orders.every(({ runId }) => runId !== null) && checker.runIds.every(isOver);
+  }
+
+  /** Two updates that came to the same would be one lost. One that nobody was told of may have been done or not. */
+  async #countUpdates(): Promise<void> {
+    const { checker, truth } = this.#sim;
+    const updates = checker.runIds.flatMap((id) => checker.history(id)).filter(({ key }) => key?.includes(".update:"));
+    for (const counter of COUNTERS) {
+      const of = updates.filter(({ key }) => key?.includes(`:${counter}`));
+      const requested = of.filter(({ type }) => type === "kv.requested").length;
+      const answers = of.flatMap(({ type, data }) => (type === "kv.answered" ? [JSON.parse(data ?? "{}").value] : []));
+      const { value } = await truth.getKeyed("global", counter);
+      const count = value === null ? 0 : JSON.parse(value).value;
+      const isRight = new Set(answers).size === answers.length && answers.length <= count && count <= requested;
+      const what = () => `${counter} is ${count} after ${requested} updates, which came to ${answers}`;
+      checker.expect("update-loses-nothing", isRight, what);
+    }
   }
 
   #judge(): void {

@@ -85,10 +85,6 @@ export const ADMINISTRATION: readonly Site[] = [
   "reopen",
   "listKeyed",
   "listLocks",
-  // Not yet: no program of the seeds has a call that goes by these.
-  "getKeyed",
-  "putKeyed",
-  "requestLock",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */

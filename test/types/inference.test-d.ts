@@ -272,7 +272,8 @@ describe("the engine", () => {
   it("gives events as a union that its types tell apart", () => {
     const told = (event: RunEvent) => {
       if (event.type === "timer.armed") expectTypeOf(event.data.dueAt).toBeNumber();
-      if (event.type === "step.completed") expectTypeOf(event.data).toEqualTypeOf<Payload>();
+      if (event.type === "step.completed")
+        expectTypeOf(event.data).toEqualTypeOf<Payload & { readonly cached?: true }>();
     };
     expectTypeOf(told).parameter(0).toEqualTypeOf<RunEvent>();
   });

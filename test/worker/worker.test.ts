@@ -44,6 +44,34 @@ describe("cancel", () => {
     ]);
   });
 
+  it("rejects a scope that has not begun, and never begins", async () => {
+    const lab = openLab();
+    const seen: unknown[] = [];
+    let finish = () => {};
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => {
+          ctx.step("open", hang);
+          await ctx.step("first", () => new Promise<void>((resolve) => (finish = resolve)));
+          await ctx
+            .scope("next", async () => seen.push("must not run"))
+            .catch((error: CancelledError) => seen.push(error.code));
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    // What the step comes to waits while the run is paused, and is given before the cancel.
+    await run.pause();
+    await lab.settle();
+    finish();
+    await lab.settle();
+    await run.cancel();
+    await lab.settle();
+    expect((await run.status()).status).toBe("cancelled");
+    expect(seen).toEqual(["RUN_CANCELLED"]);
+  });
+
   it("of a run that has not begun never runs its code", async () => {
     const lab = openLab();
     const code = vi.fn(async () => "ran");

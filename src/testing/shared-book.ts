@@ -1,0 +1,167 @@
+/**
+ * What the checker knows of what runs share: who stands in line for which lock, and who has changed which value. It judges
+ * each request and each change by those before it, and what the histories say by both.
+ */
+import type { EventRow } from "../kernel/events.ts";
+import type { KeyedPut, KeyedVerdict, LockRequest, LockRow, LockVerdict, Operation } from "../log/port.ts";
+import type { Expect, RunBook } from "./book.ts";
+
+/** A place in line that has not ended. */
+interface Place {
+  readonly runId: string;
+  readonly key: string;
+  readonly slots: number;
+}
+
+/** What a call does beside its attempts has a key of its own. */
+const BESIDE = /#(?:admit\.|report\.|cache)/;
+
+type Status = { readonly status: string };
+
+export class SharedBook {
+  readonly #expect: Expect;
+  readonly #books: ReadonlyMap<string, RunBook>;
+  /** By name, in order of arrival. */
+  readonly #lines = new Map<string, Place[]>();
+  /** By run and operation: the value that it has put. */
+  readonly #puts = new Map<string, string | null>();
+  /** By run and call: the changes of breakers that it has caused, and those that its history has. */
+  readonly #caused = new Map<string, string[]>();
+  readonly #recorded = new Map<string, string[]>();
+  readonly #breakers = new Map<string, string>();
+
+  constructor(expect: Expect, books: ReadonlyMap<string, RunBook>) {
+    this.#expect = expect;
+    this.#books = books;
+  }
+
+  // ---- What reaches the log ----
+
+  requested({ name, slots, operation }: LockRequest, verdict: LockVerdict): void {
+    if (verdict === "lost") return;
+    const { runId, key } = operation;
+    this.#checkHeld(operation, `the request for lock ${name}`);
+    const line = this.#lines.get(name) ?? [];
+    this.#lines.set(name, line);
+    if (line.some((place) => place.runId === runId && place.key === key)) return;
+    // Its history may say by now that it has left the line.
+    if (this.#wants(runId, key)) line.push({ runId, key, slots });
+  }
+
+  put({ scope, key, value, operation }: KeyedPut, verdict: KeyedVerdict): void {
+    if (verdict.kind !== "put" || operation === null) return;
+    const place = `${operation.runId} ${operation.key}`;
+    this.#checkHeld(operation, `the change of ${scope} ${key}`);
+    this.#expect("change-once", !this.#puts.has(place), () => `call ${place} changes ${scope} ${key} again`);
+    this.#puts.set(place, value);
+    if (scope === "breaker") this.#breakerPut(key, value, operation);
+  }
+
+  #breakerPut(name: string, value: string | null, { runId, key }: Operation): void {
+    const from = this.#breakers.get(name) ?? "closed";
+    const to = value === null ? "closed" : (JSON.parse(value) as { readonly value: Status }).value.status;
+    this.#breakers.set(name, to);
+    const [call] = key.split(BESIDE);
+    if (from !== to) append(this.#caused, `${runId} ${call}`, `${name}: ${from} to ${to}`);
+  }
+
+  /** What is done in the name of a run is done under its epoch, after what it says of itself. */
+  #checkHeld({ runId, epoch, key }: Operation, what: string): void {
+    const book = this.#books.get(runId);
+    const isHeld = book !== undefined && book.epoch === epoch && !book.isOver;
+    this.#expect(
+      "shared-under-epoch",
+      isHeld,
+      () => `${what} by run ${runId} in epoch ${epoch}, not ${book?.epoch ?? "any"}`,
+    );
+    if (BESIDE.test(key)) return;
+    const call = book?.calls.get(key);
+    const isSaid = call !== undefined && call.firstSeq !== Number.POSITIVE_INFINITY;
+    this.#expect("change-after-record", isSaid, () => `${what} by call ${key} of run ${runId} is not in the log`);
+  }
+
+  // ---- What histories say ----
+
+  /** An event is in the log. */
+  recorded({ runId, type, key, data }: EventRow): void {
+    const fields = JSON.parse(data ?? "{}") as Record<string, unknown>;
+    if (type === "lock.acquired") this.#acquired(runId, key as string);
+    if (type === "lock.released" || type === "lock.expired") this.#left(runId, key as string);
+    if (/^run\.(completed|failed|cancelled)$/.test(type)) this.#left(runId, null);
+    if (type === "breaker.changed")
+      append(this.#recorded, `${runId} ${key}`, `${fields["name"]}: ${fields["from"]} to ${fields["to"]}`);
+    if (type === "kv.answered") this.#answered(runId, key as string, data);
+  }
+
+  #acquired(runId: string, key: string): void {
+    const [line, place] = this.#placeOf(runId, key);
+    const before = place === undefined ? -1 : line.indexOf(place);
+    this.#expect(
+      "lock-by-turn",
+      place !== undefined && before < place.slots,
+      () => `call ${key} of run ${runId} has its lock as number ${before + 1} in line`,
+    );
+  }
+
+  #placeOf(runId: string, key: string): [line: readonly Place[], place: Place | undefined] {
+    for (const line of this.#lines.values()) {
+      const place = line.find((each) => each.runId === runId && each.key === key);
+      if (place !== undefined) return [line, place];
+    }
+    return [[], undefined];
+  }
+
+  /** @param key null: with all that it has */
+  #left(runId: string, key: string | null): void {
+    for (const [name, line] of this.#lines) {
+      const rest = line.filter((each) => each.runId !== runId || (key !== null && each.key !== key));
+      if (rest.length < line.length) this.#lines.set(name, rest);
+    }
+  }
+
+  /** What a call has put is what its run is told. */
+  #answered(runId: string, key: string, data: string | null): void {
+    const put = this.#puts.get(`${runId} ${key}`);
+    if (put === undefined || put === null || !key.includes(".update:")) return;
+    this.#expect("change-as-answered", put === data, () => `call ${key} of run ${runId} has put ${put}, not ${data}`);
+  }
+
+  /** Whether its history has the call in line for a lock. */
+  #wants(runId: string, key: string): boolean {
+    const book = this.#books.get(runId);
+    if (book === undefined || book.isOver) return false;
+    const last = book.events.findLast((row) => row.key === key && row.type.startsWith("lock."));
+    return last?.type === "lock.requested" || last?.type === "lock.acquired";
+  }
+
+  // ---- The end ----
+
+  /** Once nothing is under way any more. `places`: all that the log has in line for locks. */
+  finish(places: readonly LockRow[]): void {
+    for (const { name, runId, key } of places) {
+      this.#expect("no-place-left-behind", this.#wants(runId, key), () => `${name} has a place for ${runId} ${key}`);
+    }
+    for (const call of new Set([...this.#caused.keys(), ...this.#recorded.keys()])) this.#checkChanges(call);
+  }
+
+  /** What a cancel, or the end of the run or of a scope, has overtaken is told by nobody. */
+  #checkChanges(place: string): void {
+    const [runId = "", ...key] = place.split(" ");
+    const hasOutcome = (this.#books.get(runId)?.calls.get(key.join(" "))?.outcome ?? null) !== null;
+    const caused = [...(this.#caused.get(place) ?? [])].sort();
+    const recorded = [...(this.#recorded.get(place) ?? [])].sort();
+    const isTrue = recorded.every((change) => caused.includes(change)) && recorded.length <= caused.length;
+    const isWhole = !hasOutcome || String(recorded) === String(caused);
+    this.#expect(
+      "breaker-change-recorded",
+      isTrue && isWhole,
+      () => `call ${place} tells ${recorded}, caused ${caused}`,
+    );
+  }
+}
+
+function append(lists: Map<string, string[]>, id: string, item: string): void {
+  const list = lists.get(id) ?? [];
+  list.push(item);
+  lists.set(id, list);
+}

@@ -1,0 +1,136 @@
+/**
+ * What calls do to what runs share: keyed values and locks.
+ *
+ * Owns: nothing; an operation is a task of the run's bodies (`bodies.ts`), and so an effect like theirs: it begins once all
+ * that was queued is durable, under the lease, and the run stays with this worker until it is answered or given up.
+ *
+ * I1 What an operation changes is changed once, however often it is tried and by whom: its puts are done in the name of the
+ *    run and the call, under the run's epoch.
+ * I2 The answer to a put is kept by the store until what it came to is in the log: both by one write.
+ * I3 A store that does not answer is asked again, with back-off, until it does.
+ */
+import { assert } from "../kernel/assert.ts";
+import { StoreError } from "../kernel/errors.ts";
+import type { Clock, Random } from "../kernel/ports.ts";
+import type { KeyedVerdict, LogStore } from "../log/port.ts";
+import { Backoff } from "./backoff.ts";
+import type { Task } from "./bodies.ts";
+import type { Journal } from "./journal.ts";
+import type { BodySurroundings, Operation, PutVerdict, Shared, SharedPut } from "./recorder.ts";
+
+/** The part of the log that runs share. */
+export type SharedStore = Pick<LogStore, "getKeyed" | "listKeyed" | "putKeyed" | "requestLock">;
+
+/** What operations take from their surroundings. */
+export interface OperationsHost {
+  readonly store: SharedStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The run is somebody else's. */
+  lost(): void;
+  /** The store will not do it. */
+  refused(error: Error): void;
+  /** A request for a lock was answered when its call had left the line. */
+  hasLeft(key: string): void;
+}
+
+/** The run is somebody else's: the operation comes to nothing. */
+const LOST = Symbol("lost");
+
+export class Operations {
+  readonly #host: OperationsHost;
+  readonly #journal: Journal;
+
+  constructor(host: OperationsHost, journal: Journal) {
+    this.#host = host;
+    this.#journal = journal;
+  }
+
+  /** An operation of the call under `key`, as a task. */
+  task<T>(key: string, operation: Operation<T>): Task {
+    const shared = new SharedByRun(this.#host.store, this.#journal, key, operation.id ?? key);
+    return {
+      attempt: null,
+      timeoutMs: null,
+      endures: operation.entersLine === true,
+      run: (surroundings) => this.#insist(() => operation.run(shared), surroundings),
+      ended: (outcome) => {
+        assert(outcome.kind === "value", "an operation is tried until it is answered");
+        if (outcome.value !== LOST) this.#answered(operation, shared, outcome.value as T);
+      },
+    };
+  }
+
+  /** Invariant I3. */
+  async #insist<T>(attempt: () => Promise<T>, { signal }: BodySurroundings): Promise<T | typeof LOST> {
+    const backoff = new Backoff(this.#host);
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (signal.aborted) return LOST;
+        if (error === LOST) this.#host.lost();
+        else if (!(error instanceof StoreError) || error.facts.retry !== true) this.#host.refused(error as Error);
+      }
+      if (!signal.aborted) await backoff.wait();
+      if (signal.aborted) return LOST;
+    }
+  }
+
+  #answered<T>(operation: Operation<T>, shared: SharedByRun, answer: T): void {
+    const { state } = this.#journal;
+    const before = state.head;
+    operation.done(answer);
+    // Invariant I2: what is not in the log will be asked for again, by whoever goes on with the run.
+    if (shared.hasPut && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);
+    if (shared.hasEntered && state.locks?.has(shared.key) !== true) this.#host.hasLeft(shared.key);
+  }
+}
+
+/** What runs share, in the name of a run's call. */
+class SharedByRun implements Shared {
+  readonly key: string;
+  readonly id: string;
+  hasPut = false;
+  hasEntered = false;
+  readonly #store: SharedStore;
+  readonly #journal: Journal;
+
+  constructor(store: SharedStore, journal: Journal, key: string, id: string) {
+    this.#store = store;
+    this.#journal = journal;
+    this.key = key;
+    this.id = id;
+  }
+
+  get(...args: Parameters<Shared["get"]>): ReturnType<Shared["get"]> {
+    return this.#store.getKeyed(...args);
+  }
+
+  list(...args: Parameters<Shared["list"]>): ReturnType<Shared["list"]> {
+    return this.#store.listKeyed(...args);
+  }
+
+  async put({ note = null, ...put }: SharedPut): Promise<PutVerdict> {
+    this.hasPut = true;
+    return held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));
+  }
+
+  async enterLine(name: string, slots: number): Promise<"granted" | "waiting"> {
+    this.hasEntered = true;
+    const verdict = await this.#store.requestLock({ name, slots, operation: this.#operation(this.key) });
+    if (verdict !== "lost") return verdict;
+    // A place that has ended is refused as well.
+    if (this.#journal.state.locks?.has(this.key) !== true) return "waiting";
+    throw LOST;
+  }
+
+  #operation(key: string) {
+    return { runId: this.#journal.state.id, epoch: this.#journal.epoch, key };
+  }
+}
+
+function held(verdict: KeyedVerdict): PutVerdict {
+  if (verdict.kind === "lost") throw LOST;
+  return verdict;
+}
