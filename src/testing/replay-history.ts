@@ -91,7 +91,7 @@ async function replayUpTo(workflow: AnyWorkflow, run: Run, rows: Rows, stop: Sto
   const error = errorOf(next);
   if (error?.code === "REPLAY_DIVERGED") throw diverged(run, error.facts as unknown as Diff);
   if (error !== null && error.code !== failure) throw error;
-  if (isEnd === null || next.events.some(isEnd)) return replayed;
+  if (isEnd === null || next?.events.some(isEnd) === true) return replayed;
   throw diverged(run, { expected: what, found: foundText(next, waiting(asked, prefix)), seq });
 }
 
@@ -134,7 +134,9 @@ function concludedScopes(events: readonly RunEvent[]): RunEvent[] {
 }
 
 /** Why the run cannot go on, or would be ended by the engine. */
-function errorOf({ row, events }: RunAppend): VarveError | null {
+function errorOf(next: RunAppend | null): VarveError | null {
+  if (next === null) return null;
+  const { row, events } = next;
   if (row.kind === "move" && row.status === "stuck") return stuckError(row.stuck);
   const failed = events.find(({ type }) => type === "run.failed");
   const { error } = JSON.parse(failed?.data ?? "{}") as { error?: Failure };
@@ -148,8 +150,8 @@ const waiting = (asked: readonly AskedCall[], rows: readonly EventRow[]) => {
   return asked.filter(({ key }) => !given.has(key));
 };
 
-function foundText({ events }: RunAppend, calls: readonly AskedCall[]): string {
-  const end = events.find(({ type }) => isTerminal(type as EventType));
+function foundText(next: RunAppend | null, calls: readonly AskedCall[]): string {
+  const end = next?.events.find(({ type }) => isTerminal(type as EventType));
   if (end?.type === "run.completed") return ENDS["run.completed"] as string;
   if (end === undefined) return waitingText(calls);
   const { error } = JSON.parse(end.data ?? "{}") as { error?: Failure };

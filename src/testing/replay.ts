@@ -24,8 +24,8 @@ export interface AskedCall {
 export interface Replayed {
   /** In order. Those within scopes that have concluded among the events are not made. */
   readonly asked: readonly AskedCall[];
-  /** What the run would write as it goes on, or as it is found stuck. */
-  readonly next: RunAppend;
+  /** What the run would write as it goes on, or as it is found stuck; null: first it would ask for what runs share. */
+  readonly next: RunAppend | null;
 }
 
 type Rows = readonly [EventRow, ...EventRow[]];
@@ -42,9 +42,9 @@ export async function replay(workflow: Workflow<never, unknown, never, never>, r
   const clock = { now: () => rows[0].at - 1, monotonic: () => 0, timer: () => () => {} };
   const drain = (fn: () => void) => void setImmediate(fn);
   const ports = { clock, drain, random: new Prng("replay"), logger: { log: () => {} } };
-  let next: RunAppend | undefined;
-  const store = logOf(rows, workflow, clock, ({ runs }) => {
-    next ??= runs[0];
+  let next: RunAppend | null | undefined;
+  const store = logOf(rows, workflow, clock, (write) => {
+    if (next === undefined) next = write?.runs[0] ?? null;
   });
   const engine = await createEngineOf({
     store,
@@ -54,9 +54,10 @@ export async function replay(workflow: Workflow<never, unknown, never, never>, r
     asked: (_runId, key, kind) => asked.push({ kind, key }),
   });
   await engine.work({ parkAfterMs: 0 });
-  // Each outcome takes a macrotask, and whatever its code does, the run is written then: as parked, as ended or as stuck.
+  // Each outcome takes a macrotask, and whatever its code does, the run is written then: as parked, as ended or as stuck,
+  // unless it asks for what runs share.
   for (let i = 0; next === undefined && i < MACROTASKS_MIN + MACROTASKS_PER_EVENT * rows.length; i++) await macrotask();
-  assert(next !== undefined, "a replay ends with a write");
+  assert(next !== undefined, "a replay ends at the log");
   return { asked: [...asked], next };
 }
 
@@ -65,7 +66,7 @@ function logOf(
   rows: Rows,
   { name, version }: { readonly name: string; readonly version: string },
   clock: { now(): number },
-  written: (write: LogWrite) => void,
+  reached: (write: LogWrite | null) => void,
 ): LogStore {
   const last = rows.at(-1) as EventRow;
   const claim: Claim = {
@@ -79,6 +80,10 @@ function logOf(
     hasMail: false,
   };
   let isClaimed = false;
+  const end = (write: LogWrite | null) => {
+    reached(write);
+    return new Promise<never>(() => {});
+  };
   return over(memoryStore(clock), {
     exclusive: true,
     workAhead: async () => ({ dueAt: isClaimed ? null : clock.now(), suspectDue: false, now: clock.now() }),
@@ -88,9 +93,10 @@ function logOf(
       return { isVoid: false, claims, poisoned: [] };
     },
     load: async () => new Map([[last.runId, withoutCompletedScopes(rows)]]),
-    append: (write) => {
-      written(write);
-      return new Promise<never>(() => {});
-    },
+    append: end,
+    getKeyed: () => end(null),
+    listKeyed: () => end(null),
+    putKeyed: () => end(null),
+    requestLock: () => end(null),
   });
 }
