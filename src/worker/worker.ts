@@ -248,8 +248,14 @@ export class Worker implements Host<Execution>, Claimant {
 
   /** A run of this process has mail. */
   async mailArrived(runId: string): Promise<void> {
-    if (this.#owned.has(runId)) await this.#readMail([runId]);
-    else this.#loop.nudge();
+    if (this.#owned.has(runId)) {
+      await this.#readMail([runId]);
+      return;
+    }
+    // A claim that is under way may take the run and not have seen its mail.
+    const look = this.#loop.idle();
+    this.#loop.nudge();
+    void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
   }
 
   // ---- The lease ----

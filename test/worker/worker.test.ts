@@ -65,6 +65,22 @@ describe("cancel", () => {
     expect((await run.status()).status).toBe("cancelled");
   });
 
+  it("reaches a run that is being claimed, without a heartbeat", async () => {
+    const lab = openLab();
+    const load = lab.store.load.bind(lab.store);
+    const engine = await lab.engine({ workflows: [flow(async (ctx) => ctx.step("long", hang))] });
+    const run = await engine.start("flow", null, { delay: "1s" });
+    // The claim is made, and has not seen the mail.
+    lab.store.load = async (claims) => {
+      await run.cancel();
+      return await load(claims);
+    };
+    lab.clock.advance(1_000);
+    await lab.settle();
+    expect((await run.status()).status).toBe("cancelled");
+    expect((await lab.story(run.id)).slice(1, 3)).toEqual(["run.claimed", "cancel.requested"]);
+  });
+
   it("reaches a run that another process has, with its next heartbeat", async () => {
     const lab = openLab();
     const aborted = vi.fn();
