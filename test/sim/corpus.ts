@@ -1,4 +1,5 @@
 /** Small programs, each with a name: what the exhaustive lanes try at every point. */
+import type { TimedDeed } from "./deeds.ts";
 import { type Command, ODD_VALUES, type Program, type StepCommand, type ValueSpec } from "./program.ts";
 
 export interface CorpusEntry {
@@ -10,6 +11,10 @@ export interface CorpusEntry {
   readonly delayMs?: number;
   /** Its caller asks for its end so long after it was told that the start is durable. */
   readonly cancelAfterMs?: number;
+  /** What else is done to it, in the order of time. */
+  readonly deeds?: readonly TimedDeed[];
+  /** Whether a crash may move what comes from outside past what it begins again. @default false */
+  readonly isFree?: boolean;
 }
 
 /** More attempts than crashes use up: they count as attempts too. */
@@ -26,6 +31,7 @@ function step(name: string, options: Partial<Omit<StepCommand, "do" | "name">> =
     hangs: false,
     once: false,
     isUndoable: false,
+    fallback: "none" as const,
   };
   return { do: "step", name, ...base, ...options };
 }
@@ -129,3 +135,5 @@ export const CORPUS: readonly CorpusEntry[] = [
     cancelAfterMs: 4_000,
   },
 ];
+
+export { all, guarded, hopeless, loop, race, scope, sleep, step, thrown };

@@ -1,7 +1,7 @@
 /** The first call of each site fails, the second, the third ... until a run comes to its end and nothing has failed. */
 import { FAULT_KINDS, type Fault, type FaultKind } from "../../src/testing/faults.ts";
 import { failureText, type Life, live } from "./life.ts";
-import { differences } from "./story.ts";
+import { familyDifferences } from "./story.ts";
 import type { Subject } from "./subject.ts";
 
 /** What the lane has done. */
@@ -82,7 +82,7 @@ class Lane {
     const isSame = order === "sequential" && startOptions.deadline === undefined;
     this.#note(`${subject.name}, ${only.map(({ id, kind }) => `${kind} ${id}`).join(", ")}`, [
       ...life.failures.map(failureText),
-      ...(isSame ? differences(whole.history, life.history, { keepsOrder: true, hasFixedValues }) : []),
+      ...(isSame ? familyDifferences(whole.family, life.family, { keepsOrder: true, hasFixedValues }) : []),
     ]);
     return true;
   }

@@ -14,6 +14,7 @@ export type Command =
   | { readonly do: "scope" | "shield"; readonly name: string; readonly body: Program }
   | WaitCommand
   | { readonly do: "child"; readonly name: string; readonly body: Program; readonly isAbandoned: boolean }
+  | { readonly do: "start"; readonly name: string; readonly body: Program }
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
@@ -41,6 +42,8 @@ export interface StepCommand {
   readonly once: boolean;
   /** Whether something undoes it should the run fail. */
   readonly isUndoable: boolean;
+  /** What stands in for it when it has failed for good: nothing, a value, or what another step comes to. */
+  readonly fallback: "none" | "value" | "step";
 }
 
 export const COMBINATORS = ["all", "all-settled", "race", "any"] as const;
@@ -78,6 +81,7 @@ export function partsOf(command: Command): readonly Program[] {
     case "scope":
     case "shield":
     case "child":
+    case "start":
     case "loop":
       return [command.body];
     case "try":
@@ -107,11 +111,11 @@ function withTimeouts(program: Program): Program {
   });
 }
 
-/** What a run of the program itself waits for, but not its children. */
+/** What a run of the program itself waits for, but not the runs that it starts. */
 export function waitsOf(program: Program): WaitCommand[] {
   return program.flatMap((command) => {
     if (command.do === "wait") return [command];
-    return command.do === "child" ? [] : partsOf(command).flatMap(waitsOf);
+    return command.do === "child" || command.do === "start" ? [] : partsOf(command).flatMap(waitsOf);
   });
 }
 
@@ -128,6 +132,7 @@ const WEIGHTS = {
   shield: 0.5,
   wait: 1.5,
   child: 1,
+  start: 0.5,
   loop: 1,
   try: 1.5,
   throw: 0.3,
@@ -189,6 +194,10 @@ class Generator {
         const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, mayThrow));
         return { do: "child", name, body, isAbandoned: this.#prng.chance(0.2) };
       }
+      case "start": {
+        if (!nests) break;
+        return { do: "start", name, body: withTimeouts(this.program(this.#part(room / 2), depth + 1, true)) };
+      }
       case "loop": {
         if (!nests) break;
         const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, false));
@@ -229,6 +238,7 @@ class Generator {
     const isHopeless = mayFail && prng.chance(0.1);
     const fails = once ? 0 : isHopeless ? "all" : prng.chance(0.25) ? prng.int(1, 3) : 0;
     const isUndoable = !once && !isHopeless && prng.chance(0.15);
+    const fallback = isHopeless ? prng.pick(["none", "none", "value", "step"] as const) : "none";
     return {
       do: "step",
       name: `${once ? "once" : isHopeless ? "hopeless" : isUndoable ? "undoable" : "step"}-${++this.#names}`,
@@ -240,6 +250,7 @@ class Generator {
       hangs: !once && prng.chance(0.04),
       once,
       isUndoable,
+      fallback,
     };
   }
 
