@@ -63,6 +63,12 @@ const FAILING = [
   "deadline-in-a-body",
   "delayed",
   "cancelled-asleep",
+  "signal-while-it-waits",
+  "child-that-sleeps",
+  "shield-at-the-end-of-a-cancelled-run",
+  "paused-asleep",
+  "compensations-across-scopes",
+  "retried",
 ];
 
 const failingSubjects = (length: LaneLength) =>

@@ -77,9 +77,9 @@ class Lane {
     this.#runs++;
     this.expect(life.looks["no-hot-loop"] > 0, `${subject.name}: its calls were not counted`);
     for (const { id } of only) this.#sites.add(id.split("/")[1] ?? "");
-    const { order, startOptions, hasFixedValues } = subject;
-    // A fault takes time: who wins what is side by side hangs on that, and whether a deadline is kept.
-    const isSame = order === "sequential" && startOptions.deadline === undefined;
+    const { order, startOptions, deeds, hasFixedValues } = subject;
+    // A fault takes time: who wins what is side by side hangs on that, whether a deadline is kept, and when others act.
+    const isSame = order === "sequential" && startOptions.deadline === undefined && deeds.length === 0;
     this.#note(`${subject.name}, ${only.map(({ id, kind }) => `${kind} ${id}`).join(", ")}`, [
       ...life.failures.map(failureText),
       ...(isSame ? familyDifferences(whole.family, life.family, { keepsOrder: true, hasFixedValues }) : []),
