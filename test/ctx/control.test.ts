@@ -255,6 +255,37 @@ describe("retry", () => {
     expect(bodies).toEqual(["before", "bad", "report", "bad"]);
   });
 
+  it.each(["propagate", "abandon"] as const)("starts children again that were under way: %s", async (onCancel) => {
+    const lab = openLab();
+    let isMended = false;
+    const slow = workflow({ name: "slow" }, async (ctx) => ctx.sleep("long", "1h").then(() => "slept"));
+    const engine = await lab.engine({
+      workflows: [
+        slow,
+        flow(async (ctx) => {
+          const bad = async () => {
+            if (!isMended) throw new Error("broken");
+            return "fine";
+          };
+          return await Promise.all([
+            ctx.child(slow, {}, { onCancel }),
+            ctx.step("bad", bad, { retry: { attempts: 1 } }),
+          ]);
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    // What was left behind ends while nobody can be told.
+    await later(lab, 3_602_000);
+    isMended = true;
+    await run.retry();
+    await later(lab, 3_602_000);
+    expect(await run.result()).toEqual(["slept", "fine"]);
+    const statuses = (await lab.rows("slow")).map(({ status }) => status);
+    expect(statuses).toEqual(["completed", onCancel === "abandon" ? "completed" : "cancelled"]);
+  });
+
   it("of a cancelled run goes on as if nobody had cancelled it, and may end the same way again", async () => {
     const lab = openLab();
     const engine = await lab.engine({ workflows: [flow(async (ctx) => ctx.waitFor("x"))] });

@@ -444,6 +444,18 @@ describe("a run that is reopened", () => {
     expect(state).toMatchObject({ cancelRequested: false, cancelSeq: 0, cancelReason: null });
   });
 
+  it("waits no more for a child that had not ended: it is started again", () => {
+    const state = given(
+      ["run.created"],
+      ["child.started", "ship", { runId: "run_2", workflow: "ship", version: "1" }],
+      ["step.failed", "a", undefined, { attempt: 1 }],
+      ["run.failed"],
+      ["run.reopened", null, { from: 3 }, { epoch: 1 }],
+    );
+    expect(state.children).toEqual(new Map());
+    expect(state.calls.get("ship")).toMatchObject({ status: "void" });
+  });
+
   it("goes on in a scope that had failed", () => {
     const state = given(
       ["run.created"],

@@ -19,6 +19,7 @@ export type Command =
   | { readonly do: "update"; readonly name: string; readonly counter: Counter }
   | { readonly do: "keep"; readonly name: string; readonly value: ValueSpec }
   | LockCommand
+  | { readonly do: "start"; readonly name: string; readonly body: Program }
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
@@ -76,6 +77,8 @@ export interface StepCommand {
   readonly isGuarded?: boolean;
   /** Whether runs share what it comes to. */
   readonly isCached?: boolean;
+  /** What stands in for it when it has failed for good: nothing, a value, or what another step comes to. */
+  readonly fallback: "none" | "value" | "step";
 }
 
 export const COMBINATORS = ["all", "all-settled", "race", "any"] as const;
@@ -114,6 +117,7 @@ export function partsOf(command: Command): readonly Program[] {
     case "shield":
     case "child":
     case "lock":
+    case "start":
     case "loop":
       return [command.body];
     case "try":
@@ -146,11 +150,11 @@ function withTimeouts(program: Program): Program {
   });
 }
 
-/** What a run of the program itself waits for, but not its children. */
+/** What a run of the program itself waits for, but not the runs that it starts. */
 export function waitsOf(program: Program): WaitCommand[] {
   return program.flatMap((command) => {
     if (command.do === "wait") return [command];
-    return command.do === "child" ? [] : partsOf(command).flatMap(waitsOf);
+    return command.do === "child" || command.do === "start" ? [] : partsOf(command).flatMap(waitsOf);
   });
 }
 
@@ -180,6 +184,7 @@ const WEIGHTS: Weights = {
   update: 1,
   keep: 0.5,
   lock: 1,
+  start: 0.5,
   loop: 1,
   try: 1.5,
   throw: 0.3,
@@ -256,6 +261,10 @@ class Generator {
         const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, mayThrow));
         return { do: "child", name, body, isAbandoned: this.#prng.chance(0.2) };
       }
+      case "start": {
+        if (!nests) break;
+        return { do: "start", name, body: withTimeouts(this.program(this.#part(room / 2), depth + 1, true)) };
+      }
       case "loop": {
         if (!nests) break;
         const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, false));
@@ -306,6 +315,7 @@ class Generator {
     const isPlain = !once && !isHopeless && !isUndoable;
     const isGuarded = isPlain && prng.chance(0.15);
     const isCached = isPlain && !isGuarded && prng.chance(0.15);
+    const fallback = isHopeless ? prng.pick(["none", "none", "value", "step"] as const) : "none";
     return {
       do: "step",
       name: `${once ? "once" : isHopeless ? "hopeless" : isUndoable ? "undoable" : "step"}-${++this.#names}`,
@@ -319,6 +329,7 @@ class Generator {
       isUndoable,
       ...(isGuarded ? { isGuarded } : {}),
       ...(isCached ? { isCached } : {}),
+      fallback,
     };
   }
 

@@ -92,7 +92,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
 const keyOf = (call: string) => call.slice(call.indexOf(" ") + 1);
 
 /** The keys of steps that an interruption may end. */
-const FRAGILE = /(^|\/)(once|hopeless)-\d+(#\d+)?$/;
+const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
 
 /** A heartbeat a third of the lease, and a look a second in two calls. */
 const IDLE_CALLS_PER_SECOND_MAX = 8;
