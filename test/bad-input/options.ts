@@ -17,9 +17,11 @@ import { junk } from "./values.ts";
 
 const one = workflow({ name: "one" }, async (ctx, input: unknown) => ctx.step("a", () => input as never));
 
-async function overEngine(use: (engine: Engine) => Promise<void>): Promise<void> {
+type EngineWorkflows = Parameters<typeof createEngineOf>[0]["workflows"];
+
+async function overEngine(use: (engine: Engine) => Promise<void>, workflows: EngineWorkflows = [one]): Promise<void> {
   const ports = realPorts();
-  const engine = await createEngineOf({ store: memoryStore(ports.clock), ports, workflows: [one] });
+  const engine = await createEngineOf({ store: memoryStore(ports.clock), ports, workflows });
   try {
     await use(engine);
   } finally {
@@ -162,6 +164,43 @@ async function callsAreServedOrRefused(effort: Effort): Promise<void> {
   });
 }
 
+const mapArguments = fc.tuple(
+  fc.oneof(fc.constant("map"), oddText, junk),
+  fc.oneof(fc.array(junk, { maxLength: 5 }), junk),
+  fc.oneof(
+    fc.constant(async (item: unknown) => item),
+    junk,
+  ),
+  fc.oneof(some("concurrency", "tolerate", "unknown"), junk),
+);
+
+async function mapsComeToListsOrAreRefused(effort: Effort): Promise<void> {
+  let given: readonly unknown[] = [];
+  const mapping = workflow({ name: "mapping" }, async (ctx) => {
+    const map = ctx.map as unknown as (...args: readonly unknown[]) => Promise<unknown[]>;
+    return (await map(...given)).length;
+  });
+  const code = /^((MAP|OPTION|NAME)_INVALID|PAYLOAD_(UNSTORABLE|TOO_DEEP))$/;
+  await overEngine(
+    async (engine) => {
+      await engine.work();
+      await fc.assert(
+        fc.asyncProperty(mapArguments, async (args) => {
+          given = args;
+          const error = await typedErrorOf(async () => {
+            const run = await engine.start(mapping, null);
+            const items = await run.result().catch(({ cause }) => Promise.reject(cause));
+            assert.equal(items, (args[1] as unknown[]).length);
+          });
+          if (error !== null) assert.match(error.code, code);
+        }),
+        effort,
+      );
+    },
+    [mapping],
+  );
+}
+
 export const options: readonly Property[] = [
   {
     title: "an engine is made and works, or is refused by a definition error and lets go of its file",
@@ -173,5 +212,6 @@ export const options: readonly Property[] = [
     runs: 300,
     holds: workersStartOrAreRefused,
   },
+  { title: "a map comes to a list, or is refused by a typed error", runs: 500, holds: mapsComeToListsOrAreRefused },
   { title: "a call is served or refused by a typed error", runs: 1_500, holds: callsAreServedOrRefused },
 ];

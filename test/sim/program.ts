@@ -138,7 +138,9 @@ export function failuresMaxOf({ items, tolerate }: MapCommand): number {
 }
 
 /** How often each kind is drawn. */
-const WEIGHTS = {
+type Weights = Readonly<Record<Command["do"], number>>;
+
+const WEIGHTS: Weights = {
   step: 10,
   sleep: 2,
   "sleep-until": 1,
@@ -155,21 +157,23 @@ const WEIGHTS = {
   try: 1.5,
   throw: 0.3,
   ambient: 1,
-} as const satisfies Record<Command["do"], number>;
+};
 
 const DEPTH_MAX = 3;
 
-/** A program of about `size` commands. */
-export function randomProgram(prng: Prng, size: number): Program {
-  return new Generator(prng).program(size, 0, false);
+/** A program of about `size` commands. `weights`: of the kinds that are drawn more or less often than in any other. */
+export function randomProgram(prng: Prng, size: number, weights: Partial<Weights> = {}): Program {
+  return new Generator(prng, { ...WEIGHTS, ...weights }).program(size, 0, false);
 }
 
 class Generator {
   readonly #prng: Prng;
+  readonly #weights: Weights;
   #names = 0;
 
-  constructor(prng: Prng) {
+  constructor(prng: Prng, weights: Weights) {
     this.#prng = prng;
+    this.#weights = weights;
   }
 
   program(size: number, depth: number, mayThrow: boolean): Program {
@@ -183,7 +187,7 @@ class Generator {
   }
 
   #command(room: number, depth: number, mayThrow: boolean): Command {
-    const kind = this.#prng.weighted(WEIGHTS);
+    const kind = this.#prng.weighted(this.#weights);
     const nests = depth < DEPTH_MAX && room >= 3;
     const name = `${kind}-${++this.#names}`;
     switch (kind) {
