@@ -138,7 +138,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#program = program;
     this.#journal = journal;
     this.#begun = begun;
-    this.#now = createdAt;
+    // Of a delayed run this is when it was to begin.
+    this.#now = Math.max(createdAt, journal.state.availableAt);
     this.#replay = new Replay(this.run, journal.state, events);
     this.#family = new Family(host, journal);
     this.#places = new Places(journal, () => host.freed());
