@@ -8,6 +8,8 @@ export interface Figures {
   readonly w4: { readonly firstMs: number; readonly lastMs: number };
   readonly w5: { readonly resumeMs: number; readonly repeatedBodies: number };
   readonly w6: { readonly rssMb: number; readonly cpuPercent: number; readonly wakeLagMs: number };
+  /** What an item takes of a map over few items, and over many. */
+  readonly map: { readonly fewMs: number; readonly manyMs: number };
   readonly startMs: number;
 }
 

@@ -28,6 +28,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
   w5RepeatedBodies: { name: "repeated bodies", of: ({ w5 }) => w5.repeatedBodies, atMost: 0 },
   w6RssMb: { name: "memory, MB", of: ({ w6 }) => w6.rssMb, atMost: 100 },
   w6CpuPercent: { name: "CPU, % of a core", of: ({ w6 }) => w6.cpuPercent, atMost: 2 },
+  mapManyOfFew: { name: "an item of many against one of few", of: ({ map }) => map.manyMs / map.fewMs, atMost: 1.3 },
 };
 
 export type Ratios = Readonly<Record<keyof typeof TARGETS, number>>;
@@ -56,6 +57,7 @@ export function medians(rounds: readonly Figures[]): Figures {
       cpuPercent: of(({ w6 }) => w6.cpuPercent),
       wakeLagMs: of(({ w6 }) => w6.wakeLagMs),
     },
+    map: { fewMs: of(({ map }) => map.fewMs), manyMs: of(({ map }) => map.manyMs) },
     startMs: of(({ startMs }) => startMs),
   };
 }
@@ -69,7 +71,7 @@ export function ratiosOf(rounds: readonly Figures[], sizes: Sizes): Ratios {
 
 /** Figures, ratios and targets for a person. */
 export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
-  const { raw, w1, w2, w3, w4, w5, w6, startMs } = figures;
+  const { raw, w1, w2, w3, w4, w5, w6, map, startMs } = figures;
   const { chain, fanOut, longHistory, latency, resume, idle } = sizes;
   const rows: [string, string, string][] = [
     ["raw", "the ceiling: one statement a commit", `${round(raw.rowsPerSecond)} rows/s, ${ms(raw.commitMs)} a row`],
@@ -98,6 +100,11 @@ export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
       "W6 idle",
       `${idle.runs} runs asleep`,
       `${w6.rssMb.toFixed(0)} MB, ${w6.cpuPercent.toFixed(2)} % CPU, wakes ${ms(w6.wakeLagMs)} late`,
+    ],
+    [
+      "map",
+      `${sizes.map.few} items, and ${sizes.map.many}, of a step each, ${sizes.map.concurrency} at a time`,
+      `an item: ${ms(map.fewMs)}, and ${ms(map.manyMs)}`,
     ],
     ["start-up", "a process and an engine on a new file", ms(startMs)],
   ];

@@ -23,8 +23,9 @@ export async function runRound(folder: string, size: SizeName): Promise<Figures 
     const w5 = await measure<Figures["w5"]>("resume");
     await measure("put-to-sleep");
     const w6 = await measure<Figures["w6"]>("idle");
+    const map = await measure<Figures["map"]>("map");
     const { startMs } = await measure<{ startMs: number }>("start-up");
-    return { raw: { rowsPerSecond, commitMs }, w1, w2, w3, w4, w5, w6, startMs, chain };
+    return { raw: { rowsPerSecond, commitMs }, w1, w2, w3, w4, w5, w6, map, startMs, chain };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -18,6 +18,14 @@ export interface Sizes {
   /** The first window begins one window into the history; the last ends with it. */
   readonly longHistory: { readonly steps: number; readonly window: number; readonly warmUpSteps: number };
   readonly resume: { readonly steps: number; readonly killAt: number };
+  /** `many` is a multiple of `few`. */
+  readonly map: {
+    readonly few: number;
+    readonly many: number;
+    readonly concurrency: number;
+    readonly pairs: number;
+    readonly warmUps: number;
+  };
   readonly idle: { readonly runs: number; readonly windowMs: number; readonly wakes: number };
 }
 
@@ -31,6 +39,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     fanOut: { steps: 1_000, runs: 20, warmUps: 5 },
     longHistory: { steps: 5_000, window: 500, warmUpSteps: 1_500 },
     resume: { steps: 5_000, killAt: 2_500 },
+    map: { few: 1_000, many: 10_000, concurrency: 100, pairs: 5, warmUps: 10 },
     idle: { runs: 100_000, windowMs: 10_000, wakes: 20 },
   },
   quick: {
@@ -40,6 +49,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     fanOut: { steps: 1_000, runs: 5, warmUps: 2 },
     longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
     resume: { steps: 1_500, killAt: 1_000 },
+    map: { few: 1_000, many: 10_000, concurrency: 100, pairs: 1, warmUps: 5 },
     idle: { runs: 10_000, windowMs: 2_000, wakes: 5 },
   },
   /** For the test of the bench itself. */
@@ -50,6 +60,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     fanOut: { steps: 10, runs: 2, warmUps: 1 },
     longHistory: { steps: 40, window: 10, warmUpSteps: 5 },
     resume: { steps: 20, killAt: 10 },
+    map: { few: 10, many: 20, concurrency: 5, pairs: 1, warmUps: 1 },
     idle: { runs: 50, windowMs: 100, wakes: 2 },
   },
 };

@@ -7,6 +7,7 @@ import { measureFanOut } from "./workloads/fan-out.ts";
 import { measureIdle, putToSleep } from "./workloads/idle.ts";
 import { openLatency } from "./workloads/latency.ts";
 import { measureLongHistory } from "./workloads/long-history.ts";
+import { measureMap } from "./workloads/map.ts";
 import { openRaw, openSingles } from "./workloads/raw.ts";
 import { beKilled, measureResume } from "./workloads/resume.ts";
 import { measureStartUp } from "./workloads/start-up.ts";
@@ -39,6 +40,7 @@ const WORKLOADS = {
   resume: ({ folder, size }: Task) => measureResume(folder, SIZES[size].resume),
   "put-to-sleep": ({ folder, size }: Task) => putToSleep(folder, SIZES[size].idle),
   idle: ({ folder, size }: Task) => measureIdle(folder, SIZES[size].idle),
+  map: ({ folder, size }: Task) => measureMap(folder, SIZES[size].map),
   "start-up": ({ folder }: Task) => measureStartUp(folder),
 } as const;
 

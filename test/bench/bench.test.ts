@@ -43,6 +43,7 @@ describe("the bench", { timeout: 120_000 }, () => {
       w4: { firstMs: NUMBER, lastMs: NUMBER },
       w5: { resumeMs: NUMBER, repeatedBodies: 0 },
       w6: { rssMb: NUMBER, cpuPercent: NUMBER, wakeLagMs: NUMBER },
+      map: { fewMs: NUMBER, manyMs: NUMBER },
       startMs: NUMBER,
       ratios: expect.any(Object),
       machine: { cpu: expect.any(String), cores: NUMBER, platform: expect.any(String), node: process.version },
@@ -59,7 +60,18 @@ describe("the bench", { timeout: 120_000 }, () => {
   it("prints a table with every workload and every target, and nothing else", () => {
     const lines = table.trimEnd().split("\n");
     expect(lines.map((line) => line.split("  ")[0])).toEqual([
-      ...["raw", "W1 chain", "W2 latency", "W3 fan-out", "W4 long history", "W5 resume", "W6 idle", "start-up", ""],
+      ...[
+        "raw",
+        "W1 chain",
+        "W2 latency",
+        "W3 fan-out",
+        "W4 long history",
+        "W5 resume",
+        "W6 idle",
+        "map",
+        "start-up",
+        "",
+      ],
       ...[
         "w1OfRaw",
         "w2InCommits",
@@ -69,6 +81,7 @@ describe("the bench", { timeout: 120_000 }, () => {
         "w5RepeatedBodies",
         "w6RssMb",
         "w6CpuPercent",
+        "mapManyOfFew",
       ],
     ]);
     expect(errors).toBe("");
