@@ -768,7 +768,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       const outcome = this.#append(call, type, attempt, data);
       if (outcome !== null) this.#fresh.push(outcome);
       if (outcome?.type === "lock.expired") this.#places.end(call.key);
-      if (leavesOpen) this.#abandonWithin(call.key);
+      if (leavesOpen && outcome !== null) this.#abandonWithin(call.key);
       this.#host.ready(this);
     };
     if (this.#phase === "replay") this.#replay.hold(write);
