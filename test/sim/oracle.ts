@@ -105,10 +105,10 @@ function endingOfCommand(command: Command): Ending {
   }
 }
 
-function endingOfStep({ name, value: spec, fails, once, isGuarded = false }: StepCommand): Ending {
+function endingOfStep({ name, value: spec, fails, once, guardMs }: StepCommand): Ending {
   if (fails === "all") return { values: [], errors: [text(`failed ${name}`)] };
   const completed = text(canonical(specified(spec)));
-  const others = [...(once ? [text("unknown")] : []), ...(isGuarded ? [text("refused")] : [])];
+  const others = [...(once ? [text("unknown")] : []), ...(guardMs === undefined ? [] : [text("refused")])];
   return { values: [completed, ...others], errors: [] };
 }
 
