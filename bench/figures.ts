@@ -8,6 +8,8 @@ export interface Figures {
   readonly w4: { readonly firstMs: number; readonly lastMs: number };
   readonly w5: { readonly resumeMs: number; readonly repeatedBodies: number };
   readonly w6: { readonly rssMb: number; readonly cpuPercent: number; readonly wakeLagMs: number };
+  readonly w7: ReplayFigures;
+  readonly w8: SleepersFigures;
   readonly startMs: number;
 }
 
@@ -22,6 +24,34 @@ export interface ChainFigures {
   readonly eventsPerStep: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+}
+
+/** What a resume takes, from opening a worker to the start of the next body, in a process that has done so before. */
+export interface ReplayFigures {
+  /** A run that has done nothing before: what any resume takes. */
+  readonly emptyMs: number;
+  readonly plainMs: number;
+  /** As many completed scopes as there are plain steps. */
+  readonly scopedMs: number;
+  /** For each length of a plain history, beyond what an empty run takes, microseconds. */
+  readonly usPerEvent: readonly number[];
+  /** The reference: the same code, given as many outcomes from memory. */
+  readonly memoisedMs: number;
+}
+
+export interface SleepersFigures {
+  /** The file. */
+  readonly diskMb: number;
+  /** The call of `createEngine`. */
+  readonly openMs: number;
+  /** Of the process that waits, with nothing due. */
+  readonly rssMb: number;
+  readonly cpuPercent: number;
+  /** From the instant for which a run sleeps to the start of its next body: of those that wake up one by one. */
+  readonly wakeLagMs: number;
+  readonly wakeLagMsMax: number;
+  /** The same for the last of those that are due at one instant. */
+  readonly burstMs: number;
 }
 
 /** One pass of the chain. */

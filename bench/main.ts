@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { ChainShape, Figures } from "./figures.ts";
 import { medians, ratiosOf, table } from "./report.ts";
-import { runRound } from "./round.ts";
+import { prepare, runRound } from "./round.ts";
 import { SIZES, type SizeName } from "./sizes.ts";
 
 const { values: options } = parseArgs({
@@ -28,8 +28,10 @@ const folder = fileURLToPath(new URL(`../data-${process.pid}`, import.meta.url))
 
 const rounds: (Figures & { readonly chain: ChainShape })[] = [];
 try {
+  const prepared = join(folder, "prepared");
+  await prepare(prepared, size);
   for (let round = 0; round < SIZES[size].rounds; round++) {
-    rounds.push(await runRound(join(folder, String(round)), size));
+    rounds.push(await runRound(join(folder, String(round)), prepared, size));
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

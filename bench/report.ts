@@ -11,6 +11,9 @@ interface Target {
   readonly atMost?: number;
 }
 
+/** The machine for which the target of W7 is stated. */
+const MEMOISED = { steps: 25_000, ms: 60 } as const;
+
 const TARGETS: Readonly<Record<string, Target>> = {
   w1OfRaw: {
     name: "2 x steps/s against raw rows/s",
@@ -28,6 +31,17 @@ const TARGETS: Readonly<Record<string, Target>> = {
   w5RepeatedBodies: { name: "repeated bodies", of: ({ w5 }) => w5.repeatedBodies, atMost: 0 },
   w6RssMb: { name: "memory, MB", of: ({ w6 }) => w6.rssMb, atMost: 100 },
   w6CpuPercent: { name: "CPU, % of a core", of: ({ w6 }) => w6.cpuPercent, atMost: 2 },
+  w7ScopedOfPlain: { name: "scopes against as many plain steps", of: ({ w7 }) => w7.scopedMs / w7.plainMs, atMost: 2 },
+  w7UsPerEvent: {
+    name: `us an event where ${round(MEMOISED.steps)} memoised steps take ${MEMOISED.ms} ms`,
+    of: ({ w7 }, { replay }) => {
+      const memoisedMs = (w7.memoisedMs / replay.memoisedSteps) * MEMOISED.steps;
+      return Math.max(...w7.usPerEvent) * (MEMOISED.ms / memoisedMs);
+    },
+    atMost: 15,
+  },
+  w8RssMb: { name: "memory, MB", of: ({ w8 }) => w8.rssMb, atMost: 150 },
+  w8WakeLagMs: { name: "the latest wake of a run, ms", of: ({ w8 }) => w8.wakeLagMsMax, atMost: 1_000 },
 };
 
 export type Ratios = Readonly<Record<keyof typeof TARGETS, number>>;
@@ -56,6 +70,22 @@ export function medians(rounds: readonly Figures[]): Figures {
       cpuPercent: of(({ w6 }) => w6.cpuPercent),
       wakeLagMs: of(({ w6 }) => w6.wakeLagMs),
     },
+    w7: {
+      emptyMs: of(({ w7 }) => w7.emptyMs),
+      plainMs: of(({ w7 }) => w7.plainMs),
+      scopedMs: of(({ w7 }) => w7.scopedMs),
+      usPerEvent: (rounds[0]?.w7.usPerEvent ?? []).map((_, length) => of(({ w7 }) => w7.usPerEvent[length] as number)),
+      memoisedMs: of(({ w7 }) => w7.memoisedMs),
+    },
+    w8: {
+      diskMb: of(({ w8 }) => w8.diskMb),
+      openMs: of(({ w8 }) => w8.openMs),
+      rssMb: of(({ w8 }) => w8.rssMb),
+      cpuPercent: of(({ w8 }) => w8.cpuPercent),
+      wakeLagMs: of(({ w8 }) => w8.wakeLagMs),
+      wakeLagMsMax: of(({ w8 }) => w8.wakeLagMsMax),
+      burstMs: of(({ w8 }) => w8.burstMs),
+    },
     startMs: of(({ startMs }) => startMs),
   };
 }
@@ -69,8 +99,8 @@ export function ratiosOf(rounds: readonly Figures[], sizes: Sizes): Ratios {
 
 /** Figures, ratios and targets for a person. */
 export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
-  const { raw, w1, w2, w3, w4, w5, w6, startMs } = figures;
-  const { chain, fanOut, longHistory, latency, resume, idle } = sizes;
+  const { raw, w1, w2, w3, w4, w5, w6, w7, w8, startMs } = figures;
+  const { chain, fanOut, longHistory, latency, resume, idle, replay, sleepers } = sizes;
   const rows: [string, string, string][] = [
     ["raw", "the ceiling: one statement a commit", `${round(raw.rowsPerSecond)} rows/s, ${ms(raw.commitMs)} a row`],
     [
@@ -99,6 +129,24 @@ export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
       `${idle.runs} runs asleep`,
       `${w6.rssMb.toFixed(0)} MB, ${w6.cpuPercent.toFixed(2)} % CPU, wakes ${ms(w6.wakeLagMs)} late`,
     ],
+    [
+      "W7 replay",
+      `${replay.steps} scopes of ${replay.stepsPerScope} steps; ${replay.steps} plain steps; none`,
+      `resumed in ${ms(w7.scopedMs)}; ${ms(w7.plainMs)}; ${ms(w7.emptyMs)}`,
+    ],
+    [
+      "",
+      `histories of ${replay.lengths.map((steps) => round(2 * steps)).join("; ")} events`,
+      `${w7.usPerEvent.map((us) => us.toFixed(1)).join("; ")} us an event`,
+    ],
+    ["", `the reference: ${round(replay.memoisedSteps)} memoised steps`, ms(w7.memoisedMs)],
+    [
+      "W8 sleepers",
+      `${round(sleepers.runs)} runs asleep, ${w8.diskMb.toFixed(0)} MB of file`,
+      `opened in ${ms(w8.openMs)}, ${w8.rssMb.toFixed(0)} MB, ${w8.cpuPercent.toFixed(2)} % CPU`,
+    ],
+    ["", `${sleepers.wakes} become due one by one`, `wakes ${ms(w8.wakeLagMs)} late, at most ${ms(w8.wakeLagMsMax)}`],
+    ["", `${round(sleepers.burst)} become due at once`, `all awake after ${ms(w8.burstMs)}`],
     ["start-up", "a process and an engine on a new file", ms(startMs)],
   ];
   const targets = Object.entries(TARGETS).map(([name, target]): [string, string, string] => {

@@ -19,6 +19,27 @@ export interface Sizes {
   readonly longHistory: { readonly steps: number; readonly window: number; readonly warmUpSteps: number };
   readonly resume: { readonly steps: number; readonly killAt: number };
   readonly idle: { readonly runs: number; readonly windowMs: number; readonly wakes: number };
+  readonly replay: {
+    /** Of the plain run that is held against as many scopes. */
+    readonly steps: number;
+    readonly stepsPerScope: number;
+    /** Plain runs, in steps: two events each. */
+    readonly lengths: readonly number[];
+    readonly memoisedSteps: number;
+    readonly warmUps: number;
+    /** In each, every run is resumed once. */
+    readonly parts: number;
+  };
+  readonly sleepers: {
+    readonly runs: number;
+    /** The time for the process to open the file, before its window begins. */
+    readonly openingMs: number;
+    readonly windowMs: number;
+    /** Runs that become due one by one. */
+    readonly wakes: number;
+    /** Runs that become due at one instant. */
+    readonly burst: number;
+  };
 }
 
 export type SizeName = "full" | "quick" | "tiny";
@@ -32,6 +53,15 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 5_000, window: 500, warmUpSteps: 1_500 },
     resume: { steps: 5_000, killAt: 2_500 },
     idle: { runs: 100_000, windowMs: 10_000, wakes: 20 },
+    replay: {
+      steps: 250,
+      stepsPerScope: 100,
+      lengths: [500, 5_000, 25_000],
+      memoisedSteps: 25_000,
+      warmUps: 3,
+      parts: 15,
+    },
+    sleepers: { runs: 1_000_000, openingMs: 5_000, windowMs: 10_000, wakes: 20, burst: 10_000 },
   },
   quick: {
     rounds: 1,
@@ -41,6 +71,8 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
     resume: { steps: 1_500, killAt: 1_000 },
     idle: { runs: 10_000, windowMs: 2_000, wakes: 5 },
+    replay: { steps: 250, stepsPerScope: 5, lengths: [500, 1_500], memoisedSteps: 25_000, warmUps: 2, parts: 9 },
+    sleepers: { runs: 20_000, openingMs: 2_000, windowMs: 1_000, wakes: 5, burst: 500 },
   },
   /** For the test of the bench itself. */
   tiny: {
@@ -51,5 +83,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 40, window: 10, warmUpSteps: 5 },
     resume: { steps: 20, killAt: 10 },
     idle: { runs: 50, windowMs: 100, wakes: 2 },
+    replay: { steps: 5, stepsPerScope: 2, lengths: [10, 20], memoisedSteps: 100, warmUps: 1, parts: 2 },
+    sleepers: { runs: 100, openingMs: 2_000, windowMs: 100, wakes: 2, burst: 20 },
   },
 };

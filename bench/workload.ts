@@ -8,7 +8,10 @@ import { measureIdle, putToSleep } from "./workloads/idle.ts";
 import { openLatency } from "./workloads/latency.ts";
 import { measureLongHistory } from "./workloads/long-history.ts";
 import { openRaw, openSingles } from "./workloads/raw.ts";
+import { measureReplay } from "./workloads/replay.ts";
 import { beKilled, measureResume } from "./workloads/resume.ts";
+import { databaseFile } from "./workloads/setup.ts";
+import { measureSleepers, setAlarms } from "./workloads/sleepers.ts";
 import { measureStartUp } from "./workloads/start-up.ts";
 
 /** What a process is told, as JSON in its only argument. */
@@ -37,8 +40,13 @@ const WORKLOADS = {
   "long-history": ({ folder, size }: Task) => measureLongHistory(folder, SIZES[size].longHistory),
   "be-killed": ({ folder, size }: Task) => beKilled(folder, SIZES[size].resume),
   resume: ({ folder, size }: Task) => measureResume(folder, SIZES[size].resume),
-  "put-to-sleep": ({ folder, size }: Task) => putToSleep(folder, SIZES[size].idle),
+  "put-to-sleep": ({ folder, size }: Task) => putToSleep(databaseFile(folder, "idle"), SIZES[size].idle.runs),
   idle: ({ folder, size }: Task) => measureIdle(folder, SIZES[size].idle),
+  replay: ({ folder, size }: Task) => measureReplay(folder, SIZES[size].replay),
+  "put-millions-to-sleep": ({ folder, size }: Task) =>
+    putToSleep(databaseFile(folder, "sleepers"), SIZES[size].sleepers.runs),
+  "set-alarms": ({ folder, size }: Task) => setAlarms(databaseFile(folder, "sleepers"), SIZES[size].sleepers),
+  sleepers: ({ folder, size }: Task) => measureSleepers(databaseFile(folder, "sleepers"), SIZES[size].sleepers),
   "start-up": ({ folder }: Task) => measureStartUp(folder),
 } as const;
 

@@ -6,7 +6,8 @@ import type { Sizes } from "../sizes.ts";
 import { median } from "../stats.ts";
 import { databaseFile, inLanes, openEngine } from "./setup.ts";
 
-const asleep = workflow({ name: "asleep" }, async (ctx) => {
+/** A run that is asleep for as long as anybody measures. */
+export const asleep = workflow({ name: "asleep" }, async (ctx) => {
   await ctx.sleep("nap", "30d");
 });
 
@@ -16,8 +17,8 @@ const WAKES = { afterMs: 1_000, everyMs: 50 } as const;
 const STARTS_IN_FLIGHT = 500;
 
 /** A process that puts runs to sleep. */
-export async function putToSleep(folder: string, { runs }: Sizes["idle"]): Promise<Record<string, never>> {
-  const engine = await openEngine(databaseFile(folder, "idle"), [asleep]);
+export async function putToSleep(database: string, runs: number): Promise<Record<string, never>> {
+  const engine = await openEngine(database, [asleep], { worker: { concurrency: STARTS_IN_FLIGHT, hotRunsMax: 0 } });
   await inLanes(runs, STARTS_IN_FLIGHT, async () => {
     await engine.start(asleep, null);
   });
@@ -26,7 +27,8 @@ export async function putToSleep(folder: string, { runs }: Sizes["idle"]): Promi
   return {};
 }
 
-async function allAsleep(engine: Engine): Promise<void> {
+/** Waits until every run waits. */
+export async function allAsleep(engine: Engine): Promise<void> {
   while ((await engine.list({ status: ["pending", "running"], limit: 1 })).runs.length > 0) await wait(50);
 }
 
@@ -49,7 +51,8 @@ export async function measureIdle(folder: string, { windowMs, wakes }: Sizes["id
   return { rssMb, cpuPercent, wakeLagMs: median(lagsMs) };
 }
 
-async function idleFor(ms: number): Promise<{ cpuPercent: number; rssMb: number }> {
+/** What the process costs while it waits. */
+export async function idleFor(ms: number): Promise<{ cpuPercent: number; rssMb: number }> {
   const cpuBefore = process.cpuUsage();
   const beganAt = performance.now();
   await wait(ms);

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, Workflow } from "varve";
-import { createEngine } from "varve/node";
+import { createEngine, type EngineOptions } from "varve/node";
 
 /** The file of a workload's database. */
 export function databaseFile(folder: string, name: string): string {
@@ -10,12 +10,13 @@ export function databaseFile(folder: string, name: string): string {
   return join(folder, `${name}.db`);
 }
 
-/** Opens an engine on `file`, with every default: WAL, `synchronous=FULL`, one owner. */
+/** Opens an engine on `file`, with every default that durability depends on: WAL, `synchronous=FULL`, one owner. */
 export async function openEngine(
   file: string,
   workflows: readonly Workflow<never, unknown, unknown>[],
+  options: Pick<EngineOptions, "worker" | "limits"> = {},
 ): Promise<Engine> {
-  return await createEngine({ db: `file:${file}`, workflows });
+  return await createEngine({ db: `file:${file}`, workflows, ...options });
 }
 
 /** Calls `task` `count` times, with at most `inFlight` at a time. */

@@ -138,7 +138,8 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    * An address that sends the signal `name` to this run, once, without an API key: for mails and for foreign systems that
    * call back. Opened in a browser it asks before it sends, so a scanner of mails that opens it sends nothing; a POST
    * sends, with a JSON body as the payload. Every call gives another address, and replay gives the same ones. Whoever has
-   * the address has the right, for as long as the run is under way.
+   * the address has the right, for as long as the run is under way: what a step returns is in the history, and is read
+   * by whoever may read the run.
    *
    * @throws DefinitionError `RESUME_UNCONFIGURED` without `createEngine({ resume })`, `NAME_INVALID`
    * @example
@@ -209,7 +210,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
   lock<T>(
     name: string,
     options: LockOptions,
-    body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
+    body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<T>,
   ): Promise<T>;
 
   /**
@@ -219,10 +220,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    * @throws BreakerOpenError `BREAKER_OPEN`; whatever `body` throws
    * @example await ctx.breaker({ name: "bank", failures: 3 }, async (bank) => bank.child(transfer, order));
    */
-  breaker<T>(
-    options: BreakerOptions,
-    body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<NoInfer<T>>,
-  ): Promise<T>;
+  breaker<T>(options: BreakerOptions, body: ((scope: Ctx<Env, Signals>) => PromiseLike<T>) & IfStorable<T>): Promise<T>;
 
   /**
    * Runs `body` for each item of a list, so many at a time, and gives what they return in the order of the items. Each item

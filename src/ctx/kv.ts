@@ -40,10 +40,10 @@ export type KvScope = "run" | "workflow" | "tenant" | "global";
 
 /** The values of a scope, as workflow code has them: what the log cannot hold is refused by type. */
 export interface Kv<Value = unknown, Given = Value> extends KeyedValues<Value, Given> {
-  set<T extends Given>(key: string, value: T & IfStorable<NoInfer<T>>, options?: KeyedWriteOptions): Promise<void>;
+  set<T extends Given>(key: string, value: T & IfStorable<T>, options?: KeyedWriteOptions): Promise<void>;
   update<T extends Given | undefined>(
     key: string,
-    change: ((value: Value | undefined) => T) & IfStorable<NoInfer<T>>,
+    change: ((value: Value | undefined) => T) & IfStorable<T>,
     options?: KeyedWriteOptions,
   ): Promise<Value | undefined>;
 }

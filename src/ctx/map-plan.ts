@@ -1,6 +1,7 @@
 /** What a map is asked to do: its options with their defaults, checked. */
 import * as errors from "../kernel/errors.ts";
 import { checkNumbers, invalidOption, type Range } from "../kernel/options.ts";
+import { checkName } from "../kernel/text.ts";
 import type { MapOptions, Tolerance, ToleratingMapOptions } from "./ctx.ts";
 
 /** The most items of one map. With a step each they take four fifths of a history of the default length. */
@@ -19,14 +20,14 @@ export interface MapPlan {
   readonly failuresMax: number | null;
 }
 
-/** @throws DefinitionError `MAP_INVALID`, `OPTION_INVALID`; LimitError `MAP_ITEMS_LIMIT` */
+/** @throws DefinitionError `NAME_INVALID`, `MAP_INVALID`, `OPTION_INVALID`; LimitError `MAP_ITEMS_LIMIT` */
 export function mapPlan(
   name: string,
   items: unknown,
   body: unknown,
   options: MapOptions | ToleratingMapOptions = {},
 ): MapPlan {
-  const map = `map ${JSON.stringify(name)}`;
+  const map = `map ${JSON.stringify(checkName("the name of a call", name))}`;
   if (!Array.isArray(items)) throw invalid(`the items of ${map} to be an array`, items);
   if (typeof body !== "function") throw invalid(`what ${map} does with an item to be a function`, body);
   if (typeof options !== "object" || options === null) throw invalid(`the options of ${map} to be an object`, options);

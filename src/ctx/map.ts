@@ -124,7 +124,7 @@ class Tally {
       message: clipText(error.message, MESSAGE_LENGTH_MAX),
     }));
     const [first] = failures;
-    const rest = notBegun === 0 ? "" : `; ${notBegun} were not begun`;
+    const rest = notBegun === 0 ? "" : ` (not begun: ${notBegun})`;
     const message =
       `expected at most ${tolerated} of the ${items} items of map "${this.#map}" to fail, but ${this.#failed} did` +
       `${rest}; the first was "${itemKey(this.#map, first?.index ?? 0)}": ${first?.message}`;

@@ -38,7 +38,8 @@ function arm(call: LiveCall, dueAt: number): void {
 /** An ISO 8601 text must name its zone: without one it would mean another instant on another machine. */
 const ZONED = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/;
 
-function instantMs(instant: Date | string | number): number {
+/** @throws DefinitionError `INSTANT_INVALID` */
+export function instantMs(instant: Date | string | number): number {
   const isInstant =
     typeof instant === "string" ? ZONED.test(instant.trim()) : typeof instant === "number" || isDate(instant);
   const ms = isInstant ? new Date(instant).getTime() : Number.NaN;

@@ -225,7 +225,7 @@ class Attempts {
     this.#call.runBody({
       attempt,
       timeoutMs: this.#timeoutMs(),
-      run: (surroundings) => this.#body(new Context(this.#call, attempt, surroundings)),
+      run: (surroundings) => this.#body(stepContext(this.#call, attempt, surroundings)),
       ended: (outcome) => this.#ended(attempt, outcome),
     });
   }
@@ -322,6 +322,11 @@ class Attempts {
     const message = `the step did not complete by its deadline, ${after} after its first attempt began`;
     return toFailure(new errors.TimeoutError("STEP_DEADLINE", message));
   }
+}
+
+/** What the body of an attempt is given. */
+export function stepContext(call: LiveCall, attempt: number, surroundings: BodySurroundings): StepContext<never> {
+  return new Context(call, attempt, surroundings);
 }
 
 /** What a body is given. A class, because a getter in an object literal is made anew for each object. */

@@ -269,11 +269,11 @@ export interface Resumes {
    *
    * @throws NotFoundError `RESUME_UNKNOWN` for a token that none of our secrets has signed
    */
-  require(token: string): ResumeTicket;
+  requireTicket(token: string): ResumeTicket;
   /**
    * Sends the signal of a token, once: again it does nothing, and resolves as before.
    *
-   * @throws as `require`, and as `run.signal`
+   * @throws as `requireTicket`, and as `run.signal`
    * @example await engine.resumes.redeem(token, { by: "ada" });
    */
   redeem(token: string, payload?: unknown): Promise<ResumeTicket>;

@@ -13,12 +13,12 @@ export class SignedResumes implements api.Resumes {
     this.#run = run;
   }
 
-  require(token: string): ResumeTicket {
-    return shown(this.#require(token));
+  requireTicket(token: string): ResumeTicket {
+    return shown(this.#ticket(token));
   }
 
   async redeem(token: string, payload?: unknown): Promise<ResumeTicket> {
-    const ticket = this.#require(token);
+    const ticket = this.#ticket(token);
     const run = this.#run(ticket.runId);
     const dedupeKey = dedupeKeyOf(ticket);
     try {
@@ -31,7 +31,7 @@ export class SignedResumes implements api.Resumes {
   }
 
   /** What is wrong with a token is told to nobody, nor whether there are tokens here at all. */
-  #require(token: string): SignedTicket {
+  #ticket(token: string): SignedTicket {
     const ticket = this.#signer?.read(token) ?? null;
     if (ticket !== null) return ticket;
     throw new NotFoundError("RESUME_UNKNOWN", "expected a token of a resume URL, but found none that is good");

@@ -3,6 +3,7 @@ import { type ErrorFacts, isVarveError, VarveError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { lossyJson } from "../kernel/json.ts";
 import type { Ports } from "../kernel/ports.ts";
+import { RESUME_PATH } from "../kernel/resume.ts";
 import { clipText } from "../kernel/text.ts";
 import type { WireProblem } from "./wire.ts";
 
@@ -73,12 +74,18 @@ function statusOf(error: unknown): number {
 export function problemResponse(error: unknown, ports: Pick<Ports, "logger" | "random">, request: Request): Response {
   const problem = problemOf(error, occurrence(ports));
   if (problem.status >= 500) {
-    const { pathname } = new URL(request.url);
     const { instance, status } = problem;
-    const fields = { instance, status, method: request.method, path: pathname, error: toFailure(error) };
+    const fields = { instance, status, method: request.method, path: loggedPath(request), error: toFailure(error) };
     ports.logger.log("error", "a request could not be served", fields);
   }
   return problemText(problem, headersOf(error, problem.status));
+}
+
+/** The token of a resume URL is a right, which readers of log lines do not have. */
+function loggedPath(request: Request): string {
+  const { pathname } = new URL(request.url);
+  const token = pathname.lastIndexOf(`${RESUME_PATH}/`);
+  return token < 0 ? pathname : `${pathname.slice(0, token)}${RESUME_PATH}/…`;
 }
 
 /** A problem as an answer. */

@@ -21,7 +21,7 @@ const UNITS = Object.keys(UNIT_MS) as Unit[];
  */
 export function parseDuration(duration: Duration): number {
   if (typeof duration === "number") return checkRange(duration, String(duration));
-  if (typeof duration !== "string") throw invalid(String(duration), 0, `found ${describe(duration)}`);
+  if (typeof duration !== "string") throw invalid(describe(duration), 0, `found ${describe(duration)}`);
   const text = duration.trim();
   if (text === "") throw invalid(duration, 0, "found an empty text");
   return checkRange(/^[Pp]/.test(text) ? parseIso(text) : parseShort(text), text);
@@ -52,9 +52,8 @@ const ISO =
   /^P(?:(\d+(?:[.,]\d+)?)W)?(?:(\d+(?:[.,]\d+)?)D)?(?:T(?:(\d+(?:[.,]\d+)?)H)?(?:(\d+(?:[.,]\d+)?)M)?(?:(\d+(?:[.,]\d+)?)S)?)?$/i;
 
 function parseIso(text: string): number {
-  const match = ISO.exec(text);
-  const parts = match?.slice(1) ?? [];
-  if (!match || parts.every((part) => part === undefined) || /T$/i.test(text)) {
+  const parts = ISO.exec(text)?.slice(1) ?? [];
+  if (parts.every((part) => part === undefined) || /T$/i.test(text)) {
     const calendar = /^P[^T]*\d[YM]/i.exec(text);
     const hint = calendar
       ? "years and months have no fixed length; use weeks, days or hours"

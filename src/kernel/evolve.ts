@@ -268,7 +268,8 @@ function reopen(state: RunState, from: number): void {
   Object.assign(state, { result: null, endedAt: null, paused: false });
   Object.assign(state, { cancelRequested: false, cancelSeq: 0, cancelReason: null });
   for (const call of state.calls.values()) {
-    const isVoid = call.firstSeq > from;
+    // A child that had not ended was cancelled with its parent, or goes on by itself: neither has an end to wait for.
+    const isVoid = call.firstSeq > from || (call.kind === "child" && call.status === "open");
     const isReopened = call.endSeq === from || (call.endSeq > from && call.status === "failed");
     // A scope that had begun goes on: what it held before counts still.
     if (isVoid || isReopened) forget(state, call, call.kind === "scope" && !isVoid ? "open" : "void");

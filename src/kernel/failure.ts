@@ -177,23 +177,20 @@ const CLASSES = new Map<string, new (code: string, message: string, facts: error
 
 /** The error that a failure stands for: one of Varve's own by its class, any other as an `Error` of that name. */
 export function fromFailure(failure: Failure): Error {
-  const fields = failure.fields ?? {};
-  const error = build(failure, fields);
-  if (failure.stack === undefined) delete error.stack;
-  else hide(error, "stack", failure.stack);
+  const error = build(failure, failure.fields ?? {});
+  hide(error, "stack", failure.stack);
   if (failure.cause !== undefined) hide(error, "cause", fromFailure(failure.cause));
   return error;
 }
 
 function build(failure: Failure, fields: Readonly<Record<string, Json>>): Error {
-  const { facts, ...others } = fields;
-  const ours = isFacts(facts) ? varveError(failure, facts) : null;
+  const ours = isFacts(fields.facts) ? varveError(failure, fields.facts) : null;
   const error = ours ?? foreignError(failure);
   if (ours === null) {
     hide(error, "name", failure.name);
     if (failure.code !== undefined) Object.assign(error, { code: failure.code });
   }
-  for (const [field, value] of Object.entries(ours === null ? fields : others)) {
+  for (const [field, value] of Object.entries(fields)) {
     Object.defineProperty(error, field, { value, enumerable: true, configurable: true, writable: true });
   }
   return error;

@@ -24,7 +24,7 @@ export interface CallState {
   attemptsForgiven: number;
   /** When the first attempt was started; null before. */
   startedAt: number | null;
-  /** When the next attempt, or the timer, is due; null if nothing waits for time. */
+  /** When the next attempt, or the timer, is due; null if nothing waits for time, as once it has concluded. */
   dueAt: number | null;
   /** Of a completed scope: its function runs again on resume, and its events are read. */
   kept: boolean;
@@ -137,7 +137,7 @@ export interface RunState {
 export function wakeAt(state: RunState): number | null {
   let earliest = state.deadlineAt;
   for (const call of state.calls.values()) {
-    if (call.status !== "open" || call.dueAt === null || isClosed(state, call.key)) continue;
+    if (call.dueAt === null || isClosed(state, call.key)) continue;
     if (earliest === null || call.dueAt < earliest) earliest = call.dueAt;
   }
   return earliest;

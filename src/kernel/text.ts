@@ -45,8 +45,11 @@ export function clipText(text: string, max: number): string {
  * behind `?` or `#`, where a token may be. A file's path stays whole.
  */
 export function shownAddress(address: string): string {
-  const cut = address.replace(/([?#]).*$/s, "$1…");
-  return /^file:/i.test(cut) ? cut : cut.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?).*@/is, "$1…@");
+  const cut = address.replace(/([?#]).*/s, "$1…");
+  if (/^file:/i.test(cut)) return cut;
+  // A `?` before an `@` may be the password's, and then what stands before it is too.
+  const known = /[?#].*@/s.test(address) ? `${cut}@` : cut;
+  return known.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?)?.*@/is, "$1…@");
 }
 
 /** Compares secrets: in a time that depends on nothing but the lengths. */

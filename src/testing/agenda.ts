@@ -7,7 +7,7 @@
  *    promise that is awaited in between is not enough: whoever chains one more would run later.
  * I2 Nothing waits for real time.
  */
-import type { Prng } from "./prng.ts";
+import type { Random } from "../kernel/ports.ts";
 
 /** `false`: there was nothing to do, such as for a timer that was cancelled. */
 export type TaskBody = () => unknown;
@@ -30,21 +30,24 @@ export type Choose = (pending: readonly PendingTask[], now: number) => PendingTa
 interface Task extends PendingTask {
   readonly tie: number;
   readonly run: TaskBody;
+  readonly isVoid: () => boolean;
 }
 
 export class Agenda {
-  readonly #ties: Prng;
+  readonly #ties: Pick<Random, "float">;
   readonly #choose: Choose | null;
   readonly #heap: Task[] = [];
   #now: number;
   #numbers = 0;
   /** In whose name the present task runs, down to its last microtask (I1); null: nobody's, such as the log's. */
   actor: unknown = null;
+  /** Called whenever a task was added. */
+  added: () => void = () => {};
   /** The number of the task that runs. */
   #running: number | null = null;
 
   /** @param now milliseconds since the epoch */
-  constructor(now: number, ties: Prng, choose: Choose | null = null) {
+  constructor(now: number, ties: Pick<Random, "float">, choose: Choose | null = null) {
     this.#now = now;
     this.#ties = ties;
     this.#choose = choose;
@@ -63,11 +66,29 @@ export class Agenda {
     return this.#numbers;
   }
 
-  /** Runs `run` after `ms` of virtual time, in the process of this name if there is one. */
-  after(ms: number, run: TaskBody, place: string | null = null): void {
+  /** When the next task is due that has something to do; infinite: none is left. */
+  get dueAt(): number {
+    while (this.#heap[0]?.isVoid() === true) this.#remove(0);
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Runs `run` after `ms` of virtual time, in the process of this name if there is one. `isVoid`: whether it has nothing
+   * to do any more, as a timer that was cancelled.
+   */
+  after(ms: number, run: TaskBody, place: string | null = null, isVoid = () => false): void {
     const at = this.#now + Math.max(0, ms);
-    this.#heap.push({ at, tie: this.#ties.float(), number: this.#numbers++, parent: this.#running, place, run });
+    this.#heap.push({
+      at,
+      tie: this.#ties.float(),
+      number: this.#numbers++,
+      parent: this.#running,
+      place,
+      run,
+      isVoid,
+    });
     this.#rise(this.#heap.length - 1);
+    this.added();
   }
 
   /**

@@ -18,8 +18,10 @@ interface CallBook {
   endSeq: number;
   attempt: number;
   isOpen: boolean;
-  /** Attempts that a stopping worker handed back: they do not count. */
+  /** Attempts that a stopping worker handed back, or that were made before a retry: they do not count. */
   forgiven: number;
+  /** It was made before a retry, and is made again: what lies within a scope then begins with attempt 1. */
+  isAgain: boolean;
   dueAt: number | null;
   value: string | null;
 }
@@ -178,6 +180,7 @@ export class RunBook {
         dueAt: null,
         value: null,
         forgiven: call.attempt,
+        isAgain: true,
       });
       if (isVoid) call.firstSeq = Number.POSITIVE_INFINITY;
     }
@@ -199,12 +202,15 @@ export class RunBook {
       attempt: 0,
       isOpen: false,
       forgiven: 0,
+      isAgain: false,
       dueAt: null,
       value: null,
     };
     this.calls.set(key, call);
     if (type !== "attempt.late") call.firstSeq = Math.min(call.firstSeq, seq);
     if (type === "attempt.started") {
+      if (call.isAgain && attempt === 1) Object.assign(call, { attempt: 0, forgiven: 0 });
+      call.isAgain = false;
       const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcome === null;
       this.#expect("attempts-count-up", isNext, () => `${place()} is attempt ${attempt} after ${call.attempt}`);
       if (call.dueAt !== null)

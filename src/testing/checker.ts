@@ -32,6 +32,8 @@ export interface Failure {
   readonly what: string;
 }
 
+type Reopening = Parameters<LogStore["reopen"]>[0];
+
 /** A body that runs. */
 interface LiveBody {
   readonly proc: SimulatedProcess;
@@ -103,6 +105,11 @@ export class Checker {
     return this.#books.get(runId)?.isOver === true;
   }
 
+  /** The event with which a run is over; undefined: it is not. */
+  endOf(runId: string): EventRow | undefined {
+    return this.isOver(runId) ? this.history(runId).findLast(({ type }) => TERMINAL.has(type)) : undefined;
+  }
+
   /** The ids of runs that the log has. */
   get runIds(): readonly string[] {
     return [...this.#books.keys()];
@@ -128,6 +135,7 @@ export class Checker {
       this.#disowned(args[0] as string, args[2] as readonly string[]);
     else if (site === "putKeyed") this.#shared.put(args[0] as KeyedPut, result as KeyedVerdict);
     else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
+    else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
   }
 
@@ -238,6 +246,26 @@ export class Checker {
     const releases = row.kind === "move" && row.release;
     if (this.#shared.hasLines)
       this.#shared.appended({ runId, releases, events }, await this.#truth.listLocks({ name: null, limit: 1_000 }));
+  }
+
+  /** One that is sent again changes nothing, and has the same answer. */
+  async #reopened({ runId, seq, event }: Reopening, isSaid: boolean): Promise<void> {
+    const book = this.#books.get(runId);
+    const found = await this.#truth.readHistory(runId, { afterSeq: book?.events.length ?? 0, limit: 1_000_000 });
+    const isSent = found.length === 1 && isSame(found[0], event, seq);
+    this.expect(
+      "append-whole-or-not",
+      found.length === 0 || isSent,
+      () => `a retry left something else in run ${runId}`,
+    );
+    for (const row of found) {
+      const isRaised = row.epoch === (book?.epoch ?? 0) + 1;
+      this.expect("claim-raises-epoch", isRaised, () => `a retry of run ${runId} went to epoch ${row.epoch}`);
+      if (book !== undefined) book.epoch++;
+      book?.follow(row);
+    }
+    const isThere = isSame(book?.events[seq - 1], event, seq);
+    this.expect("verdict-true", isSaid === isThere, () => `the verdict on the retry of run ${runId} says ${isSaid}`);
   }
 
   #moved(book: RunBook, { row }: RunAppend): void {
@@ -419,6 +447,8 @@ export class Checker {
 
   async #checkCancel(runId: string): Promise<void> {
     const book = this.#books.get(runId);
+    // Told to a run that is over: should it go on, it knows nothing of it.
+    if (book?.isOver === true) this.#cancels.delete(runId);
     const isRequested = book?.events.some(({ type }) => type === "cancel.requested") === true;
     const isKept = isRequested || book?.isOver === true || (await this.#truth.readInbox([runId])).length > 0;
     this.expect("acknowledged-cancel-kept", isKept, () => `the cancel of run ${runId} is gone`);
@@ -433,7 +463,11 @@ export class Checker {
 
   async #checkSignals(runId: string): Promise<void> {
     const book = this.#books.get(runId);
-    if (book?.isOver === true) return;
+    // Told to a run that is over: should it go on, it knows nothing of them.
+    if (book?.isOver === true) {
+      this.#signals.delete(runId);
+      return;
+    }
     const mail = new Set((await this.#truth.readInbox([runId])).map(({ token }) => token));
     for (const token of this.#signals.get(runId) ?? []) {
       const isKept = mail.has(token) || book?.tokens.has(token) === true;
@@ -493,7 +527,7 @@ export class Checker {
 
   async #checkRow(runId: string, book: RunBook): Promise<void> {
     const row = await this.#truth.getRun(runId);
-    const end = book.isOver ? book.events.findLast(({ type }) => TERMINAL.has(type)) : undefined;
+    const end = this.endOf(runId);
     const status = end === undefined ? null : end.type.slice("run.".length);
     const isRight =
       row?.head === book.events.length && row.epoch === book.epoch && (status ?? row.status) === row.status;

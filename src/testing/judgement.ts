@@ -2,6 +2,7 @@
 import { runInfo } from "../engine/run-info.ts";
 import { parseEvent } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
+import type { Failure } from "./checker.ts";
 import type { SimulatedCase, SimulatedRun } from "./simulate-options.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -20,7 +21,7 @@ export interface Judgement {
 }
 
 /** Codes that say that the workflow's function itself cannot be replayed: wrong whatever `check` says. */
-const UNREPLAYABLE = new Set(["FOREIGN_AWAIT", "OUTER_CONTEXT", "OTHER_SCOPE", "SCOPE_ENDED"]);
+export const UNREPLAYABLE = new Set(["FOREIGN_AWAIT", "OUTER_CONTEXT", "OTHER_SCOPE", "SCOPE_ENDED"]);
 
 /** Call it when nothing is under way any more. */
 export async function judge(
@@ -31,9 +32,7 @@ export async function judge(
   await checker.finish();
   const [broken] = checker.failures;
   if (broken !== undefined) {
-    const { predicate, what } = broken;
-    const text = `Varve broke a promise of its own, which is a bug of Varve: please report it (${predicate}: ${what})`;
-    return { failure: { kind: `promise ${predicate}`, what: text }, status: null };
+    return { failure: { kind: `promise ${broken.predicate}`, what: brokenText(broken) }, status: null };
   }
   const row = runId === null ? null : await truth.getRun(runId);
   // Parked because its processes kept dying: that is what the engine promises, and says nothing of the workflow.
@@ -42,6 +41,11 @@ export async function judge(
   const { output, error } = runInfo(row);
   const history = checker.history(row.id).map(parseEvent);
   return { failure: await failureOf({ id: row.id, status, output, error, history }, check), status };
+}
+
+/** What a user is told of a promise that was broken. */
+export function brokenText({ predicate, what }: Failure): string {
+  return `Varve broke a promise of its own, which is a bug of Varve: please report it (${predicate}: ${what})`;
 }
 
 async function failureOf(run: SimulatedRun, check: SimulatedCase<never>["check"]): Promise<LifeFailure | null> {

@@ -129,7 +129,10 @@ class Life {
     this.#world = new World(
       {
         simulation: this.#simulation,
-        reached: (proc, moment, steps) => this.#harm(proc, this.#nemesis.atBody(proc.name, moment, steps)),
+        reached: (proc, moment, bodies) => {
+          const steps = bodies.map(({ key }) => key);
+          this.#harm(proc, this.#nemesis.atBody(proc.name, moment, steps));
+        },
         tell: (proc, what) => this.#story.tell(proc.name, what),
       },
       choice.seed,

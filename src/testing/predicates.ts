@@ -13,7 +13,7 @@ export const PREDICATES = {
   "instant-never-falls": "The instants of a run's events never fall.",
   "one-owner": "A run is claimed only if it had no owner, or its owner's lease had ended by the log's clock.",
   "claim-under-lease": "A run is claimed only by a worker whose lease lasts.",
-  "claim-raises-epoch": "Each claim raises the run's epoch by one.",
+  "claim-raises-epoch": "Each claim raises the run's epoch by one, and so does each retry.",
   "lease-by-log-clock": "A heartbeat renews a lease only while it lasts, by the log's clock.",
   "attempt-before-body": "A body begins only after the start of its attempt is in the log.",
   "body-under-lease": "A body begins only while its worker holds the run and its lease lasts.",

@@ -3,7 +3,7 @@ import type { LogLevel, Ports } from "../kernel/ports.ts";
 import type { Agenda, TaskBody } from "./agenda.ts";
 import type { Prng } from "./prng.ts";
 
-export interface LogLine {
+export interface LoggedLine {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -17,10 +17,9 @@ export interface ProcessOptions {
   readonly slowMs: number;
   /** How fast its clock runs that only goes forward. */
   readonly clockRate: number;
+  /** A timer comes late by up to so much, as those of a platform do, milliseconds. */
+  readonly lateMsMax: number;
 }
-
-/** A timer comes late by up to so much, as those of a platform do. */
-const TIMER_LATE_MS_MAX = 2;
 
 /**
  * I1 What a dead process had planned does not happen. What it has sent is on its way all the same.
@@ -30,13 +29,13 @@ const TIMER_LATE_MS_MAX = 2;
 export class SimulatedProcess {
   readonly name: string;
   readonly ports: Ports;
-  readonly lines: LogLine[] = [];
+  readonly lines: LoggedLine[] = [];
   readonly #agenda: Agenda;
   readonly #slowMs: number;
   #isDead = false;
   #pausedUntil = 0;
 
-  constructor(agenda: Agenda, prng: Prng, { name, skewMs, slowMs, clockRate }: ProcessOptions) {
+  constructor(agenda: Agenda, prng: Prng, { name, skewMs, slowMs, clockRate, lateMsMax }: ProcessOptions) {
     this.name = name;
     this.#agenda = agenda;
     this.#slowMs = slowMs;
@@ -48,7 +47,12 @@ export class SimulatedProcess {
         monotonic: () => (agenda.now - bornAt) * clockRate,
         timer: (ms, fn) => {
           let isCancelled = false;
-          this.after(ms / clockRate + late.float() * TIMER_LATE_MS_MAX, () => (isCancelled ? false : fn()));
+          const dueMs = ms / clockRate + late.float() * lateMsMax;
+          this.#plan(
+            dueMs,
+            () => (isCancelled ? false : fn()),
+            () => isCancelled,
+          );
           return () => {
             isCancelled = true;
           };
@@ -84,7 +88,16 @@ export class SimulatedProcess {
 
   /** Runs `fn` in this process after `ms`, if it lives then. */
   after(ms: number, fn: TaskBody): void {
-    this.#agenda.after(ms + this.#slowMs, () => this.#run(fn), this.name);
+    this.#plan(ms, fn, () => false);
+  }
+
+  #plan(ms: number, fn: TaskBody, isVoid: () => boolean): void {
+    this.#agenda.after(
+      ms + this.#slowMs,
+      () => this.#run(fn),
+      this.name,
+      () => this.#isDead || isVoid(),
+    );
   }
 
   #run(fn: TaskBody): unknown {

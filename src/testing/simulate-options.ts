@@ -2,6 +2,7 @@
 import { isWorkflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
+import { foundText } from "./invalid-option.ts";
 import { ALL_TROUBLES, type SimulatedFault } from "./trouble.ts";
 import type { SimulatedWorld } from "./world.ts";
 
@@ -140,10 +141,4 @@ function invalid(option: string, expected: string, found: unknown): DefinitionEr
     `expected simulate's option ${option} to be ${expected}, but found ${foundText(found)}`,
     { option, found },
   );
-}
-
-function foundText(found: unknown): string {
-  if (typeof found === "string") return JSON.stringify(found);
-  if (Array.isArray(found)) return "a list";
-  return typeof found === "object" && found !== null ? "an object" : String(found);
 }

@@ -12,6 +12,7 @@ import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { Asked } from "../worker/host.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Agenda, type Choose } from "./agenda.ts";
 import { Checker } from "./checker.ts";
@@ -37,6 +38,10 @@ export interface SimulationOptions {
   readonly store?: (clock: { now(): number }) => LogStore;
   /** Decides what runs next, in place of time and the seed. */
   readonly choose?: Choose;
+  /** When it begins, milliseconds since the epoch. @default 2026-01-01 */
+  readonly startsAt?: number;
+  /** Timers are never late, and what is due at one instant happens in the order of its planning. @default false */
+  readonly isExact?: boolean;
   /** The most tasks; a simulation that takes more throws. @default without bound */
   readonly tasksMax?: number;
   /** Keeps the lines of the trace, not their hash alone. @default false */
@@ -45,6 +50,8 @@ export interface SimulationOptions {
   readonly mayHappen?: (fault: Fault) => boolean;
   /** A call had its effect on the log. */
   readonly happened?: (effect: Effect) => void;
+  /** A process is up. */
+  readonly up?: (engine: Engine) => void;
   /** A process is dead. `error`: what it exited with; null: it was killed. */
   readonly died?: (proc: SimulatedProcess, error: unknown) => void;
 }
@@ -55,6 +62,8 @@ export interface BootOptions {
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly env?: (proc: SimulatedProcess) => unknown;
+  /** Is told each call that code makes. */
+  readonly asked?: Asked;
   readonly limits?: Partial<Limits>;
   /** `false`: it only starts runs and asks. */
   readonly worker?: WorkerOptions | false;
@@ -91,8 +100,14 @@ const STACKS = /,?"stack":"(?:[^"\\]|\\.)*"/g;
 /** Nobody opens these addresses; workflows may make them. */
 const RESUME: ResumeOptions = { baseUrl: "https://simulated.test", secret: "of a simulation, where nothing is secret" };
 
-/** 2026-01-01, when every simulation begins. */
-const EPOCH_MS = Date.UTC(2026, 0, 1);
+/** 2026-01-01, when a simulation begins that is not told when. */
+const STARTS_AT = Date.UTC(2026, 0, 1);
+
+/** A platform's timer comes late by up to so much. */
+const TIMER_LATE_MS_MAX = 2;
+
+/** What is planned first happens first. */
+const IN_ORDER = { float: () => 0 };
 
 export class Simulation {
   readonly prng: Prng;
@@ -107,7 +122,8 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.prng = new Prng(options.seed);
-    this.agenda = new Agenda(EPOCH_MS, this.prng.stream("ties"), options.choose);
+    const { startsAt = STARTS_AT, isExact = false, choose } = options;
+    this.agenda = new Agenda(startsAt, isExact ? IN_ORDER : this.prng.stream("ties"), choose);
     const { seed, faults: rates = {}, without, only, mayHappen } = options;
     this.faults = new Faults({
       seed,
@@ -131,7 +147,9 @@ export class Simulation {
   boot(setup: BootOptions): Incarnation {
     const name = `p${this.incarnations.length + 1}`;
     const { skewMs = 0, slowMs = 0, clockRate = 1 } = setup;
-    const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), { name, skewMs, slowMs, clockRate });
+    const lateMsMax = this.#options.isExact === true ? 0 : TIMER_LATE_MS_MAX;
+    const options = { name, skewMs, slowMs, clockRate, lateMsMax };
+    const proc = new SimulatedProcess(this.agenda, this.prng.stream(name), options);
     const incarnation: Incarnation = { proc, engine: null, worker: null };
     this.incarnations.push(incarnation);
     this.trace.add(this.agenda.now, `${name} boots`);
@@ -141,7 +159,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, env, limits, worker } = setup;
+    const { workflows, hooks, env, limits, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -164,10 +182,14 @@ export class Simulation {
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         resume: RESUME,
-        asked: (runId: string, key: string, kind: CallKind) => this.checker.asked(proc, runId, key, kind),
+        asked: (runId: string, key: string, kind: CallKind) => {
+          this.checker.asked(proc, runId, key, kind);
+          asked?.(runId, key, kind);
+        },
       });
       if (worker !== false) incarnation.worker = await engine.work({ ...worker, label: proc.name });
       incarnation.engine = engine;
+      if (!proc.isDead) this.#options.up?.(engine);
     } catch (error) {
       // As a process that cannot reach its database exits: whoever watches over it starts another.
       this.trace.add(this.agenda.now, `${proc.name} exits: ${String(error)}`);

@@ -1,4 +1,7 @@
-/** A workflow whose step bodies somebody watches. What the engine and the code do stays the same. */
+/** A workflow whose step bodies somebody watches, or replaces. What the engine and the code do stays the same. */
+
+import { stepContext } from "../ctx/step.ts";
+import type { StepContext } from "../ctx/step-options.ts";
 import { type Workflow, wrapWorkflow } from "../ctx/workflow.ts";
 import type { Body, LiveCall, Program, Recorder } from "../worker/recorder.ts";
 
@@ -11,8 +14,8 @@ export interface WatchedBody {
 }
 
 export interface BodyWatcher {
-  /** Runs a body, or not. What it returns is what the body returns. */
-  readonly body: (body: WatchedBody, run: () => unknown) => unknown;
+  /** Runs a body, or not. What it returns is what the body returns. `step`: what the body is given. */
+  readonly body: (body: WatchedBody, run: () => unknown, step: StepContext) => unknown;
   /** The code is given what a step came to. */
   readonly given: (runId: string, key: string, value: unknown) => void;
 }
@@ -44,11 +47,13 @@ function watchedRequest(request: Request, watcher: BodyWatcher): Request {
   };
 }
 
-function watchedBody({ run: { id: runId }, key }: LiveCall, body: Body, watcher: BodyWatcher): Body {
+function watchedBody(call: LiveCall, body: Body, watcher: BodyWatcher): Body {
   const { attempt, timeoutMs } = body;
+  const { run, key } = call;
+  const about = { runId: run.id, key, attempt, timeoutMs };
   return {
     ...body,
-    run: (surroundings) => watcher.body({ runId, key, attempt, timeoutMs }, () => body.run(surroundings)),
+    run: (surroundings) => watcher.body(about, () => body.run(surroundings), stepContext(call, attempt, surroundings)),
   };
 }
 

@@ -4,7 +4,8 @@
  *
  * I1 A wait belongs to the process in whose name it is made: a dead process wakes from none. One that no process makes
  *    belongs to the world, and outlives all of them.
- * I2 A body may wait for this world only. While no wait is open, a body that has not ended waits for real time.
+ * I2 While no wait is open, a body that has not ended waits for real time. Whose a wait of the world is nobody can tell; a
+ *    body that waits by its own {@link BodyTime} is known to.
  */
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { ClosedError } from "../kernel/errors.ts";
@@ -14,10 +15,10 @@ import type { Simulation } from "./simulation.ts";
 import type { BodyMoment } from "./trouble.ts";
 import type { WatchedBody } from "./watched.ts";
 
-/** What `setup` is given to build a fake world with. Its time is virtual: it costs none. */
+/** What a fake world is built with. Its time is virtual: it costs none. */
 export interface SimulatedWorld {
   readonly seed: number;
-  /** The true time, milliseconds since the epoch. Every simulation begins at 2026-01-01. */
+  /** The true time, milliseconds since the epoch. Begins at 2026-01-01, or at the `start` of a `testEngine`. */
   now(): number;
   /** A float in [0, 1), the same for the same seed. */
   random(): number;
@@ -34,15 +35,36 @@ export interface SimulatedWorld {
 
 export interface WorldHost {
   readonly simulation: Simulation;
-  /** A process is at a moment of the bodies of these steps: something may hit it now. */
-  readonly reached: (proc: SimulatedProcess, moment: BodyMoment, steps: readonly string[]) => void;
+  /** A process is at a moment of these bodies: something may hit it now. */
+  readonly reached: (proc: SimulatedProcess, moment: BodyMoment, bodies: readonly WatchedBody[]) => void;
   readonly tell: (proc: SimulatedProcess, what: string) => void;
 }
 
+/** How one body waits in virtual time, so that it is known whose wait it is. */
+export interface BodyTime {
+  wait(duration: Duration): Promise<void>;
+  hang(): Promise<never>;
+  /** From now on what it waits for otherwise may take real time. */
+  real(): void;
+  /** Calls `fn` when its process dies. */
+  died(fn: () => void): void;
+}
+
+/** A body that waits for something that is not of this world. */
+export interface StrandedBody extends WatchedBody {
+  /** Whether it said that it may. */
+  readonly isReal: boolean;
+}
+
 /** A body that runs in a process that lives. */
-interface LiveBody extends WatchedBody {
+interface LiveBody extends StrandedBody {
   readonly proc: SimulatedProcess;
   readonly beganAt: number;
+  isReal: boolean;
+  /** Its own waits that are open. */
+  waits: number;
+  /** Who wants to know of its process's death. */
+  readonly mourners: (() => void)[];
 }
 
 /** A body's time-out is seen so late at most: its process may stand still. */
@@ -80,8 +102,9 @@ export class World {
   }
 
   /** Bodies that run and can not go on (I2). Ask between two tasks only. */
-  get stranded(): readonly WatchedBody[] {
-    return isAny(this.#waits) || isAny(this.#hanging) ? [] : [...this.#bodies];
+  get stranded(): readonly StrandedBody[] {
+    if (isAny(this.#waits) || isAny(this.#hanging)) return [];
+    return [...this.#bodies].filter(({ waits }) => waits === 0);
   }
 
   /** Whether something will happen by itself: a wait ends, or a body's time is over. */
@@ -97,35 +120,74 @@ export class World {
   }
 
   /** Runs a body in a process. */
-  body(proc: SimulatedProcess, watchedBody: WatchedBody, run: () => unknown): unknown {
+  body(proc: SimulatedProcess, watchedBody: WatchedBody, run: (own: BodyTime) => unknown): unknown {
     if (proc.isDead) return never();
     const { key, attempt } = watchedBody;
     const name = `${key}, attempt ${attempt}`;
     const { simulation, reached, tell } = this.#host;
-    const body: LiveBody = { ...watchedBody, proc, beganAt: simulation.agenda.now };
+    const body: LiveBody = {
+      ...watchedBody,
+      proc,
+      beganAt: simulation.agenda.now,
+      isReal: false,
+      waits: 0,
+      mourners: [],
+    };
     this.#bodies.add(body);
     this.#moved();
-    reached(proc, "begin", [key]);
+    reached(proc, "begin", [body]);
     if (proc.isDead) return never();
     const ended = simulation.checker.bodyStarts(proc, watchedBody);
     tell(proc, `${name}: the body begins`);
-    return settled(run).then((end) => {
+    return settled(() => run(this.#timeOf(body))).then((end) => {
       // Its process has died while it ran: nobody will ever know that it came this far.
       if (!this.#bodies.delete(body)) return never();
       ended();
       this.#moved();
       tell(proc, `${name}: the body ${end.kind === "value" ? "returns" : `throws ${String(end.error)}`}`);
-      reached(proc, "end", [key]);
+      reached(proc, "end", [body]);
       if (proc.isDead) return never();
       if (end.kind === "error") throw end.error;
       return end.value;
     });
   }
 
+  #timeOf(body: LiveBody): BodyTime {
+    const { proc } = body;
+    const begin = () => {
+      this.#checkOpen();
+      if (!proc.isDead) this.#host.reached(proc, "wait", [body]);
+      body.waits++;
+    };
+    return {
+      wait: (duration) => {
+        const ms = parseDuration(duration);
+        begin();
+        return new Promise((resolve) => {
+          proc.after(ms, () => {
+            body.waits--;
+            this.#moved();
+            resolve();
+          });
+        });
+      },
+      hang: () => {
+        begin();
+        return never();
+      },
+      real: () => {
+        body.isReal = true;
+      },
+      died: (fn) => body.mourners.push(fn),
+    };
+  }
+
   died(proc: SimulatedProcess): void {
     this.#waits.delete(proc);
     this.#hanging.delete(proc);
-    for (const body of this.#bodies) if (body.proc === proc) this.#bodies.delete(body);
+    const dead = [...this.#bodies].filter((body) => body.proc === proc);
+    for (const body of dead) this.#bodies.delete(body);
+    for (const fn of dead.flatMap(({ mourners }) => mourners)) fn();
   }
 
   /** From now on time stands still. */
@@ -166,8 +228,8 @@ export class World {
   #actor(): SimulatedProcess | null {
     const { actor } = this.#host.simulation.agenda;
     if (!(actor instanceof SimulatedProcess)) return null;
-    const steps = [...this.#bodies].filter((body) => body.proc === actor).map(({ key }) => key);
-    if (steps.length > 0 && !actor.isDead) this.#host.reached(actor, "wait", steps);
+    const bodies = [...this.#bodies].filter((body) => body.proc === actor);
+    if (bodies.length > 0 && !actor.isDead) this.#host.reached(actor, "wait", bodies);
     return actor;
   }
 
@@ -175,7 +237,7 @@ export class World {
     if (!this.#isOver) return;
     throw new ClosedError(
       "SIMULATION_OVER",
-      "expected sim.wait while the run goes on, but found it after the run's end",
+      "expected a wait in virtual time while that goes on, but found it after the end of the simulation",
     );
   }
 }

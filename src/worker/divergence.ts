@@ -80,27 +80,39 @@ export function otherKind(run: RunFacts, key: string, recorded: CallKind, found:
 
 const WAITING_SHOWN_MAX = 5;
 
-function waitingText(waiting: readonly Asked[]): string {
+export function waitingText(waiting: readonly Asked[]): string {
   if (waiting.length === 0) return "the code waiting for nothing";
   const shown = waiting.slice(0, WAITING_SHOWN_MAX).map(({ kind, key }) => callText(kind, key));
   const more = waiting.length - shown.length;
   return `the code waiting for ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-function diverged(run: RunFacts, diff: { expected: string; found: string; seq: number | null }): ReplayDivergedError {
+/** What the log has and what the code did in its place. */
+export interface Diff {
+  readonly expected: string;
+  readonly found: string;
+  /** The event of the log; null: it is no single one. */
+  readonly seq: number | null;
+}
+
+function diverged(run: RunFacts, diff: Diff): ReplayDivergedError {
+  return divergedError(run, diff, "cannot be replayed, so it is stuck and nothing was appended");
+}
+
+/** @param what of the run, in words that follow its name */
+export function divergedError(
+  { id, workflow, version }: Pick<RunFacts, "id" | "workflow" | "version">,
+  diff: Diff,
+  what: string,
+): ReplayDivergedError {
   const place = diff.seq === null ? "the history" : `event ${diff.seq}`;
   const message = [
-    `run ${run.id} of ${run.workflow}@${run.version} cannot be replayed, so it is stuck and nothing was appended`,
+    `run ${id} of ${workflow}@${version} ${what}`,
     `  - expected (${place}): ${diff.expected}`,
     `  + found:    ${diff.found}`,
     ADVICE,
   ].join("\n");
-  return new ReplayDivergedError("REPLAY_DIVERGED", message, {
-    runId: run.id,
-    workflow: run.workflow,
-    version: run.version,
-    ...diff,
-  });
+  return new ReplayDivergedError("REPLAY_DIVERGED", message, { runId: id, workflow, version, ...diff });
 }
 
 /** Code went on, or stopped, without an outcome of `ctx`. */

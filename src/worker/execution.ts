@@ -410,7 +410,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else if (this.#phase === "live") this.#goOn(call);
     else {
       this.#replay.asked(key);
-      this.#replay.hold(() => this.#goOn(call));
+      // What the log concludes is settled by it. Kept until then, each call of a long history would outlive its turn.
+      if (recorded === undefined || recorded.status === "open") this.#replay.hold(() => this.#goOn(call));
     }
     return call.promise;
   }

@@ -25,9 +25,17 @@ function checkOutcome(args: readonly string[], { code, stderr }: Outcome): void 
 
 /** A verb, how many arguments it takes, and options that take a value. */
 const VERBS: readonly (readonly [verb: string, args: number, options: string])[] = [
-  ["runs list", 0, "--workflow --status --tag --id --since --until -n --cursor"],
+  ["runs list", 0, "--workflow --status --tag --id --parent --since --until -n --cursor"],
   ["runs show", 1, ""],
   ["runs cancel", 1, "--reason"],
+  ["runs cancel --yes", 0, "--workflow --status --tag --parent --since -n --reason"],
+  ["runs terminate", 1, "--reason"],
+  ["runs pause", 1, "--reason --status"],
+  ["runs resume", 1, "--workflow"],
+  ["runs retry", 1, "--status"],
+  ["runs retry --yes", 0, "--workflow --status --id -n"],
+  ["runs rerun", 1, "--input -i --id --delay --deadline"],
+  ["runs signal", 3, "-i --dedupe-key"],
   ["runs watch", 1, "--after"],
   ["db status", 0, ""],
   ["db verify", 0, ""],
@@ -112,7 +120,8 @@ async function anyArgumentsEndWell(effort: Effort): Promise<void> {
         ]);
     });
     // Standard input is somebody's keyboard.
-    const ownInput = args.filter((each) => !(each.includes("run") && each.includes("-")));
+    const readers = ["run", "rerun", "signal"];
+    const ownInput = args.filter((each) => !(readers.some((verb) => each.includes(verb)) && each.includes("-")));
     await fc.assert(
       fc.asyncProperty(ownInput, async (args) => checkOutcome(args, await varve(args))),
       effort,

@@ -28,6 +28,16 @@ const STANDARD_SECRET = `whsec_${Buffer.alloc(32, 5).toString("base64")}`;
 
 const echo = workflow({ name: "echo" }, async (ctx, input: unknown) => ctx.step("repeat", () => input as never));
 const strict = workflow({ name: "strict", input: z.object({ id: z.string() }) }, async (_ctx, { id }) => id);
+/** Takes one signal with a schema and one without, and makes an address for each. */
+const addresses = new Map<string, readonly string[]>();
+const signals = { approval: z.object({ by: z.string() }), any: z.unknown() };
+const asking = workflow({ name: "asking", signals }, async (ctx) => {
+  addresses.set(ctx.run.id, [ctx.resumeUrl("approval"), ctx.resumeUrl("any")]);
+  await ctx.waitFor("approval");
+});
+const BASE = "http://varve.test";
+const resume = { baseUrl: BASE, secret: "a secret for tests, and a long one" };
+
 const hooks = [
   webhook({ name: "github", scheme: github({ secrets: [SECRET] }), workflow: echo }),
   webhook({ name: "payments", scheme: standardWebhooks({ secrets: [STANDARD_SECRET] }), workflow: strict }),
@@ -41,6 +51,9 @@ interface Site {
   readonly token: string;
   /** A run that has ended, and one that waits for a worker. */
   readonly runs: readonly string[];
+  /** A run that waits for a signal, and the tokens of its addresses. */
+  readonly asking: string;
+  readonly tokens: readonly string[];
   readonly file: Watch;
   readonly errors: readonly string[];
 }
@@ -56,8 +69,9 @@ async function overSite(use: (site: Site) => Promise<void>): Promise<void> {
     };
     const engine = await createEngine({
       db: `file:${path}`,
-      workflows: [echo, strict],
+      workflows: [echo, strict, asking],
       hooks,
+      resume,
       worker: false,
       logger: { log },
     });
@@ -66,11 +80,15 @@ async function overSite(use: (site: Site) => Promise<void>): Promise<void> {
       const worker = await engine.work();
       const ended = await engine.start(echo, { ended: true });
       await ended.result();
+      const asked = await engine.start(asking, undefined);
+      await waited(engine, asked.id);
       await worker.stop();
+      const tokens = (addresses.get(asked.id) ?? []).map((url) => url.slice(`${BASE}/resume/`.length));
       const pending = await engine.start(echo, 1);
       const { token } = await engine.keys.create({ name: "all", scopes: ["runs:read", "runs:write"] });
       const app = createApp(engine, { apiBytesMax: API_BYTES_MAX, hookBytesMax: API_BYTES_MAX });
-      await use({ path, app, engine, token, runs: [ended.id, pending.id], file, errors });
+      const runs = [ended.id, pending.id];
+      await use({ path, app, engine, token, runs, asking: asked.id, tokens, file, errors });
     } finally {
       file.close();
       await engine.close();
@@ -78,6 +96,11 @@ async function overSite(use: (site: Site) => Promise<void>): Promise<void> {
     const { equal, integrity } = await verified(path);
     assert.deepEqual({ equal, integrity }, { equal: true, integrity: [] });
   });
+}
+
+/** Resolves when the run's code waits. */
+async function waited(engine: Engine, runId: string): Promise<void> {
+  for await (const { type } of engine.tail({ runId })) if (type === "wait.started") return;
 }
 
 interface Asked {
@@ -120,7 +143,10 @@ const headerName = fc.constantFrom(
   "__proto__",
 );
 
-const NAMES = ["workflow", "input", "inputMeta", "idempotencyKey", "delay", "tags", "deadline", "reason", "__proto__"];
+const NAMES = [
+  ...["workflow", "input", "inputMeta", "idempotencyKey", "delay", "tags", "deadline", "reason", "__proto__"],
+  ...["payload", "payloadMeta", "dedupeKey", "action", "ids", "status", "parentId", "limit"],
+];
 
 const start = fc.record(
   {
@@ -135,12 +161,25 @@ const start = fc.record(
   { requiredKeys: [] },
 );
 
+const bulk = fc.record(
+  {
+    action: fc.oneof(fc.constantFrom<unknown>("cancel", "pause", "resume", "retry", "delete"), junk),
+    ids: fc.oneof(fc.array(oddText, { maxLength: 3 }), junk),
+    workflow: fc.oneof(fc.constantFrom<unknown>("echo", "nope"), junk),
+    status: fc.oneof(fc.constantFrom<unknown>("failed", ["pending", "waiting"]), junk),
+    limit: junk,
+    reason: junk,
+  },
+  { requiredKeys: [] },
+);
+
 function jsonText(value: unknown): string {
   return JSON.stringify(value, (_key, item) => (typeof item === "bigint" ? `${item}` : item)) ?? "";
 }
 
 const body: fc.Arbitrary<Asked["body"]> = fc.oneof(
   start.map(jsonText),
+  bulk.map(jsonText),
   fc.dictionary(fc.constantFrom(...NAMES), junk).map(jsonText),
   fc.json({ stringUnit: "binary" }),
   fc.json().map((text) => text.slice(0, -1)),
@@ -266,6 +305,99 @@ async function anyRequestIsAnswered(effort: Effort): Promise<void> {
   });
 }
 
+/** What a signal may be called, and carry. */
+const signalName = fc.oneof(fc.constantFrom("approval", "any", "aproval", "toString", "__proto__"), oddText);
+const payload = fc.oneof(fc.record({ by: fc.oneof(fc.string(), junk) }), junk);
+
+async function anySignalIsTakenOrRefused(effort: Effort): Promise<void> {
+  await overSite(async (site) => {
+    const { asking: runId, token } = site;
+    let sent = 0;
+    await fc.assert(
+      fc.asyncProperty(signalName, payload, fc.option(oddText), async (name, payload, key) => {
+        // Of a path those are steps, and not names.
+        fc.pre(name.isWellFormed() && !/^\.{0,2}$/.test(name));
+        const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+        const text = jsonText({ payload, ...(key === null ? {} : { dedupeKey: key }) });
+        const path = `/api/v1/runs/${runId}/signals/${encodeURIComponent(name)}`;
+        const request = new Request(`${BASE}${path}`, { method: "POST", headers, body: text });
+        const before = await site.file.content();
+        const isSent = await checked(request, await site.app.fetch(request));
+        const value = (JSON.parse(text) as { payload?: unknown }).payload;
+        const isFit = name === "any" || (name === "approval" && signals.approval.safeParse(value).success);
+        const isKey =
+          key === null || (key.length > 0 && key.length <= 256 && key.isWellFormed() && !key.includes("\0"));
+        assert.equal(isSent, isFit && isKey, text);
+        if (isSent) sent++;
+        else assert.equal(await site.file.content(), before, "what is refused leaves nothing");
+      }),
+      effort,
+    );
+    assert.ok(sent > 10, `${sent} were taken`);
+    assert.deepEqual(site.errors, []);
+  });
+}
+
+const resumeHeaders = fc.constantFrom<Record<string, string>>(
+  {},
+  { accept: "text/html" },
+  { "content-type": "application/json" },
+  { "content-type": "application/x-www-form-urlencoded" },
+  { "content-type": "application/x-www-form-urlencoded", accept: "text/html" },
+  { "content-type": "text/plain" },
+);
+
+/** Bodies for an address: JSON, forms and what is neither. */
+const resumeBody = fc.oneof(
+  payload.map(jsonText),
+  fc.array(fc.tuple(oddText, oddText), { maxLength: 3 }).map((fields) => {
+    const form = new URLSearchParams();
+    for (const [name, value] of fields) form.append(name.toWellFormed(), value.toWellFormed());
+    return `${form}`;
+  }),
+  fc.constantFrom("", "by=ada", '{"by":"ada"}', "=", "&&", "%", "%ff=%00", "by=a&by=b"),
+  fc.uint8Array({ maxLength: 50 }),
+);
+
+async function anyTokenIsRedeemedOrUnknown(effort: Effort): Promise<void> {
+  await overSite(async (site) => {
+    const good = fc.constantFrom(...site.tokens);
+    const token = fc.oneof(
+      good,
+      fc.tuple(good, fc.nat()).map(([text, at]) => text.slice(0, at % text.length)),
+      fc.tuple(good, oddText).map(([text, more]) => `${text}${more}`),
+      oddText,
+    );
+    let sent = 0;
+    await fc.assert(
+      fc.asyncProperty(token, resumeHeaders, resumeBody, fc.boolean(), async (token, headers, body, isRead) => {
+        fc.pre(token.isWellFormed() && !/^\.{0,2}$/.test(token));
+        const isGood = site.tokens.includes(token);
+        const url = `${BASE}/resume/${encodeURIComponent(token)}`;
+        const before = await site.file.content();
+        const init = { method: isRead ? "GET" : "POST", headers };
+        const response = await site.app.request(url, isRead ? init : { ...init, body: body as string });
+        const type = response.headers.get("content-type");
+        const isPage = headers["accept"] === "text/html" || (isRead && isGood);
+        assert.ok(response.status < 500, `${response.status} for ${url}`);
+        assert.match(String(type), isPage ? /^text\/html; charset=utf-8$/ : /^application\/(problem\+)?json$/);
+        const text = await response.text();
+        assert.doesNotMatch(text, /<script|a secret for tests/);
+        if (!isGood) assert.equal(response.status, 404);
+        else if (isRead) assert.equal(response.status, 200);
+        else assert.ok([200, 400, 415, 422].includes(response.status), `${response.status}`);
+        if (isGood && !isRead && response.status === 200) sent++;
+        else assert.equal(await site.file.content(), before, "nothing is written");
+      }),
+      effort,
+    );
+    assert.ok(sent > 10, `${sent} were sent`);
+    // Each token has sent its signal once, however often it was good.
+    assert.equal((await site.file.client.execute("SELECT count(*) AS count FROM inbox")).rows[0]?.count, 2);
+    assert.deepEqual(site.errors, []);
+  });
+}
+
 async function signedBodiesAreTakenOrRefused(effort: Effort): Promise<void> {
   await overSite(async (site) => {
     let deliveries = 0;
@@ -382,6 +514,16 @@ async function rawBytesAreSurvived(effort: Effort): Promise<void> {
 }
 
 export const http: readonly Property[] = [
+  {
+    title: "any signal with any payload and key is taken or refused, and what is refused leaves nothing",
+    runs: 400,
+    holds: anySignalIsTakenOrRefused,
+  },
+  {
+    title: "any token is redeemed once or is not found, and a look at its address sends nothing",
+    runs: 400,
+    holds: anyTokenIsRedeemedOrUnknown,
+  },
   {
     title:
       "any request to any route gets what the route documents or a typed problem, and what is refused writes nothing",

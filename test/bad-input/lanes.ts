@@ -5,6 +5,7 @@ import { http } from "./http.ts";
 import type { Property } from "./lane.ts";
 import { options } from "./options.ts";
 import { storedValues } from "./stored-values.ts";
+import { testingKit } from "./testing-kit.ts";
 import { webhooks } from "./webhooks.ts";
 
 const LANES: Readonly<Record<string, readonly Property[]>> = {
@@ -14,6 +15,7 @@ const LANES: Readonly<Record<string, readonly Property[]>> = {
   options,
   "the command line": commandLine,
   "rows of events": eventRows,
+  "the testing kit": testingKit,
 };
 
 /** The lanes with `factor` times as many inputs: 1 in `npm test`, more where time is no matter. */

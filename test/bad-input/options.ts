@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { github, standardWebhooks, webhook, workflow } from "varve";
 import { createEngine, type EngineOptions } from "varve/node";
-import type { Engine, ListOptions, StartOptions } from "../../src/engine/api.ts";
+import type { BulkOptions, Engine, ListOptions, StartOptions } from "../../src/engine/api.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import { createApp } from "../../src/http/index.ts";
 import { memoryStore } from "../../src/log/memory.ts";
@@ -17,9 +17,11 @@ import { junk } from "./values.ts";
 
 const one = workflow({ name: "one" }, async (ctx, input: unknown) => ctx.step("a", () => input as never));
 
-async function overEngine(use: (engine: Engine) => Promise<void>): Promise<void> {
+type EngineWorkflows = Parameters<typeof createEngineOf>[0]["workflows"];
+
+async function overEngine(use: (engine: Engine) => Promise<void>, workflows: EngineWorkflows = [one]): Promise<void> {
   const ports = realPorts();
-  const engine = await createEngineOf({ store: memoryStore(ports.clock), ports, workflows: [one] });
+  const engine = await createEngineOf({ store: memoryStore(ports.clock), ports, workflows });
   try {
     await use(engine);
   } finally {
@@ -49,6 +51,7 @@ async function enginesAreMadeOrRefused(effort: Effort): Promise<void> {
       some("file"),
       fc.record({ env: junk }),
       some("logger"),
+      fc.record({ resume: fc.oneof(some("baseUrl", "secret"), junk) }),
     );
     await fc.assert(
       fc.asyncProperty(options, async (options) => {
@@ -102,6 +105,11 @@ const listOptions = some(
   "cursor",
 );
 
+const bulkOptions = some(
+  ...["workflow", "status", "tags", "idempotencyKey", "parentId", "createdFrom", "createdBefore"],
+  ...["ids", "limit", "reason"],
+);
+
 async function callsAreServedOrRefused(effort: Effort): Promise<void> {
   await inFolder(async (folder) => {
     const db = `file:${join(folder, "log.db")}`;
@@ -115,6 +123,18 @@ async function callsAreServedOrRefused(effort: Effort): Promise<void> {
       junk.map((runId) => () => engine.run(runId as string).status()),
       junk.map((runId) => () => engine.run(runId as string).cancel()),
       some("reason").map((options) => () => engine.run("run_none").cancel(options as object)),
+      fc.tuple(fc.constantFrom("run_none", id), junk, junk, some("dedupeKey")).map(
+        ([runId, name, payload, options]) =>
+          () =>
+            engine.run(runId).signal(name as string, payload, options),
+      ),
+      some("input", "idempotencyKey", "delay", "deadline").map((options) => () => engine.run(id).rerun(options)),
+      fc.tuple(fc.constantFrom("cancel", "retry", "resume", "explode"), bulkOptions).map(
+        ([action, options]) =>
+          () =>
+            engine.bulk(action as "cancel", options as BulkOptions),
+      ),
+      junk.map((token) => () => engine.resumes.redeem(token as string)),
       junk.map((timeout) => () => engine.run("run_none").result({ timeout: timeout as number })),
       some("afterSeq", "limit").map((options) => () => engine.history(id, options as object)),
       some("name", "scopes").map((options) => () => engine.keys.create(options as { name: string; scopes: [] })),
@@ -144,6 +164,43 @@ async function callsAreServedOrRefused(effort: Effort): Promise<void> {
   });
 }
 
+const mapArguments = fc.tuple(
+  fc.oneof(fc.constant("map"), oddText, junk),
+  fc.oneof(fc.array(junk, { maxLength: 5 }), junk),
+  fc.oneof(
+    fc.constant(async (item: unknown) => item),
+    junk,
+  ),
+  fc.oneof(some("concurrency", "tolerate", "unknown"), junk),
+);
+
+async function mapsComeToListsOrAreRefused(effort: Effort): Promise<void> {
+  let given: readonly unknown[] = [];
+  const mapping = workflow({ name: "mapping" }, async (ctx) => {
+    const map = ctx.map as unknown as (...args: readonly unknown[]) => Promise<unknown[]>;
+    return (await map(...given)).length;
+  });
+  const code = /^((MAP|OPTION|NAME)_INVALID|PAYLOAD_(UNSTORABLE|TOO_DEEP))$/;
+  await overEngine(
+    async (engine) => {
+      await engine.work();
+      await fc.assert(
+        fc.asyncProperty(mapArguments, async (args) => {
+          given = args;
+          const error = await typedErrorOf(async () => {
+            const run = await engine.start(mapping, null);
+            const items = await run.result().catch(({ cause }) => Promise.reject(cause));
+            assert.equal(items, (args[1] as unknown[]).length);
+          });
+          if (error !== null) assert.match(error.code, code);
+        }),
+        effort,
+      );
+    },
+    [mapping],
+  );
+}
+
 export const options: readonly Property[] = [
   {
     title: "an engine is made and works, or is refused by a definition error and lets go of its file",
@@ -155,5 +212,6 @@ export const options: readonly Property[] = [
     runs: 300,
     holds: workersStartOrAreRefused,
   },
+  { title: "a map comes to a list, or is refused by a typed error", runs: 500, holds: mapsComeToListsOrAreRefused },
   { title: "a call is served or refused by a typed error", runs: 1_500, holds: callsAreServedOrRefused },
 ];

@@ -43,6 +43,16 @@ describe("the bench", { timeout: 120_000 }, () => {
       w4: { firstMs: NUMBER, lastMs: NUMBER },
       w5: { resumeMs: NUMBER, repeatedBodies: 0 },
       w6: { rssMb: NUMBER, cpuPercent: NUMBER, wakeLagMs: NUMBER },
+      w7: { emptyMs: NUMBER, plainMs: NUMBER, scopedMs: NUMBER, usPerEvent: [NUMBER, NUMBER], memoisedMs: NUMBER },
+      w8: {
+        diskMb: NUMBER,
+        openMs: NUMBER,
+        rssMb: NUMBER,
+        cpuPercent: NUMBER,
+        wakeLagMs: NUMBER,
+        wakeLagMsMax: NUMBER,
+        burstMs: NUMBER,
+      },
       startMs: NUMBER,
       ratios: expect.any(Object),
       machine: { cpu: expect.any(String), cores: NUMBER, platform: expect.any(String), node: process.version },
@@ -59,7 +69,8 @@ describe("the bench", { timeout: 120_000 }, () => {
   it("prints a table with every workload and every target, and nothing else", () => {
     const lines = table.trimEnd().split("\n");
     expect(lines.map((line) => line.split("  ")[0])).toEqual([
-      ...["raw", "W1 chain", "W2 latency", "W3 fan-out", "W4 long history", "W5 resume", "W6 idle", "start-up", ""],
+      ...["raw", "W1 chain", "W2 latency", "W3 fan-out", "W4 long history", "W5 resume", "W6 idle"],
+      ...["W7 replay", "", "", "W8 sleepers", "", "", "start-up", ""],
       ...[
         "w1OfRaw",
         "w2InCommits",
@@ -69,6 +80,10 @@ describe("the bench", { timeout: 120_000 }, () => {
         "w5RepeatedBodies",
         "w6RssMb",
         "w6CpuPercent",
+        "w7ScopedOfPlain",
+        "w7UsPerEvent",
+        "w8RssMb",
+        "w8WakeLagMs",
       ],
     ]);
     expect(errors).toBe("");

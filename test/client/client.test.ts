@@ -30,6 +30,19 @@ const sleep = workflow({ name: "sleep" }, async (ctx, ms: number) => {
   return "slept";
 });
 
+const ask = workflow({ name: "ask", signals: { approval: z.object({ at: z.date() }) } }, async (ctx) =>
+  ctx.waitFor("approval"),
+);
+const family = workflow({ name: "family" }, async (ctx) => {
+  await ctx.start(sleep, 60_000, { key: "one" });
+  await ctx.start(sleep, 60_000, { key: "two" });
+});
+
+let isBroken = true;
+const brittle = workflow({ name: "brittle" }, async (ctx) =>
+  ctx.step("try", () => (isBroken ? Promise.reject(new TerminalError("broken")) : "mended")),
+);
+
 const INPUT = { at: new Date(0), tags: new Set(["a", "b"]) };
 
 /** Time stands still but for timers, which are over at once: what would wait does not. */
@@ -53,7 +66,7 @@ beforeEach(async () => {
   engine = await createEngineOf({
     store: memoryStore(ports.clock),
     ports,
-    workflows: [rich, refuse, sleep],
+    workflows: [rich, refuse, sleep, ask, family, brittle],
   });
   onTestFinished(() => engine.close({ deadline: 0 }));
   await engine.work();
@@ -77,6 +90,11 @@ async function take(events: AsyncIterable<RunEvent>, count: number): Promise<Run
     if (taken.length === count) break;
   }
   return taken;
+}
+
+/** The run may have come to its end by what it was told before. */
+function endedBefore(error: Error & { readonly code?: string }): void {
+  if (error.code !== "RUN_OVER") throw error;
 }
 
 async function thrown(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
@@ -145,6 +163,113 @@ describe("a run over HTTP", () => {
       return await send(url, init);
     };
     expect(await client({ fetch }).run(sleep, run.id).result()).toBe("slept");
+  });
+});
+
+describe("what a run is told over HTTP", () => {
+  it("is a signal, with values that JSON cannot say, once under a key", async () => {
+    const run = await client().start(ask, undefined);
+    const at = new Date(7);
+    for (const each of [at, new Date(8)]) {
+      await client().run(ask, run.id).signal("approval", { at: each }, { dedupeKey: "click" }).catch(endedBefore);
+    }
+    expect(await run.result()).toEqual({ at });
+    const received = (await run.history()).filter(({ type }) => type === "signal.received");
+    expect(received).toHaveLength(1);
+  });
+
+  it("may have any name and say nothing", async () => {
+    const run = await client().start(sleep, 60_000);
+    await run.signal("odd/name %?#", undefined);
+    for await (const event of client().tail({ runId: run.id })) if (event.type === "signal.received") break;
+    const received = (await run.history()).flatMap((event) => (event.type === "signal.received" ? [event.data] : []));
+    expect(received).toMatchObject([{ name: "odd/name %?#", payload: { value: null, meta: [[[], "undefined"]] } }]);
+  });
+
+  it.each([
+    { title: "a payload that does not fit", name: "approval", payload: { at: 1 }, code: "SIGNAL_INVALID" },
+    { title: "an undeclared name", name: "aproval", payload: null, code: "SIGNAL_UNKNOWN" },
+    { title: "a name that is none", name: "", payload: null, code: "NAME_INVALID" },
+    { title: "a name with a lone surrogate", name: "\ud800", payload: null, code: "NAME_INVALID" },
+  ])("is refused with its class and code: $title", async ({ name, payload, code }) => {
+    const run = await client().start("ask");
+    const error = await thrown(run.signal(name, payload));
+    expect(error).toMatchObject({ name: code === "SIGNAL_INVALID" ? "ValidationError" : "DefinitionError", code });
+    if (code === "SIGNAL_INVALID") expect(error).toMatchObject({ facts: { issues: [{ path: "$.at" }] } });
+  });
+
+  it("is to hold and to go on", async () => {
+    const run = await client().start(ask, undefined);
+    await run.pause({ reason: "a look" });
+    await expect.poll(async () => (await run.status()).status).toBe("paused");
+    await run.signal("approval", { at: new Date(0) });
+    await run.resume();
+    expect(await run.result()).toEqual({ at: new Date(0) });
+  });
+
+  it("is to end, with a reason", async () => {
+    const run = await client().start(sleep, 60_000);
+    await run.terminate({ reason: "enough" });
+    expect(await thrown(run.result())).toMatchObject({ code: "RUN_CANCELLED", facts: { reason: "enough" } });
+    for (const told of [run.terminate(), run.pause(), run.resume(), run.signal("x", 1)])
+      expect(await thrown(told)).toMatchObject({ name: "ConflictError", code: "RUN_OVER" });
+  });
+
+  it("is to try again where it failed", async () => {
+    isBroken = true;
+    const run = await client().start(brittle, undefined);
+    await thrown(run.result());
+    isBroken = false;
+    await run.retry();
+    expect(await run.result()).toBe("mended");
+    expect(await thrown(run.retry())).toMatchObject({ name: "ConflictError", code: "RUN_NOT_OVER" });
+  });
+
+  it("is to run again, with its own input or another, once under a key", async () => {
+    const run = await client().start(rich, INPUT);
+    await run.result();
+    const same = await run.rerun();
+    expect(await same.result()).toEqual(await run.result());
+    const options = { input: { at: new Date(1e12), tags: new Set() }, idempotencyKey: "again" };
+    const other = await run.rerun(options);
+    expect(other.created).toBe(true);
+    expect(await other.result()).toEqual({ seen: new Map([["year", 2001]]), size: 0n, nothing: undefined });
+    expect(await run.rerun(options)).toMatchObject({ id: other.id, created: false });
+    expect(await thrown(run.rerun({ input: undefined }))).toMatchObject({ code: "INPUT_INVALID" });
+  });
+
+  it("is told to many at once, and what came of it", async () => {
+    const runs = [];
+    for (const team of ["a", "b", "a"]) runs.push(await client().start(sleep, 60_000, { tags: { team } }));
+    const [one, two, three] = runs.map(({ id }) => id);
+    expect(await client().bulk("pause", { tags: { team: "a" }, limit: 1 })).toEqual({
+      done: 1,
+      skipped: 0,
+      more: true,
+    });
+    const since = { createdFrom: new Date(0), createdBefore: Date.now() + 60_000 };
+    const done = await client().bulk("terminate", { tags: { team: "a" }, reason: "all", ...since });
+    expect(done).toEqual({ done: 2, skipped: 0, more: false });
+    for (const id of [one, three])
+      expect(await thrown(client().run(String(id)).result())).toMatchObject({ facts: { reason: "all" } });
+    expect((await client().run(String(two)).status()).endedAt).toBe(null);
+    expect(await client().bulk("cancel", { ids: [String(one), String(two)] })).toEqual({
+      done: 1,
+      skipped: 1,
+      more: false,
+    });
+    expect(await thrown(client().bulk("explode" as never, {}))).toMatchObject({ code: "REQUEST_INVALID" });
+  });
+
+  it("finds the runs that a run has started", async () => {
+    const run = await client().start(family, undefined);
+    await run.result();
+    const { runs } = await client().list({ parentId: run.id });
+    expect(runs.map(({ parentId, workflow }) => [parentId, workflow])).toEqual([
+      [run.id, "sleep"],
+      [run.id, "sleep"],
+    ]);
+    expect(await client().bulk("terminate", { parentId: run.id })).toMatchObject({ done: 2 });
   });
 });
 

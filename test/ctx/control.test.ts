@@ -1,4 +1,4 @@
-import { type Ctx, workflow } from "varve";
+import { type Ctx, type StartedRun, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import { type Lab, openLab } from "../support/lab.ts";
 
@@ -255,6 +255,37 @@ describe("retry", () => {
     expect(bodies).toEqual(["before", "bad", "report", "bad"]);
   });
 
+  it.each(["propagate", "abandon"] as const)("starts children again that were under way: %s", async (onCancel) => {
+    const lab = openLab();
+    let isMended = false;
+    const slow = workflow({ name: "slow" }, async (ctx) => ctx.sleep("long", "1h").then(() => "slept"));
+    const engine = await lab.engine({
+      workflows: [
+        slow,
+        flow(async (ctx) => {
+          const bad = async () => {
+            if (!isMended) throw new Error("broken");
+            return "fine";
+          };
+          return await Promise.all([
+            ctx.child(slow, {}, { onCancel }),
+            ctx.step("bad", bad, { retry: { attempts: 1 } }),
+          ]);
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    // What was left behind ends while nobody can be told.
+    await later(lab, 3_602_000);
+    isMended = true;
+    await run.retry();
+    await later(lab, 3_602_000);
+    expect(await run.result()).toEqual(["slept", "fine"]);
+    const statuses = (await lab.rows("slow")).map(({ status }) => status);
+    expect(statuses).toEqual(["completed", onCancel === "abandon" ? "completed" : "cancelled"]);
+  });
+
   it("of a cancelled run goes on as if nobody had cancelled it, and may end the same way again", async () => {
     const lab = openLab();
     const engine = await lab.engine({ workflows: [flow(async (ctx) => ctx.waitFor("x"))] });
@@ -314,5 +345,60 @@ describe("bulk", () => {
     const ids = (await lab.rows("flow")).map(({ id }) => id);
     expect(await engine.bulk("terminate", { ids })).toEqual({ done: 2, skipped: 3, more: false });
     await expect(engine.bulk("explode" as never, {})).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("looks only at runs that can take it, unless a status is asked for", async () => {
+    const lab = openLab();
+    const code = flow(async (ctx) => {
+      if ((await ctx.waitFor("x")) === "fail") throw new Error("as told");
+    });
+    const engine = await lab.engine({ workflows: [code] });
+    const runs: StartedRun[] = [];
+    for (const told of ["end", "fail", null]) {
+      const run = await engine.start("flow");
+      await lab.settle();
+      if (told !== null) await run.signal("x", told);
+      runs.push(run);
+    }
+    await lab.settle();
+    const statuses = async () => await Promise.all(runs.map(async (run) => (await run.status()).status));
+    expect(await statuses()).toEqual(["completed", "failed", "waiting"]);
+    const workflow = "flow";
+    expect(await engine.bulk("pause", { workflow })).toEqual({ done: 1, skipped: 0, more: false });
+    expect(await engine.bulk("retry", { workflow })).toEqual({ done: 1, skipped: 0, more: false });
+    await lab.settle();
+    expect(await engine.bulk("cancel", { workflow, status: ["completed", "paused"] })).toEqual({
+      done: 1,
+      skipped: 1,
+      more: false,
+    });
+  });
+
+  it("lets a run go on whose pause nobody has taken up yet", async () => {
+    const lab = openLab();
+    const idle = await lab.engine({ workflows: [flow(async () => 1)], worker: false });
+    const run = await idle.start("flow");
+    expect(await idle.bulk("pause", { workflow: "flow" })).toMatchObject({ done: 1 });
+    expect(await idle.bulk("resume", { workflow: "flow" })).toMatchObject({ done: 1 });
+    await lab.engine({ workflows: [flow(async () => 1)] });
+    await lab.pass(2_000);
+    expect(await run.result()).toBe(1);
+  });
+
+  it("passes over a run for which too many messages wait, and refuses what it cannot mean before it begins", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [flow(async () => 1)], worker: false });
+    const [full, other] = [await engine.start("flow"), await engine.start("flow")];
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => full.signal("x", i)));
+    expect(await engine.bulk("cancel", { workflow: "flow" })).toEqual({ done: 1, skipped: 1, more: false });
+    for (const wrong of [
+      { ids: [other.id], workflow: "flow" },
+      { ids: [other.id, ""] },
+      { ids: other.id as never },
+      { ids: [other.id], limit: 0 },
+      { status: "done" as never },
+    ])
+      await expect(engine.bulk("terminate", wrong)).rejects.toMatchObject({ name: "DefinitionError" });
+    expect(await lab.store.readInbox([other.id])).toHaveLength(1);
   });
 });

@@ -333,7 +333,7 @@ describe("failures that are tolerated", () => {
         name: "MapFailedError",
         code: "MAP_FAILED",
         message:
-          'expected at most 1 of the 8 items of map "in/ship" to fail, but 2 did; 4 were not begun; ' +
+          'expected at most 1 of the 8 items of map "in/ship" to fail, but 2 did (not begun: 4); ' +
           'the first was "in/ship[1]": item 1 is bad',
         facts: {
           map: "in/ship",

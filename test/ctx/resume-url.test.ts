@@ -41,7 +41,7 @@ describe("ctx.resumeUrl", () => {
     expect(new Set(urls).size).toBe(10);
     for (const [i, url] of urls.entries()) {
       const runId = i < 5 ? one.id : two.id;
-      expect(engine.resumes.require(tokenOf(url))).toEqual({ runId, signal: i % 5 === 2 ? "b" : "a" });
+      expect(engine.resumes.requireTicket(tokenOf(url))).toEqual({ runId, signal: i % 5 === 2 ? "b" : "a" });
     }
     expect(await lab.story(one.id)).toEqual([
       "run.created",
@@ -154,7 +154,7 @@ describe("a token", () => {
     await lab.settle();
     expect(await next.run(run.id).result()).toBe("old");
     const alone = await lab.engine({ workflows: [asking], resume: { baseUrl: BASE, secret: NEXT }, worker: false });
-    expect(() => alone.resumes.require(token)).toThrow(expect.objectContaining({ code: "RESUME_UNKNOWN" }));
+    expect(() => alone.resumes.requireTicket(token)).toThrow(expect.objectContaining({ code: "RESUME_UNKNOWN" }));
   });
 
   it("is refused when the run has ended without it", async () => {

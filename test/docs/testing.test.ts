@@ -5,12 +5,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { transform } from "esbuild";
-import { withEnv } from "varve";
+import { withEnv, workflow } from "varve";
+import * as kit from "varve/testing";
 import { type SimulationFailedError, simulate } from "varve/testing";
 import { expect, it } from "vitest";
 import { TROUBLES } from "../../src/testing/trouble.ts";
 import { ROOT } from "../runtimes/bundle.ts";
-import { fulfil, fulfilOnce, setup } from "../testing/shop.ts";
+import { fakeShop, fulfil, fulfilOnce, setup } from "../testing/shop.ts";
 
 const PATH = `${ROOT}docs/TESTING.md`;
 const SEEDS = 200;
@@ -61,12 +62,55 @@ it("docs/TESTING.md lists every fault", () => {
   expect(Object.fromEntries(listed.map(([, name, what]) => [name, what]))).toEqual(TROUBLES);
 });
 
+/** Runs TypeScript, with these names in its scope. */
+async function execute(source: string, names: Readonly<Record<string, unknown>>): Promise<void> {
+  const { code } = await transform(source, { loader: "ts" });
+  const run = new Function(...Object.keys(names), `return (async () => {${code}})()`);
+  await run(...Object.values(names));
+}
+
+/** The examples beside what a file exports that are more than a line. */
+function examplesOf(path: string): string[] {
+  const source = readFileSync(`${ROOT}src/testing/${path}`, "utf8");
+  const found = [...source.matchAll(/@example\n([\s\S]*?)\n *\*\//g)];
+  return found.map(([, example]) => (example as string).replaceAll(/^ *\* ?/gm, ""));
+}
+
+const names = { ...kit, expect, fakeShop, fulfil: fulfilOnce };
+
+for (const [i, block] of blocks("ts test").entries()) {
+  it(`docs/TESTING.md shows examples that run: ${i + 1}, ${block.split("\n")[0]}`, () => execute(block, names));
+}
+
+it("docs/TESTING.md shows how a replay fails, and what a snapshot is", async () => {
+  const t = await kit.testEngine({ workflows: [fulfilOnce], env: fakeShop });
+  const run = await t.start(fulfilOnce, { id: "o-1", cents: 4200 });
+  await run.result();
+  const history = await run.history();
+  expectBlock("text snapshot", kit.snapshotOf(history));
+  const renamed = workflow({ name: "fulfil" }, async (ctx) => ctx.step("charge-card", () => 1));
+  const error = await kit.replayHistory(renamed, history).then(
+    () => null,
+    (thrown: Error) => thrown,
+  );
+  expectBlock("text diverged", error?.message.replace(run.id, "<run>") ?? "it passed");
+});
+
+it("the examples beside what varve/testing exports run", async () => {
+  const examples = ["test-engine.ts", "mock.ts"].flatMap(examplesOf);
+  expect(examples.length).toBeGreaterThanOrEqual(3);
+  // What an example does not show: where the parcels come from.
+  const testEngine = (options: object) => kit.testEngine({ workflows: [], env: fakeShop, ...options });
+  for (const example of examples) {
+    const t = await testEngine({ workflows: [fulfilOnce], steps: { charge: kit.hangs() } });
+    await execute(`{\n${example}\n}`, { ...names, testEngine, t });
+  }
+});
+
 it("the example beside simulate runs", async () => {
-  const source = readFileSync(`${ROOT}src/testing/simulate.ts`, "utf8");
-  const [, example = ""] = /@example\n([\s\S]*?)\n \*\//.exec(source) ?? [];
-  const { code } = await transform(example.replaceAll(/^ \* ?/gm, ""), { loader: "ts" });
-  const run = new Function("withEnv", "simulate", "console", `return (async () => {${code}})()`);
+  const [example = ""] = examplesOf("simulate.ts");
   const shown: unknown[] = [];
-  await run(withEnv, simulate, { log: (...values: unknown[]) => shown.push(...values) });
+  const log = (...values: unknown[]) => shown.push(...values);
+  await execute(example, { withEnv, simulate, console: { log } });
   expect(shown[0]).toEqual({ completed: 200, failed: 0, cancelled: 0 });
 });

@@ -176,6 +176,22 @@ describe("POST of a resume URL", () => {
   });
 });
 
+test("an address that cannot be served for now says so, and its token is in no log line", async () => {
+  const { path } = await waiting();
+  const broken = await openSite({
+    worker: false,
+    workflows: [asking],
+    resume: { baseUrl: BASE, secret: "the secret of the tests, long enough" },
+    over: (store) => Object.assign(store, { getRun: () => Promise.reject(new Error("secret inside")) }),
+  });
+  expect(await problemOf(await broken.app.request(path, { method: "POST" }))).toMatchObject({ status: 500 });
+  const page = await broken.app.request(path, { method: "POST", headers: HTML });
+  expect([page.status, await page.text()]).toEqual([500, expect.stringContaining("Not now")]);
+  expect(broken.lines.map(({ fields }) => fields["path"])).toEqual(["/resume/…", "/resume/…"]);
+  expect(JSON.stringify(broken.lines)).not.toContain(path.slice("/resume/".length));
+  await broken.close();
+});
+
 describe("an address that is not good", () => {
   const bad = (path: string) => [
     `${path}A`,

@@ -272,6 +272,13 @@ describe("prototypes", () => {
     expect(JSON.stringify(back.value)).toBe('{"__proto__":{"polluted":true},"a":1}');
   });
 
+  it("a key named __proto__ is one like others", () => {
+    const value = JSON.parse('{"__proto__":0,"a":0}', (_, item) => (item === 0 ? 1n : item)) as object;
+    const { __proto__: own, a } = Object.getOwnPropertyDescriptors(throughLog(value) as { a: unknown });
+    expect(own).toEqual({ value: 1n, enumerable: true, configurable: true, writable: true });
+    expect(own).toEqual(a);
+  });
+
   it("a special value under __proto__ or beside it leaves the prototype alone", () => {
     const value = JSON.parse('{"__proto__":null,"b":1}') as Record<string, unknown>;
     Object.defineProperty(value, "__proto__", {
@@ -328,6 +335,11 @@ class Money {
   readonly cents = 5;
 }
 
+/** An instance of a class whose `name` is that. */
+function instanceOf(name: unknown): object {
+  return new (Object.defineProperty(class {}, "name", { value: name }))();
+}
+
 describe("what the log cannot hold", () => {
   it.each<[string, unknown, (string | number)[], string]>([
     ["a function", { a: [() => 1] }, ["a", 0], "a function at $.a[0]"],
@@ -341,6 +353,9 @@ describe("what the log cannot hold", () => {
     ["a boxed text", { a: Object("text") }, ["a"], "an instance of String at $.a"],
     ["a generator", (function* () {})(), [], "an instance of"],
     ["an anonymous class", new (class {})(), [], "an instance of an anonymous class"],
+    ["a class whose name is no text", instanceOf(5), [], "an instance of an anonymous class"],
+    ["an object made from one without a prototype", Object.create(Object.create(null)), [], "an anonymous class"],
+    ["a class that is called as plain objects' is", instanceOf("Object"), [], "an instance of Object"],
     ["a value of a map", new Map([["k", () => 1]]), [0, 1], "a function at $[0][1]"],
     ["a key of a map", new Map([[Symbol("k"), 1]]), [0, 0], "a symbol at $[0][0]"],
     ["a member of a set", { s: new Set([Symbol("k")]) }, ["s", 0], "a symbol at $.s[0]"],
@@ -360,7 +375,10 @@ describe("what the log cannot hold", () => {
       }
     }
     for (const value of [{ toJSON: () => 1 }, hidden, list, Lines.of(1)]) {
-      expect(refusal({ value })).toMatchObject({ code: "PAYLOAD_UNSTORABLE", facts: { path: ["value"] } });
+      expect(refusal({ value })).toMatchObject({
+        code: "PAYLOAD_UNSTORABLE",
+        facts: { path: ["value"], found: expect.stringContaining("toJSON") },
+      });
     }
     expect(throughLog({ toJSON: "a text" })).toEqual({ toJSON: "a text" });
   });
@@ -416,6 +434,19 @@ describe("the size of a payload", () => {
     expect(() => encodePayload(value())).toThrow(PayloadError);
   });
 
+  it.each<[string, unknown, number]>([
+    ["a number", 5, 1],
+    ["a text", "ab", 3],
+    ["a list", [1, 2], 3],
+    ["an object", { key: 1 }, 5],
+    ["what JSON cannot say", undefined, 10],
+    ["the same at a place", { a: undefined }, 13],
+    ["bytes", new Uint8Array(4), 15],
+  ])("of %s is counted while it is encoded: values, texts, keys and tags", (_, value, bytes) => {
+    expect(() => encodePayload(value, bytes)).not.toThrow();
+    expect(refusal(value, bytes - 1)).toMatchObject({ code: "PAYLOAD_TOO_LARGE", facts: { found: bytes } });
+  });
+
   it("counts no more while it encodes than the text has", () => {
     fc.assert(
       fc.property(storable, (value) => {
@@ -424,6 +455,23 @@ describe("the size of a payload", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it.each([
+    ["the last of one byte", "\u007f"],
+    ["the first of two", "\u0080"],
+    ["the last of two", "\u07ff"],
+    ["the first of three", "\u0800"],
+    ["the last before the surrogates", "\ud7ff"],
+    ["the first after them", "\ue000"],
+    ["the last of three", "\uffff"],
+    ["the first of four", "\u{10000}"],
+    ["the last of four", "\u{10ffff}"],
+    ["the second half of a pair alone", "\udc00"],
+  ])("in UTF-8 of %s is the encoder's", (_, char) => {
+    for (const text of [char, `a${char}`, `${char}a`, char.repeat(3)]) {
+      expect(utf8Bytes(text)).toBe(new TextEncoder().encode(text).length);
+    }
   });
 
   it("in UTF-8 is counted without encoding", () => {
@@ -464,6 +512,7 @@ describe("decoding", () => {
     ["places that are no list", { value: {}, meta: 5 } as unknown as Payload],
     ["places that are a text", { value: {}, meta: "date" } as unknown as Payload],
     ["a place that is no pair", { value: {}, meta: [5] } as unknown as Payload],
+    ["a place that is no pair beside one that is", { value: [null], meta: [[[0], "nan"], 5] } as unknown as Payload],
     ["a place without a path", { value: {}, meta: [[null, "date"]] } as unknown as Payload],
     ["a path of objects", { value: {}, meta: [[[{}], "date"]] } as unknown as Payload],
     ["a path to nowhere", { value: {}, meta: [[["a"], "date"]] }],
@@ -481,6 +530,19 @@ describe("decoding", () => {
     ["an error that is null", { value: null, meta: [[[], "error"]] }],
   ])("%s is refused with a typed error", (_what, payload) => {
     expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ code: "PAYLOAD_CORRUPT" }));
+  });
+
+  it.each<[string, Payload, { path: unknown[]; tag: string }]>([
+    ["the places as a whole", { value: {}, meta: 5 } as unknown as Payload, { path: [], tag: "meta" }],
+    [
+      "a path that ends early",
+      { value: { a: {} }, meta: [[["a", "b", 0], "date"]] },
+      { path: ["a", "b", 0], tag: "date" },
+    ],
+    ["an unknown tag", { value: [1], meta: [[[0], "temporal" as "date"]] }, { path: [0], tag: "temporal" }],
+    ["a bigint that is none", { value: { a: "x1" }, meta: [[["a"], "bigint"]] }, { path: ["a"], tag: "bigint" }],
+  ])("of %s says which place does not fit", (_what, payload, facts) => {
+    expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ facts }));
   });
 });
 

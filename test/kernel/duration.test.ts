@@ -27,6 +27,7 @@ describe("a duration", () => {
     ["1w", 604_800_000],
     ["1w2d3h4m5s6ms", 604_800_000 + 2 * 86_400_000 + 3 * 3_600_000 + 4 * 60_000 + 5_000 + 6],
     ["1.5h", 5_400_000],
+    ["1.25h", 4_500_000],
     ["0.5s", 500],
     ["1h 30m", 5_400_000],
     ["  10 s  ", 10_000],
@@ -49,6 +50,7 @@ describe("a duration", () => {
     ["soon", 0, /found "s" where a number should start/],
     ["5", 1, /the number 5 has no unit/],
     ["5y", 1, /the number 5 has no unit/],
+    ["5p", 1, /the number 5 has no unit/],
     ["1h30", 4, /the number 30 has no unit/],
     ["1h and 5m", 3, /found "a"/],
     ["1h-5m", 2, /found "-"/],
@@ -64,6 +66,7 @@ describe("a duration", () => {
     ["P5", 0, /the form is/],
     ["P1Y", 2, /years and months have no fixed length/],
     ["P2M", 2, /years and months have no fixed length/],
+    ["PTP5Y", 0, /the form is/],
     ["PT5M1H", 0, /the form is/],
     [-1, 0, /a finite number, 0 or more/],
     [Number.NaN, 0, /a finite number/],
@@ -71,6 +74,7 @@ describe("a duration", () => {
     [null, 0, /found null/],
     [undefined, 0, /found undefined/],
     [{}, 0, /found object/],
+    [Object.create(null), 0, /found object/],
     [Symbol("5s"), 0, /found symbol/],
   ])("%s is refused at offset %d", (duration, offset, reason) => {
     const error = refusal(duration);
@@ -86,6 +90,7 @@ describe("a duration", () => {
     for (const longer of [DURATION_MS_MAX + 1, "36500d1ms", "PT876001H", `${"9".repeat(400)}d`]) {
       expect(refusal(longer).code).toBe("DURATION_INVALID");
     }
+    expect(refusal(DURATION_MS_MAX + 1).message).toContain(formatDuration(DURATION_MS_MAX));
   });
 
   it("of a very long text is refused, however it is made", () => {

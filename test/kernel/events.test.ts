@@ -96,6 +96,10 @@ describe("a row is refused with its place", () => {
     expect((thrown as Error).message).toContain("expected event 7 of run run_1 (position 99) to be readable");
   });
 
+  it("and with the cause, where its data is no JSON", () => {
+    expect(() => parseEvent(row({ data: "{" }))).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
+  });
+
   it("and never with anything but that error, whatever is in it", () => {
     const any = fc.record({
       type: fc.oneof(fc.constantFrom(...EVENT_TYPES), fc.string()),

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { InvariantError } from "../../src/kernel/assert.ts";
 import { isVarveError } from "../../src/kernel/errors.ts";
 import { EVENT_TYPES, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
 import { evolve, newCall } from "../../src/kernel/evolve.ts";
@@ -122,6 +123,13 @@ describe("a step", () => {
     expect(wakeAt(state)).toBeNull();
   });
 
+  it("is at the attempt that its event names, or at the next one", () => {
+    const named = given(["run.created"], ["attempt.started", "charge", undefined, { attempt: 3 }]);
+    expect(named.calls.get("charge")?.attempt).toBe(3);
+    const unnamed = given(["run.created"], started, ["attempt.started", "charge"]);
+    expect(unnamed.calls.get("charge")?.attempt).toBe(2);
+  });
+
   it("is due again at once after an interrupted attempt, which counts only if its worker was lost", () => {
     const stopped = given(["run.created"], started, ["attempt.interrupted", "charge", { reason: "stopped" }]);
     expect(stopped.calls.get("charge")).toMatchObject({ attemptOpen: false, attemptsForgiven: 1, dueAt: 3 });
@@ -202,7 +210,37 @@ describe("what wakes a run", () => {
     const nearer: Told = ["timer.armed", "b", { dueAt: 600 }];
     expect(wakeAt(given(deadline, nearer))).toBe(600);
     expect(wakeAt(given(deadline, nearer, ["timer.fired", "b"]))).toBe(700);
+    expect(wakeAt(given(deadline, ["attempt.started", "c", undefined, { attempt: 1 }]))).toBe(700);
     expect(wakeAt(given(["run.created"]))).toBeNull();
+  });
+
+  it("is the earliest of many, in whatever order they were armed", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 6 }), (dueAts) => {
+        const timers = dueAts.map((dueAt, i): Told => ["timer.armed", `t${i}`, { dueAt }]);
+        expect(wakeAt(given(["run.created"], ...timers))).toBe(Math.min(...dueAts));
+      }),
+    );
+  });
+
+  it("is nothing that a concluded scope left open, however deep", () => {
+    const within: Told[] = [
+      ["run.created"],
+      ["scope.started", "o"],
+      ["scope.started", "o/i", undefined, { scope: "o" }],
+      ["timer.armed", "o/i/t", { dueAt: 500 }, { scope: "o/i" }],
+      ["attempt.failed", "o/s", { error: ERROR, retryAt: 600 }, { scope: "o" }],
+      ["timer.armed", "t", { dueAt: 700 }],
+    ];
+    const inner: Told = ["scope.completed", "o/i", undefined, { scope: "o" }];
+    expect(wakeAt(given(...within))).toBe(500);
+    expect(wakeAt(given(...within, inner))).toBe(600);
+    expect(wakeAt(given(...within, ["scope.failed", "o"]))).toBe(700);
+    expect(wakeAt(given(...within, inner, ["scope.completed", "o"]))).toBe(700);
+  });
+
+  it("is nothing within a scope of which the log does not know", () => {
+    expect(wakeAt(given(["run.created"], ["timer.armed", "o/t", { dueAt: 500 }, { scope: "o" }]))).toBeNull();
   });
 });
 
@@ -239,6 +277,13 @@ describe("an event that cannot follow is refused with its place", () => {
       facts: { runId: RUN_ID, seq: told.at(-1)?.[3]?.seq ?? told.length },
     });
     expect((thrown as Error).message).toMatch(message);
+  });
+
+  it("a type that the fold does not know, which is a bug of ours", () => {
+    const [created, odd] = historyOf([["run.created"], ["run.claimed"]]) as [RunEvent, RunEvent];
+    const fold = () => evolve(evolve(null, created), { ...odd, type: "run.levitated" } as unknown as RunEvent);
+    expect(fold).toThrow(InvariantError);
+    expect(fold).toThrow(/event type: .*run\.levitated/);
   });
 
   it("and no order of events throws anything else", () => {
@@ -397,6 +442,18 @@ describe("a run that is reopened", () => {
     );
     expect(state.signals?.get(2)?.isTaken).toBe(false);
     expect(state).toMatchObject({ cancelRequested: false, cancelSeq: 0, cancelReason: null });
+  });
+
+  it("waits no more for a child that had not ended: it is started again", () => {
+    const state = given(
+      ["run.created"],
+      ["child.started", "ship", { runId: "run_2", workflow: "ship", version: "1" }],
+      ["step.failed", "a", undefined, { attempt: 1 }],
+      ["run.failed"],
+      ["run.reopened", null, { from: 3 }, { epoch: 1 }],
+    );
+    expect(state.children).toEqual(new Map());
+    expect(state.calls.get("ship")).toMatchObject({ status: "void" });
   });
 
   it("goes on in a scope that had failed", () => {

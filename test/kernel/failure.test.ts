@@ -25,6 +25,29 @@ describe("an error", () => {
     expect(error).toMatchObject({ name: "TypeError", message: "no such order", code: "E_ORDER", status: 404 });
     expect(error.stack).toBe(thrown.stack);
     expect(Object.keys(error)).toEqual(["code", "status", "body"]);
+    expect(Object.getPrototypeOf(error)).toBe(Error.prototype);
+  });
+
+  it("has no fields for what it lacks", () => {
+    expect(Object.keys(toFailure(new Error("m")))).toEqual(["name", "message", "stack"]);
+    expect(Object.keys(toFailure(new Error("m", { cause: null })))).toEqual(["name", "message", "stack"]);
+  });
+
+  it("comes back with fields that can be changed, as they could before", () => {
+    const thrown = Object.assign(new Error("m", { cause: new Error("c") }), { status: 404 });
+    const { error } = stored(thrown);
+    for (const field of ["status", "cause", "message"] as const) {
+      const { value: _, ...was } = Object.getOwnPropertyDescriptor(thrown, field) ?? {};
+      expect(Object.getOwnPropertyDescriptor(error, field)).toMatchObject(was);
+    }
+  });
+
+  it("keeps a field that is null, or named as those of other errors are", () => {
+    const thrown = Object.assign(new Error("m"), { nothing: null, facts: { a: 1 }, errors: [1, "two"] });
+    const { failure, error } = stored(thrown);
+    expect(failure.errors).toBeUndefined();
+    expect(failure.fields).toEqual({ nothing: null, facts: { a: 1 }, errors: [1, "two"] });
+    expect(error).toMatchObject({ nothing: null, facts: { a: 1 }, errors: [1, "two"] });
   });
 
   it("with a number for a code keeps it as a text", () => {
@@ -72,13 +95,21 @@ describe("one of Varve's own errors", () => {
       expect(error.constructor).toBe(type);
       expect(error).toMatchObject({ name: type.name, code: "E_CODE", message: "message", facts: { found: 1 } });
       expect(error.cause).toMatchObject({ message: "why" });
+      expect(Object.keys(error)).toEqual(Object.keys(new type("E_CODE", "message")));
     },
   );
+
+  it("keeps its facts, also empty ones, and no other field that is empty", () => {
+    const thrown = Object.assign(new errors.StoreError("E", "m"), { fn: () => 1, empty: {}, more: 1 });
+    expect(toFailure(thrown).fields).toEqual({ facts: {}, more: 1 });
+    expect(stored(thrown).error).toMatchObject({ facts: {}, more: 1 });
+  });
 
   it("TerminalError and RetryableError come back as their classes", () => {
     const terminal = stored(new errors.TerminalError("declined", { code: "E_CARD" })).error;
     expect(terminal).toBeInstanceOf(errors.TerminalError);
     expect(terminal).toMatchObject({ code: "E_CARD", message: "declined" });
+    expect(stored(new errors.RetryableError("limited", { code: "E_RATE" })).error).toMatchObject({ code: "E_RATE" });
     const retryable = stored(new errors.RetryableError("limited", { retryAfterMs: 5 })).error;
     expect(retryable).toBeInstanceOf(errors.RetryableError);
     expect(retryable).toMatchObject({ code: "RETRYABLE", retryAfterMs: 5 });
@@ -89,6 +120,18 @@ describe("one of Varve's own errors", () => {
     const { error } = stored(foreign);
     expect(error).not.toBeInstanceOf(errors.TimeoutError);
     expect(error).toMatchObject({ name: "TimeoutError", code: "ETIMEDOUT" });
+  });
+
+  it.each<[string, object]>([
+    ["whose facts are null", { name: "StoreError", code: "E", facts: null }],
+    ["whose facts are a list", { name: "StoreError", code: "E", facts: [1] }],
+    ["whose facts are a text", { name: "StoreError", code: "E", facts: "f" }],
+    ["without a code", { name: "StoreError", facts: { a: 1 } }],
+    ["of a name of its own", { name: "OrderError", code: "E", facts: { a: 1 } }],
+  ])("is not one %s", (_, fields) => {
+    const { error } = stored(Object.assign(new Error("m"), fields));
+    expect(error).not.toBeInstanceOf(errors.VarveError);
+    expect(error).toMatchObject(fields);
   });
 });
 
@@ -131,6 +174,13 @@ describe("an AggregateError", () => {
     expect((error as AggregateError).errors).toMatchObject([{ name: "TypeError" }, { message: "thrown: second" }]);
     expect(Object.keys(error)).toEqual([]);
     expect(toFailure(error)).toEqual(failure);
+  });
+
+  it("that gathers nothing comes back as one", () => {
+    const { failure, error } = stored(new AggregateError([], "none"));
+    expect(failure).not.toHaveProperty("errors");
+    expect(error).toBeInstanceOf(AggregateError);
+    expect((error as AggregateError).errors).toEqual([]);
   });
 
   it("keeps the first few of many, and says how many there were", () => {
@@ -196,6 +246,7 @@ describe("what is thrown and is no error", () => {
 
   it.each(cases)("%s becomes an error that says so", (_, thrown, message) => {
     expect(toFailure(thrown)).toEqual({ name: "Error", message });
+    expect(isError(thrown)).toBe(false);
   });
 
   it("and holds itself is told as far as it has a text", () => {
@@ -259,7 +310,15 @@ describe("a hostile error", () => {
   it("with fields that JSON cannot keep is kept without them", () => {
     const loop: Record<string, unknown> = {};
     loop.self = loop;
-    const thrown = Object.assign(new Error("m"), { loop, fn: () => 1, none: undefined, empty: {}, big: 5n, ok: true });
+    const thrown = Object.assign(new Error("m"), {
+      loop,
+      fn: () => 1,
+      none: undefined,
+      empty: {},
+      facts: {},
+      big: 5n,
+      ok: true,
+    });
     expect(toFailure(thrown).fields).toEqual({ big: "5", ok: true });
   });
 
@@ -298,6 +357,15 @@ describe("the size of a failure", () => {
     expect(failure.name.length).toBe(256);
     expect(failure.fields).toMatchObject({ c: "ok" });
     expect(JSON.stringify(failure).length).toBeLessThan(1_048_576);
+  });
+
+  it("is bounded in its own fields, with their names, to 8,192 characters", () => {
+    const kept = (fields: object) => toFailure(Object.assign(new Error("m"), fields)).fields;
+    const most = { a: "x".repeat(8_189) };
+    expect(kept(most)).toEqual(most);
+    expect(kept({ a: "x".repeat(8_190) })).toBeUndefined();
+    expect(kept({ a: 1, ["k".repeat(8_192)]: 1 })).toEqual({ a: 1 });
+    expect(kept({ a: "x".repeat(9_000), b: 1 })).toEqual({ b: 1 });
   });
 
   it("is bounded also by the number of fields", () => {

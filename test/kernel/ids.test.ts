@@ -79,6 +79,7 @@ describe("an id", () => {
   it("keeps any instant of the next 8,000 years", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (ms) => idTime(sourceAt(ms).next()) === ms),
+      { examples: [[0], [1], [253_402_300_799_999]] },
     );
   });
 });

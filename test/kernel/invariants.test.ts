@@ -170,6 +170,42 @@ describe("the invariants", () => {
     }
   });
 
+  const wellFormed: [string, Told[]][] = [
+    [
+      "a run that its first claim made",
+      [
+        ["run.created", null, undefined, { epoch: 1 }],
+        ["attempt.started", "a", {}, { attempt: 1 }],
+      ],
+    ],
+    [
+      "events of one instant",
+      [
+        ["run.created"],
+        ["attempt.started", "a", {}, { attempt: 1, at: 1 }],
+        ["step.completed", "a", undefined, { at: 1 }],
+      ],
+    ],
+    ["events that are not stored yet", [["run.created"], ["timer.armed", "t", undefined, { position: 0 }]]],
+    [
+      "a timer that fires at the instant it is due",
+      [["run.created"], ["timer.armed", "t", { dueAt: 3 }], ["timer.fired", "t"]],
+    ],
+    [
+      "a timer whose key another call has used",
+      [
+        ["run.created"],
+        ["timer.armed", "t", { dueAt: 3 }],
+        ["attempt.started", "t", {}, { attempt: 1 }],
+        ["timer.fired", "t"],
+      ],
+    ],
+  ];
+
+  it.each(wellFormed)("hold for %s", (_, told) => {
+    expect(violations(historyOf(told))).toEqual([]);
+  });
+
   it.each(INVARIANTS.map(({ name, rule }) => ({ name, rule })))("$name: $rule", ({ name, rule }) => {
     const breach = BREACHES[name];
     expect(breach).toBeDefined();
@@ -211,6 +247,26 @@ describe("further breaches", () => {
 
   it("an event in a scope that was never opened", () => {
     expect(breaks(["run.created"], ["timer.armed", "o/t", undefined, { scope: "o" }])).toEqual(["scope-is-open"]);
+  });
+
+  it("an event in what is no scope, or in one that has concluded", () => {
+    const within: Told = ["timer.armed", "a/t", undefined, { scope: "a" }];
+    expect(breaks(["run.created"], started(1), within)).toEqual(["scope-is-open"]);
+    for (const end of ["scope.completed", "scope.failed"] as const) {
+      expect(breaks(["run.created"], ["scope.started", "a"], within, [end, "a"])).toEqual([]);
+      expect(breaks(["run.created"], ["scope.started", "a"], [end, "a"], within)).toEqual(["scope-is-open"]);
+    }
+  });
+
+  it("a step that completes after an attempt that never began", () => {
+    expect(breaks(["run.created"], ["attempt.failed", "a"], ["step.completed", "a"])).toEqual([
+      "completion-was-attempted",
+    ]);
+  });
+
+  it("a history that begins with its end, or with a cancel", () => {
+    expect(breaks(["run.completed"], ["run.failed"])).toEqual(["created-first", "terminal-is-last"]);
+    expect(breaks(["cancel.requested"], started(1))).toEqual(["created-first", "cancel-is-obeyed"]);
   });
 
   it("a lock that is acquired or released by nobody who asked for it, or asked for twice at once", () => {

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { callKey, isWithin, Occurrences, ROOT_SCOPE } from "../../src/kernel/keys.ts";
+import { callKey, isWithin, Occurrences, ROOT_SCOPE, scopeOfKey } from "../../src/kernel/keys.ts";
 import { isStorableText } from "../../src/kernel/text.ts";
+
+const name = fc.string({ minLength: 1, unit: "grapheme" }).filter(isStorableText);
+const call = fc.record({ path: fc.array(name, { maxLength: 4 }), name, occurrence: fc.integer({ min: 1, max: 99 }) });
 
 describe("a key", () => {
   it.each([
@@ -19,9 +22,6 @@ describe("a key", () => {
   ])("in scope %j of name %j, use %d is %j", (scope, name, occurrence, key) => {
     expect(callKey(scope, name, occurrence)).toBe(key);
   });
-
-  const name = fc.string({ minLength: 1, unit: "grapheme" }).filter(isStorableText);
-  const call = fc.record({ path: fc.array(name, { maxLength: 4 }), name, occurrence: fc.integer({ min: 1, max: 99 }) });
 
   /** The grammar of the header read backwards. */
   function parse(key: string): { path: string[]; name: string; occurrence: number } {
@@ -66,6 +66,30 @@ describe("a key", () => {
   });
 });
 
+describe("the scope of a key", () => {
+  it.each([
+    ["charge", ROOT_SCOPE],
+    ["poll#4", ROOT_SCOPE],
+    ["a%2Fb", ROOT_SCOPE],
+    ["order/charge", "order"],
+    ["order/lines/pack#2", "order/lines"],
+  ])("%j is %j", (key, scope) => {
+    expect(scopeOfKey(key)).toBe(scope);
+  });
+
+  it("is the one that the key was made in, and what lies in it lies within it", () => {
+    fc.assert(
+      fc.property(call, ({ path, name: own, occurrence }) => {
+        const scope = path.reduce((outer, segment) => callKey(outer, segment, 1), ROOT_SCOPE);
+        const key = callKey(scope, own, occurrence);
+        expect(scopeOfKey(key)).toBe(scope);
+        expect(isWithin(key, scope)).toBe(true);
+        expect(isWithin(scope, key)).toBe(false);
+      }),
+    );
+  });
+});
+
 describe("a scope", () => {
   it.each([
     ["order", ROOT_SCOPE, true],
@@ -101,6 +125,7 @@ describe("occurrences", () => {
         thrown = error;
       }
       expect(isVarveError(thrown, "NAME_INVALID")).toBe(true);
+      expect((thrown as Error).message).toContain("the name of a call");
     }
   });
 });

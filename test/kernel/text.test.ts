@@ -79,7 +79,25 @@ describe("an address as it is shown", () => {
     ["https://user:s@db.example.org/a", "https://…@db.example.org/a"],
     ["postgres://user:s/s@s@db.example.org/a", "postgres://…@db.example.org/a"],
     ["user:s@db.example.org", "user:…@db.example.org"],
+    ["libsql://user:s@db.example.org/file:a", "libsql://…@db.example.org/file:a"],
+    ["libsql://user:s?s@db.example.org/a", "libsql://…@"],
+    ["libsql://db.example.org?authToken=s@s", "libsql://…@"],
+    ["//user:s@db.example.org/a", "…@db.example.org/a"],
+    [" libsql://user:s@db.example.org", "…@db.example.org"],
+    ['"libsql://user:s@db.example.org"', '…@db.example.org"'],
   ])("of %s is %s", (address, shown) => {
     expect(shownAddress(address)).toBe(shown);
+  });
+
+  it("never holds what stands between its scheme and its host, or behind ? and #", () => {
+    const secret = "s3cr3t";
+    const part = fc.string({ unit: fc.constantFrom(...'abc:/@?#. \n"') });
+    fc.assert(
+      fc.property(fc.constantFrom("", " ", "//", "libsql://", "https:"), part, part, (start, before, after) => {
+        expect(shownAddress(`${start}${before}${secret}${after}@db.example.org`)).not.toContain(secret);
+        expect(shownAddress(`${start}${before}?${secret}${after}`)).not.toContain(secret);
+        expect(shownAddress(`file:${before}#${secret}${after}`)).not.toContain(secret);
+      }),
+    );
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { DEFAULT_LIMITS } from "../../src/kernel/limits.ts";
 import { validate, validateNow } from "../../src/kernel/validate.ts";
 import { checkProgramId, type Schema } from "../../src/kernel/workflow-ref.ts";
 
@@ -51,6 +50,8 @@ describe("a value", () => {
     expect(error.message.match(/\$\[\d\]/g)).toEqual(["$[0]", "$[1]", "$[2]", "$[3]", "$[4]"]);
     expect(error.message).toMatch(/\(and 4 more\)$/);
     expect(error.facts.issues).toHaveLength(9);
+    const five = (await thrownBy(() => validate("it", schema, Array(5).fill("x"), "C"))) as Error;
+    expect(five.message).toMatch(/\$\[4\]: [^()]+$/);
   });
 
   it("is waited for where its schema takes time", async () => {
@@ -67,16 +68,25 @@ describe("a value", () => {
     }
   });
 
-  it("is refused by a schema that names places by keys and symbols", async () => {
+  it("is refused by a schema that names places by keys and symbols, or none", async () => {
     const schema: Schema = {
       "~standard": {
         version: 1,
         vendor: "test",
-        validate: () => ({ issues: [{ message: "m", path: [{ key: "a" }, { key: 0 }, Symbol("s")] }] }),
+        validate: () => ({
+          issues: [{ message: "m", path: [{ key: "a" }, { key: 0 }, Symbol("s")] }, { message: "n" }],
+        }),
       },
     };
     const error = await thrownBy(() => validate("it", schema, 1, "C"));
-    expect(error).toMatchObject({ facts: { issues: [{ path: "$.a[0].Symbol(s)", message: "m" }] } });
+    expect(error).toMatchObject({
+      facts: {
+        issues: [
+          { path: "$.a[0].Symbol(s)", message: "m" },
+          { path: "$", message: "n" },
+        ],
+      },
+    });
   });
 });
 
@@ -97,17 +107,5 @@ describe("a program", () => {
     const error = await thrownBy(() => checkProgramId(name, version));
     expect(isVarveError(error, "NAME_INVALID")).toBe(true);
     expect((error as Error).message).toContain(`expected ${what} to be a text`);
-  });
-});
-
-describe("the limits", () => {
-  it("are by default those of the guide", () => {
-    expect(DEFAULT_LIMITS).toEqual({
-      payloadBytesMax: 1_048_576,
-      historyEventsMax: 51_200,
-      historyEventsWarn: 10_240,
-      childrenMax: 10_000,
-      childDepthMax: 32,
-    });
   });
 });

@@ -33,6 +33,8 @@ export class Life {
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr += text;
     });
+    // One that is dead reads no more.
+    this.#child.stdin?.on("error", () => {});
     // Not "exit": what it told before its end must have been read.
     this.gone = once(this.#child, "close").then(([code, signal]) => (code ?? signal) as number | string);
   }

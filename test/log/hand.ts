@@ -14,7 +14,7 @@ export const LEASE_MS = 400;
 let numbers = 0;
 
 /** A number that no test has had. */
-export const nextNumber = (): number => ++numbers;
+const nextNumber = (): number => ++numbers;
 
 export const runId = (): string => `run_${String(nextNumber()).padStart(6, "0")}`;
 
@@ -119,5 +119,3 @@ export function handAt(store: () => LogStore) {
 
   return { write, pending, claim, claimed, next, goOn, parked, mailOf, statusOf, seqs };
 }
-
-export type Hand = ReturnType<typeof handAt>;

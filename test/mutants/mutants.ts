@@ -39,6 +39,7 @@ const JOURNAL = "src/worker/journal.ts";
 const LEASE = "src/worker/lease.ts";
 const CLAIM_LOOP = "src/worker/claim-loop.ts";
 const STEP = "src/ctx/step.ts";
+const MAP = "src/ctx/map.ts";
 const STATEMENTS = "src/log/libsql/statements.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -222,15 +223,15 @@ export const MUTANTS: readonly Mutant[] = [
     world: "leases-over-owned-file",
     edits: [{ file: "src/log/libsql/event-blocks.ts", text: "AND r.epoch = e.column2 ", by: "" }],
     predicate: "append-under-current-epoch",
-    seed: 7,
+    seed: 25,
   },
   {
     name: "sql-epoch-fence",
     guard: "a write of an old epoch is refused",
     world: "leases-over-owned-file",
-    edits: [{ file: STATEMENTS, text: "AND r.epoch = j.value ->> 1 AND r.head", by: "AND r.head" }],
+    edits: [{ file: "src/log/libsql/fragments.ts", text: "AND r.epoch = j.value ->> 1 AND r.head", by: "AND r.head" }],
     predicate: "verdict-true",
-    seed: 7,
+    seed: 25,
   },
   {
     name: "sql-verdict",
@@ -627,7 +628,7 @@ export const MUTANTS: readonly Mutant[] = [
     world: "fleet",
     edits: [{ file: EXECUTION, text: " && this.epoch === claim.epoch - 1 && this.head === claim.head", by: "" }],
     predicate: "verdict-true",
-    seed: 36,
+    seed: 1477,
   },
 
   // ---- The gate ----
@@ -701,9 +702,29 @@ export const MUTANTS: readonly Mutant[] = [
     name: "scope-not-closed",
     guard: "a scope that returns closes the calls within it",
     world: "fleet",
-    edits: [{ file: EXECUTION, text: "if (endsScope) this.#closeWithin(call.key);", by: "" }],
+    edits: [
+      {
+        file: EXECUTION,
+        text: "const leavesOpen = endsScope && this.#closeWithin(call.key);",
+        by: "const leavesOpen = endsScope;",
+      },
+    ],
     predicate: "closed-scope-silent",
-    seed: 71,
+    seed: 251,
+  },
+  {
+    name: "inner-scope-not-closed",
+    guard: "a scope that returns closes the calls of scopes within it",
+    world: "late-outcomes",
+    edits: [
+      {
+        file: "src/worker/open-calls.ts",
+        text: 'if (call.request.kind === "scope") scopes.push(call.key);',
+        by: "",
+      },
+    ],
+    predicate: "closed-scope-silent",
+    seed: 0,
   },
   {
     name: "cancel-lets-begin",
@@ -864,6 +885,94 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     predicate: "attempts-within-policy",
     seed: 14,
+  },
+
+  // ---- Maps ----
+  {
+    name: "map-of-all-at-once",
+    guard: "a map has no more items under way than it may",
+    world: "fleet-of-maps",
+    edits: [{ file: MAP, text: "Math.min(plan.concurrency, plan.items.length)", by: "plan.items.length" }],
+    predicate: "result-as-expected",
+    seed: 1,
+  },
+  {
+    name: "map-goes-on-after-a-failure",
+    guard: "once more items have failed than may no other begins",
+    world: "fleet-of-maps",
+    edits: [
+      {
+        file: MAP,
+        text: "while (next < plan.items.length && tally.mayBegin) {",
+        by: "while (next < plan.items.length) {",
+      },
+    ],
+    predicate: "result-as-expected",
+    seed: 67,
+  },
+  {
+    name: "map-leaves-items-behind",
+    guard: "a map that fails waits for its items that are under way",
+    world: "fleet-of-maps",
+    edits: [
+      {
+        file: MAP,
+        text: "tally.count(index, item);\n    }",
+        by: "tally.count(index, item);\n      tally.check(0);\n    }",
+      },
+    ],
+    predicate: "result-as-expected",
+    seed: 49,
+  },
+  {
+    name: "map-in-the-order-of-ends",
+    guard: "a map gives what its items came to in the order of the items",
+    world: "fleet-of-maps",
+    edits: [
+      {
+        file: MAP,
+        text: "settled[index] = item;",
+        by: "settled[settled.findIndex((each) => each === undefined)] = item;",
+      },
+    ],
+    predicate: "result-as-expected",
+    seed: 0,
+  },
+  {
+    name: "map-tolerates-one-more",
+    guard: "no more items may fail than the map tolerates",
+    world: "fleet-of-maps",
+    edits: [
+      {
+        file: MAP,
+        text: "this.#failed > (this.#plan.failuresMax ?? 0)",
+        by: "this.#failed > (this.#plan.failuresMax ?? 0) + 1",
+      },
+    ],
+    predicate: "result-as-expected",
+    seed: 49,
+  },
+  {
+    name: "map-not-counted",
+    guard: "a map is a use of its name",
+    world: "fleet-of-maps",
+    edits: [{ file: MAP, text: 'const occurrence = scope.next("call", name);', by: "const occurrence = 1;" }],
+    predicate: "result-as-expected",
+    seed: 34,
+  },
+  {
+    name: "mail-during-a-claim-unread",
+    guard: "mail that comes while its run is being claimed is read",
+    world: "awakening",
+    edits: [
+      {
+        file: WORKER,
+        text: "void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));",
+        by: "void look;",
+      },
+    ],
+    predicate: "liveness",
+    seed: 9,
   },
 
   // ---- Callers ----

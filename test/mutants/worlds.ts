@@ -18,7 +18,7 @@ import type { SimulatedProcess } from "../../src/testing/process.ts";
 import { type BootOptions, Simulation, type SimulationOptions } from "../../src/testing/simulation.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
-import { runSeed } from "../sim/seed.ts";
+import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
 
 /** Runs one seed of a world. Throws if it takes too long, as mutants may go round for ever. */
@@ -29,6 +29,7 @@ const TASKS_MAX = 200_000;
 
 export const WORLDS = {
   fleet,
+  "fleet-of-maps": (seed) => fleet(seed, { weights: { map: 20, try: 5, scope: 5, race: 3, throw: 2 } }),
   "fleet-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store })),
   races,
   poison,
@@ -38,6 +39,7 @@ export const WORLDS = {
   mail,
   "mail-over-owned-file": (seed) => overFile("owned", (store) => mail(seed, { store })),
   queue,
+  awakening,
   "late-outcomes": lateOutcomes,
   deliveries,
   sizes,
@@ -48,7 +50,7 @@ export type WorldName = keyof typeof WORLDS;
 
 type Truth = NonNullable<SimulationOptions["store"]>;
 
-async function fleet(seed: number, options: { readonly store?: Truth } = {}): Promise<readonly Failure[]> {
+async function fleet(seed: number, options: Pick<SeedOptions, "store" | "weights"> = {}): Promise<readonly Failure[]> {
   return (await runSeed(seed, { tasksMax: TASKS_MAX, ...options })).failures;
 }
 
@@ -380,6 +382,38 @@ async function queue(seed: number): Promise<readonly Failure[]> {
   });
 }
 
+/** In a file that one process owns, which has no heartbeat, runs are cancelled just as they wake. */
+async function awakening(seed: number): Promise<readonly Failure[]> {
+  return await perform(`awakening ${seed}`, {
+    processes: 1,
+    lastsMs: 40_000,
+    options: { exclusive: true, latencyMsMax: 50 },
+    setup: () => ({
+      worker: { parkAfterMs: 0 },
+      workflows: () => [
+        workflow({ name: "deaf" }, async (ctx) => {
+          await ctx.sleep("pause", 1_000);
+          await ctx.step(
+            "hang",
+            ({ signal }) => new Promise<null>((_, reject) => signal.addEventListener("abort", reject)),
+          );
+          return null;
+        }) as Workflow<never, unknown, never, never>,
+      ],
+    }),
+    deeds: (sim) =>
+      ["a", "b", "c", "d", "e", "f"].flatMap((idempotencyKey) => {
+        const atMs = sim.prng.int(0, 4_000);
+        const start = (engine: Engine) => engine.start("deaf", null, { idempotencyKey });
+        const cancel = async (engine: Engine) => (await start(engine)).cancel();
+        return [
+          { atMs, do: start },
+          { atMs: atMs + 1_000 + sim.prng.int(0, 300), do: cancel },
+        ];
+      }),
+  });
+}
+
 /** Scopes return while steps in them are under way, which end soon after that; and then their process dies. */
 async function lateOutcomes(seed: number): Promise<readonly Failure[]> {
   return await perform(`late ${seed}`, {
@@ -392,9 +426,11 @@ async function lateOutcomes(seed: number): Promise<readonly Failure[]> {
           const after = (ms: number) => () => new Promise<null>((resolve) => proc.after(ms, () => resolve(null)));
           const retry = { attempts: "unlimited" } as const;
           for (let i = 0; i < 12; i++) {
-            await ctx.scope("first of two", (inner) =>
-              Promise.race([inner.step("fast", after(10), { retry }), inner.step("slow", after(100), { retry })]),
-            );
+            await ctx.scope("first of two", (inner) => {
+              const slow = inner.step("slow", after(100), { retry });
+              const second = i % 2 === 0 ? slow : inner.scope("second", (deep) => deep.sleep("slow", 100));
+              return Promise.race([inner.step("fast", after(10), { retry }), second]);
+            });
             await ctx.step("work", after(500), { retry });
           }
           return null;

@@ -42,6 +42,8 @@ const named = workflow({ name: "named" }, async (ctx, names: readonly string[]) 
   return names.length;
 });
 
+const waiting = workflow({ name: "waiting" }, async (ctx) => ctx.waitFor("end"));
+
 /** An engine over a file whose statements are seen, beside files that are nobody's business. */
 async function observed(): Promise<Observed> {
   const folder = newFolder();
@@ -77,7 +79,7 @@ async function observed(): Promise<Observed> {
     { url: `file:${path}` },
     ports,
   );
-  const engine = await createEngineOf({ store, ports, workflows: [echo, named] });
+  const engine = await createEngineOf({ store, ports, workflows: [echo, named, waiting] });
   onTestFinished(() => engine.close());
   const surroundings = () =>
     readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -124,6 +126,7 @@ it("a tag, a key, a cursor or a name finds what has that very text, and nothing 
       expect(await ids({ tags }), text).toEqual(only);
       expect(await ids({ idempotencyKey: text }), text).toEqual(only);
       expect(await ids({ workflow: text }), text).toEqual([]);
+      expect(await ids({ parentId: text }), text).toEqual([]);
       // A cursor is a place in the order of ids, whatever it says.
       expect(await ids({ cursor: text, limit: 3 }), text).toEqual(newest.filter((id) => id < text).slice(0, 3));
       const again = await engine.start(echo, i, { idempotencyKey: text });
@@ -145,6 +148,9 @@ it("an id of a run, a key or a hook that is none is not found, wherever it is as
       const code = { code: "RUN_NOT_FOUND" };
       await expect(engine.run(text).status(), text).rejects.toMatchObject(code);
       await expect(engine.run(text).cancel(), text).rejects.toMatchObject(code);
+      await expect(engine.run(text).signal(text, text), text).rejects.toMatchObject(code);
+      await expect(engine.run(text).retry(), text).rejects.toMatchObject(code);
+      await expect(engine.run(text).rerun(), text).rejects.toMatchObject(code);
       expect(await engine.history(text)).toEqual([]);
       await expect(engine.keys.revoke(text)).rejects.toMatchObject({ code: "API_KEY_NOT_FOUND" });
       expect(await engine.keys.verify(text)).toBeNull();
@@ -162,6 +168,26 @@ it("an id of a run, a key or a hook that is none is not found, wherever it is as
       expect(asIs.headers.get("content-type")).toMatch(/json$/);
     }
     expect(await engine.lastPosition()).toBe(before);
+  });
+});
+
+it("a signal's name, key and payload are in the history as they were given", async () => {
+  const place = await observed();
+  const { engine } = place;
+  await untouched(place, async () => {
+    const worker = await engine.work();
+    const run = await engine.start(waiting, null);
+    await Promise.all(CORPUS.map((text) => run.signal(text, text, { dedupeKey: text })));
+    await Promise.all(CORPUS.map((text) => run.signal(text, "again", { dedupeKey: text })));
+    await run.signal("end", null);
+    await run.result();
+    const received = (await run.history()).flatMap((event) => (event.type === "signal.received" ? [event.data] : []));
+    const byName = Object.fromEntries(received.slice(0, -1).map(({ name, ...rest }) => [name, rest]));
+    expect(received).toHaveLength(CORPUS.length + 1);
+    expect(byName).toEqual(
+      Object.fromEntries(CORPUS.map((text) => [text, { payload: { value: text }, token: `signal/${run.id}/${text}` }])),
+    );
+    await worker.stop();
   });
 });
 

@@ -1,5 +1,6 @@
 /** Small programs, each with a name: what the exhaustive lanes try at every point. */
 import type { Tolerance } from "../../src/ctx/ctx.ts";
+import type { TimedDeed } from "./deeds.ts";
 import {
   type Command,
   type Counter,
@@ -19,6 +20,10 @@ export interface CorpusEntry {
   readonly delayMs?: number;
   /** Its caller asks for its end so long after it was told that the start is durable. */
   readonly cancelAfterMs?: number;
+  /** What else is done to it, in the order of time. */
+  readonly deeds?: readonly TimedDeed[];
+  /** Whether a crash may move what comes from outside past what it begins again. @default false */
+  readonly isFree?: boolean;
 }
 
 /** More attempts than crashes use up: they count as attempts too. */
@@ -35,6 +40,7 @@ function step(name: string, options: Partial<Omit<StepCommand, "do" | "name">> =
     hangs: false,
     once: false,
     isUndoable: false,
+    fallback: "none" as const,
   };
   return { do: "step", name, ...base, ...options };
 }
@@ -258,3 +264,5 @@ export const CORPUS: readonly CorpusEntry[] = [
     cancelAfterMs: 4_000,
   },
 ];
+
+export { all, guarded, hopeless, loop, race, scope, sleep, step, thrown };

@@ -52,7 +52,7 @@ describe("a crash at every append", () => {
 describe("what a run's story is compared by", () => {
   const subject = programSubject(CORPUS.find(({ name }) => name === "three-steps")!);
   const options = { keepsOrder: true, hasFixedValues: true };
-  const whole = async () => (await live(subject, { exclusive: true })).history;
+  const whole = async () => (await live(subject, { exclusive: true })).family.get("the run")!;
 
   it("sees that an event is missing, twice there, out of order, or of another value", async () => {
     const history = await whole();

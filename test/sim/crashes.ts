@@ -1,7 +1,7 @@
 /** Crashes at every append of a run: before the write, after it and before its answer, and at the answer. */
 import type { Fault, FaultKind } from "../../src/testing/faults.ts";
 import { failureText, type Life, live } from "./life.ts";
-import { differences } from "./story.ts";
+import { familyDifferences } from "./story.ts";
 import type { Subject } from "./subject.ts";
 
 /** What a crash lane has done. */
@@ -97,7 +97,7 @@ class Tally {
     const when = crashes.map(({ id, kind }) => `${kind} ${id}`).join(", ");
     this.#note(subject, when, [
       ...life.failures.map(failureText),
-      ...differences(whole.history, life.history, { keepsOrder, hasFixedValues }),
+      ...familyDifferences(whole.family, life.family, { keepsOrder, hasFixedValues }),
       ...(life.processes === crashes.length + 1 ? [] : [`${life.processes} processes for ${crashes.length} crashes`]),
     ]);
     this.#resumes += life.processes - 1;

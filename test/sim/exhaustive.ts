@@ -4,6 +4,7 @@
  */
 import { cases } from "../support/examples.ts";
 import { CORPUS } from "./corpus.ts";
+import { TOGETHER } from "./corpus-together.ts";
 import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } from "./crashes.ts";
 import { type CallsReport, failEveryCall, failEveryDoubt } from "./failing-calls.ts";
 import { everyOrder, type OrdersOptions, type OrdersReport } from "./orders.ts";
@@ -12,7 +13,10 @@ import { exampleSubject, programSubject, type Subject } from "./subject.ts";
 export type LaneLength = "short" | "long";
 
 /** Every program of the corpus, and every example. */
-export const SUBJECTS: readonly Subject[] = [...CORPUS.map(programSubject), ...cases.map(exampleSubject)];
+export const SUBJECTS: readonly Subject[] = [
+  ...[...CORPUS, ...TOGETHER].map(programSubject),
+  ...cases.map(exampleSubject),
+];
 
 /** Those that take hours: a worker of a shared log looks at it each second, and so they are left to the long lanes. */
 const isQuick = ({ name }: Subject) => !name.startsWith("example staged-rollout");
@@ -66,6 +70,12 @@ const FAILING = [
   "deadline-in-a-body",
   "delayed",
   "cancelled-asleep",
+  "signal-while-it-waits",
+  "child-that-sleeps",
+  "shield-at-the-end-of-a-cancelled-run",
+  "paused-asleep",
+  "compensations-across-scopes",
+  "retried",
 ];
 
 const failingSubjects = (length: LaneLength) =>

@@ -2,17 +2,20 @@ import { describe, expect, it } from "vitest";
 import { failingCallLane, failingDoubtLane } from "./exhaustive.ts";
 import { CALL_FAULTS, type CallsReport } from "./failing-calls.ts";
 
-/** What a worker calls while nothing is wrong. */
+/** What a worker calls while nothing is wrong, and whoever tells its runs something. */
 const SITES = [
   "append",
   "changed",
   "claim",
+  "getRun",
   "heartbeat",
   "load",
   "now",
   "openWorker",
+  "readHistory",
   "readInbox",
   "releaseStuck",
+  "reopen",
   "workAhead",
 ];
 
@@ -28,7 +31,7 @@ describe("a call of the log that fails", () => {
     expect(report.subjects).toBeGreaterThanOrEqual(10);
     expect(report.sites).toEqual(SITES);
     expect(report.runs).toBe(report.calls * CALL_FAULTS.length);
-  }, 180_000);
+  }, 300_000);
 
   it("delays a run no more if the call that settles a doubtful claim fails as well", async () => {
     const report = await failingDoubtLane("short");

@@ -1,7 +1,7 @@
 /** The first call of each site fails, the second, the third ... until a run comes to its end and nothing has failed. */
 import { FAULT_KINDS, type Fault, type FaultKind } from "../../src/testing/faults.ts";
 import { failureText, type Life, live } from "./life.ts";
-import { differences } from "./story.ts";
+import { familyDifferences } from "./story.ts";
 import type { Subject } from "./subject.ts";
 
 /** What the lane has done. */
@@ -77,12 +77,12 @@ class Lane {
     this.#runs++;
     this.expect(life.looks["no-hot-loop"] > 0, `${subject.name}: its calls were not counted`);
     for (const { id } of only) this.#sites.add(id.split("/")[1] ?? "");
-    const { order, startOptions, hasFixedValues } = subject;
-    // A fault takes time: who wins what is side by side hangs on that, and whether a deadline is kept.
-    const isSame = order === "sequential" && startOptions.deadline === undefined;
+    const { order, startOptions, deeds, hasFixedValues } = subject;
+    // A fault takes time: who wins what is side by side hangs on that, whether a deadline is kept, and when others act.
+    const isSame = order === "sequential" && startOptions.deadline === undefined && deeds.length === 0;
     this.#note(`${subject.name}, ${only.map(({ id, kind }) => `${kind} ${id}`).join(", ")}`, [
       ...life.failures.map(failureText),
-      ...(isSame ? differences(whole.history, life.history, { keepsOrder: true, hasFixedValues }) : []),
+      ...(isSame ? familyDifferences(whole.family, life.family, { keepsOrder: true, hasFixedValues }) : []),
     ]);
     return true;
   }

@@ -2,7 +2,7 @@
 import type { Ctx } from "../../src/ctx/ctx.ts";
 import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
-import { isVarveError, OutcomeUnknownError } from "../../src/kernel/errors.ts";
+import { isVarveError, OutcomeUnknownError, StepFailedError } from "../../src/kernel/errors.ts";
 import type { BodyStart } from "../../src/testing/checker.ts";
 import {
   type Command,
@@ -13,7 +13,7 @@ import {
   type Program,
   type StepCommand,
 } from "./program.ts";
-import { canonical, specified } from "./values.ts";
+import { canonical, FALLBACK, specified } from "./values.ts";
 
 /** The world as bodies meet it. */
 export interface World {
@@ -92,6 +92,9 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
       return await locked(ctx, world, command);
     case "map":
       return await mapped(ctx, world, command);
+    case "start":
+      await ctx.start("program", { program: command.body }, { key: command.name });
+      return "started";
     case "loop": {
       const rounds: unknown[] = [];
       for (let round = 0; round < command.times; round++) rounds.push(await run(ctx, world, command.body));
@@ -210,14 +213,23 @@ function cacheKeyOf(command: StepCommand): string {
   return `${text.length} ${text.slice(0, 200)}`;
 }
 
+function standIn({ env, key, attempt, signal, run: { id: runId } }: StepContext<World>): string {
+  env.begin({ runId, key, attempt, signal })();
+  return FALLBACK;
+}
+
 async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
-  const { name, fails, ms, attempts, hangs, once, isUndoable, guardMs, isCached = false } = command;
+  const { name, fails, ms, attempts, hangs, once, isUndoable, guardMs, isCached = false, fallback } = command;
   const options = {
     ...(once ? { once } : { retry: { ...RETRY, attempts } }),
     ...(hangs ? { timeout: 10_000 } : {}),
     ...(guardMs === undefined ? {} : { breaker: { ...BREAKER, resetAfter: guardMs } }),
     ...(isCached ? { cache: { key: cacheKeyOf(command), ttl: "1h" } } : {}),
     ...(isUndoable ? { compensate: (_: unknown, undoing: StepContext<World>) => undo(undoing) } : {}),
+    ...(fallback === "value" ? { fallback: FALLBACK as never } : {}),
+    ...(fallback === "step"
+      ? { fallback: (_: Error, standing: StepContext<World>) => standIn(standing) as never }
+      : {}),
   };
   const asked = ctx.step(
     name,
@@ -237,11 +249,14 @@ async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promis
   const key = world.lastAsked(ctx.run.id);
   try {
     const value = await asked;
-    world.given(ctx.run.id, key, value);
+    if (fallback === "none") world.given(ctx.run.id, key, value);
     return canonical(value);
   } catch (error) {
     if (error instanceof OutcomeUnknownError) return "unknown";
     if (isVarveError(error, "BREAKER_OPEN")) return "refused";
-    throw new Error(`failed ${name}`);
+    const message = `failed ${name}`;
+    // In words that the oracle knows; a retry goes by the facts.
+    if (error instanceof StepFailedError) throw new StepFailedError("STEP_FAILED", message, error.facts);
+    throw new Error(message);
   }
 }

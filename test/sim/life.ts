@@ -1,6 +1,7 @@
 /**
- * One run from its start to its end, in processes that follow each other: as soon as one is dead, the next one takes up its
- * work. Its caller insists until it is told that its start, and its cancel, are durable.
+ * One run and those that it starts, from its start to the end of all of them, in processes that follow each other: as soon as
+ * one is dead, the next one takes up its work. Its caller insists until it is told that its start is durable, and so does
+ * whoever does something to it.
  */
 import type { Engine } from "../../src/engine/api.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
@@ -9,6 +10,8 @@ import type { LogStore } from "../../src/log/port.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { Fault } from "../../src/testing/faults.ts";
 import { type Incarnation, Simulation } from "../../src/testing/simulation.ts";
+import { acknowledge, doTo, type TimedDeed } from "./deeds.ts";
+import { type Family, familyOf } from "./family.ts";
 import type { Subject } from "./subject.ts";
 
 export interface LifeOptions {
@@ -24,7 +27,8 @@ export interface LifeOptions {
 
 export interface Life {
   readonly failures: readonly Failure[];
-  readonly history: readonly EventRow[];
+  /** The histories of all its runs. */
+  readonly family: Family;
   readonly looks: Simulation["checker"]["looks"];
   /** The faults that happened. */
   readonly happened: readonly Fault[];
@@ -48,8 +52,6 @@ const LOOK_MS = 5;
 /** The most calls of a store in one second of a run of a few steps. */
 const CALLS_A_SECOND_MAX = 100;
 
-const END = /^run\.(completed|failed|cancelled)$/;
-
 export async function live(subject: Subject, options: LifeOptions): Promise<Life> {
   const close = subject.open();
   try {
@@ -68,7 +70,7 @@ class Succession {
   /** What callers still want: asked of each process in turn. */
   readonly #wishes = new Set<() => void>();
   #current: Incarnation;
-  #runId: string | null = null;
+  #deedsAhead: number;
   /** What the log did since nothing goes wrong any more, and so calls are counted nowhere else. */
   #callsAfterwards = 0;
   #isAfterwards = false;
@@ -77,6 +79,7 @@ class Succession {
     const { only = [], exclusive } = options;
     this.#subject = subject;
     this.#options = options;
+    this.#deedsAhead = subject.deeds.length;
     const store = (clock: { now(): number }) => this.#counted(memoryStore(clock));
     this.#sim = new Simulation({ seed: subject.name, only, exclusive, store });
     this.#current = this.#boot();
@@ -120,36 +123,40 @@ class Succession {
   }
 
   get #isOver(): boolean {
-    return this.#wishes.size === 0 && this.#end !== undefined;
+    const { checker } = this.#sim;
+    if (this.#wishes.size > 0 || this.#deedsAhead > 0) return false;
+    return checker.runIds.length > 0 && checker.runIds.every((runId) => checker.isOver(runId));
   }
 
   get #end(): EventRow | undefined {
-    return this.#history.find(({ type }) => END.test(type));
-  }
-
-  get #history(): readonly EventRow[] {
     const [runId] = this.#sim.checker.runIds;
-    return runId === undefined ? [] : this.#sim.checker.history(runId);
+    return runId === undefined ? undefined : this.#sim.checker.endOf(runId);
   }
 
   #start(): void {
-    const { workflow, input, startOptions, cancelAfterMs } = this.#subject;
+    const { workflow, input, startOptions, deeds } = this.#subject;
     this.#insist(
       async (engine) => (await engine.start(workflow, input, { ...startOptions, idempotencyKey: "the-run" })).id,
       (runId) => {
-        this.#runId = runId;
         this.#sim.checker.startAcknowledged(runId);
-        if (cancelAfterMs !== null) this.#sim.agenda.after(cancelAfterMs, () => this.#cancel());
+        for (const deed of deeds) this.#sim.agenda.after(deed.afterMs, () => this.#do(runId, deed));
       },
     );
   }
 
-  #cancel(): void {
-    const runId = this.#runId as string;
+  #do(runId: string, deed: TimedDeed): void {
+    this.#deedsAhead--;
     this.#insist(
-      (engine) => engine.run(runId).cancel({ reason: "a whim" }).catch(unlessOver),
-      () => void this.#sim.checker.cancelAcknowledged(runId),
+      async (engine) => (deed.do === "retry" && this.#isRetried(runId)) || (await doTo(engine.run(runId), deed)),
+      (isDone) => {
+        if (isDone) acknowledge(this.#sim.checker, runId, deed);
+      },
     );
+  }
+
+  /** An answer that was lost: a run that is under way again cannot be retried. */
+  #isRetried(runId: string): boolean {
+    return this.#sim.checker.history(runId).some(({ type }) => type === "run.reopened");
   }
 
   /** Asks process after process until one answers. */
@@ -209,7 +216,7 @@ class Succession {
     const { checker, faults, incarnations } = this.#sim;
     return {
       failures: checker.failures,
-      history: this.#history,
+      family: familyOf(checker.runIds.map((runId) => checker.history(runId))),
       looks: checker.looks,
       happened: faults.happened,
       calls: faults.calls,
@@ -220,9 +227,4 @@ class Succession {
 
 export function failureText({ predicate, what }: Failure): string {
   return `${predicate}: ${what}`;
-}
-
-/** A cancel that comes too late is answered too. */
-function unlessOver(error: { readonly code?: string }): void {
-  if (error.code !== "RUN_OVER") throw error;
 }

@@ -3,7 +3,7 @@
  * as who wins a race, is a choice of several.
  */
 import { type Command, failuresMaxOf, type MapCommand, type Program, type StepCommand } from "./program.ts";
-import { canonical, specified } from "./values.ts";
+import { canonical, FALLBACK, specified } from "./values.ts";
 
 /** What a value may be. */
 export type Pattern =
@@ -62,6 +62,8 @@ function endingOfCommand(command: Command): Ending {
       return value(text("ambient"));
     case "throw":
       return { values: [], errors: [text(command.message)] };
+    case "start":
+      return value(text("started"));
     case "scope":
     case "shield":
     case "child":
@@ -105,8 +107,12 @@ function endingOfCommand(command: Command): Ending {
   }
 }
 
-function endingOfStep({ name, value: spec, fails, once, guardMs }: StepCommand): Ending {
-  if (fails === "all") return { values: [], errors: [text(`failed ${name}`)] };
+function endingOfStep({ name, value: spec, fails, once, fallback, guardMs }: StepCommand): Ending {
+  if (fails === "all") {
+    const values = fallback === "none" ? [] : [text(canonical(FALLBACK))];
+    // The fallback's own attempts can all be lost to crashes.
+    return { values, errors: fallback === "value" ? [] : [text(`failed ${name}`)] };
+  }
   const completed = text(canonical(specified(spec)));
   const others = [...(once ? [text("unknown")] : []), ...(guardMs === undefined ? [] : [text("refused")])];
   return { values: [completed, ...others], errors: [] };

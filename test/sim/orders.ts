@@ -378,14 +378,15 @@ class Order {
     return { ...Object.fromEntries(methods), exclusive, localClock, close: async () => {} } as LogStore;
   }
 
-  /** The log by one number: its events, its runs' rows, and its workers' leases. */
+  /** The log by one number: its events, its runs' rows, its workers' leases, and its locks. */
   async #read(store: LogStore): Promise<void> {
     const rows = await store.readLog({ afterPosition: this.#position, limit: 1_000 });
     for (const row of rows) this.#history = this.#texts.number(`${this.#history} ${JSON.stringify(row)}`);
     this.#position += rows.length;
     const runs = await store.listRuns({}, { before: null, limit: 10 });
     const workers = await store.listWorkers();
-    this.#log = this.#texts.number(`${this.#history} ${JSON.stringify([runs, workers])}`);
+    const locks = await store.listLocks({ name: null, limit: 10 });
+    this.#log = this.#texts.number(`${this.#history} ${JSON.stringify([runs, workers, locks])}`);
   }
 }
 
@@ -397,6 +398,9 @@ const WRITES: ReadonlySet<Site> = new Set([
   "claim",
   "disown",
   "releaseStuck",
+  "reopen",
+  "putKeyed",
+  "requestLock",
 ]);
 
 function withMaps(_: string, value: unknown): unknown {

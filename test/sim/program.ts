@@ -19,6 +19,7 @@ export type Command =
   | { readonly do: "update"; readonly name: string; readonly counter: Counter }
   | { readonly do: "keep"; readonly name: string; readonly value: ValueSpec }
   | LockCommand
+  | { readonly do: "start"; readonly name: string; readonly body: Program }
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
   | { readonly do: "throw"; readonly message: string }
@@ -76,6 +77,8 @@ export interface StepCommand {
   readonly guardMs?: number;
   /** Whether runs share what it comes to. */
   readonly isCached?: boolean;
+  /** What stands in for it when it has failed for good: nothing, a value, or what another step comes to. */
+  readonly fallback: "none" | "value" | "step";
 }
 
 export const COMBINATORS = ["all", "all-settled", "race", "any"] as const;
@@ -114,6 +117,7 @@ export function partsOf(command: Command): readonly Program[] {
     case "shield":
     case "child":
     case "lock":
+    case "start":
     case "loop":
       return [command.body];
     case "try":
@@ -146,11 +150,11 @@ function withTimeouts(program: Program): Program {
   });
 }
 
-/** What a run of the program itself waits for, but not its children. */
+/** What a run of the program itself waits for, but not the runs that it starts. */
 export function waitsOf(program: Program): WaitCommand[] {
   return program.flatMap((command) => {
     if (command.do === "wait") return [command];
-    return command.do === "child" ? [] : partsOf(command).flatMap(waitsOf);
+    return command.do === "child" || command.do === "start" ? [] : partsOf(command).flatMap(waitsOf);
   });
 }
 
@@ -162,7 +166,9 @@ export function failuresMaxOf({ items, tolerate }: MapCommand): number {
 }
 
 /** How often each kind is drawn. */
-const WEIGHTS = {
+type Weights = Readonly<Record<Command["do"], number>>;
+
+const WEIGHTS: Weights = {
   step: 10,
   sleep: 2,
   "sleep-until": 1,
@@ -178,25 +184,28 @@ const WEIGHTS = {
   update: 1,
   keep: 0.5,
   lock: 1,
+  start: 0.5,
   loop: 1,
   try: 1.5,
   throw: 0.3,
   ambient: 1,
-} as const satisfies Record<Command["do"], number>;
+};
 
 const DEPTH_MAX = 3;
 
-/** A program of about `size` commands. */
-export function randomProgram(prng: Prng, size: number): Program {
-  return new Generator(prng).program(size, 0, false);
+/** A program of about `size` commands. `weights`: of the kinds that are drawn more or less often than in any other. */
+export function randomProgram(prng: Prng, size: number, weights: Partial<Weights> = {}): Program {
+  return new Generator(prng, { ...WEIGHTS, ...weights }).program(size, 0, false);
 }
 
 class Generator {
   readonly #prng: Prng;
+  readonly #weights: Weights;
   #names = 0;
 
-  constructor(prng: Prng) {
+  constructor(prng: Prng, weights: Weights) {
     this.#prng = prng;
+    this.#weights = weights;
   }
 
   program(size: number, depth: number, mayThrow: boolean): Program {
@@ -210,7 +219,7 @@ class Generator {
   }
 
   #command(room: number, depth: number, mayThrow: boolean): Command {
-    const kind = this.#prng.weighted(WEIGHTS);
+    const kind = this.#prng.weighted(this.#weights);
     const nests = depth < DEPTH_MAX && room >= 3;
     const name = `${kind}-${++this.#names}`;
     switch (kind) {
@@ -251,6 +260,10 @@ class Generator {
         if (!nests) break;
         const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, mayThrow));
         return { do: "child", name, body, isAbandoned: this.#prng.chance(0.2) };
+      }
+      case "start": {
+        if (!nests) break;
+        return { do: "start", name, body: withTimeouts(this.program(this.#part(room / 2), depth + 1, true)) };
       }
       case "loop": {
         if (!nests) break;
@@ -302,6 +315,7 @@ class Generator {
     const isPlain = !once && !isHopeless && !isUndoable;
     const isGuarded = isPlain && prng.chance(0.15);
     const isCached = isPlain && !isGuarded && prng.chance(0.15);
+    const fallback = isHopeless ? prng.pick(["none", "none", "value", "step"] as const) : "none";
     return {
       do: "step",
       name: `${once ? "once" : isHopeless ? "hopeless" : isUndoable ? "undoable" : "step"}-${++this.#names}`,
@@ -315,6 +329,7 @@ class Generator {
       isUndoable,
       ...(isGuarded ? { guardMs: 1_000 } : {}),
       ...(isCached ? { isCached } : {}),
+      fallback,
     };
   }
 

@@ -25,6 +25,8 @@ import { askedBy, goesOn, isPaused, withoutConcluded } from "./replay.ts";
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
   readonly faults?: FaultRates;
+  /** What programs are made of, where it is not what they are made of in general. */
+  readonly weights?: Parameters<typeof randomProgram>[2];
   /** How fast the processes' clocks run that only go forward. @default 1 */
   readonly clockRate?: number;
 }
@@ -90,7 +92,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
 const keyOf = (call: string) => call.slice(call.indexOf(" ") + 1);
 
 /** The keys of steps that an interruption may end. */
-const FRAGILE = /(^|\/)(once|hopeless)-\d+(#\d+)?$/;
+const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
 
 /** A heartbeat a third of the lease, and a look a second in two calls. */
 const IDLE_CALLS_PER_SECOND_MAX = 8;
@@ -103,6 +105,7 @@ function hookOf(workflow: ReturnType<typeof interpreter>): Hook {
 
 class Fleet {
   readonly #seed: number;
+  readonly #weights: SeedOptions["weights"];
   readonly #sim: Simulation;
   readonly #plan: Prng;
   readonly #isShared: boolean;
@@ -122,7 +125,8 @@ class Fleet {
   constructor(seed: number, options: SeedOptions) {
     this.#seed = seed;
     const name = `seed ${seed}`;
-    const { faults, clockRate = 1, ...rest } = options;
+    const { faults, weights, clockRate = 1, ...rest } = options;
+    this.#weights = weights;
     const draft = new Simulation({ seed: name });
     this.#plan = draft.prng.stream("plan");
     const plan = this.#plan;
@@ -153,7 +157,7 @@ class Fleet {
 
   #order(index: number): Order {
     const plan = this.#plan.stream(`order ${index}`);
-    const program = randomProgram(plan, plan.int(8, 20));
+    const program = randomProgram(plan, plan.int(8, 20), this.#weights);
     const deliveries = plan.chance(0.25) ? plan.int(1, 5) : null;
     const deadlineMs = deliveries === null && plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
     const ending = endingOf(program);

@@ -15,6 +15,7 @@
  * wait. So the order is compared only where it is kept.
  */
 import { type EventRow, isOutcome, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
+import type { Family } from "./family.ts";
 
 export interface StoryOptions {
   /** Whether a crash leaves the order of events as it is. */
@@ -23,12 +24,26 @@ export interface StoryOptions {
   readonly hasFixedValues: boolean;
 }
 
+/** The same of a run and all that it has started. */
+export function familyDifferences(whole: Family, crashed: Family, options: StoryOptions): string[] {
+  const paths = new Set([...whole.keys(), ...crashed.keys()]);
+  return [...paths].flatMap((path) => {
+    const [expected, found] = [whole.get(path), crashed.get(path)];
+    if (expected === undefined || found === undefined)
+      return [`${path} is there ${expected === undefined ? "only with" : "only without"} the faults`];
+    return differences(expected, found, options).map((each) => `${path}: ${each}`);
+  });
+}
+
 /** Where a history tells another story than that of the run without faults; empty: nowhere. */
 export function differences(whole: readonly EventRow[], crashed: readonly EventRow[], options: StoryOptions): string[] {
   const [expected, found] = [whole.map(parseEvent), crashed.map(parseEvent)];
   const hit = hitKeys(found);
   const tell = (events: readonly RunEvent[]) => {
-    const told = events.filter((event) => isTold(event, hit)).map((event) => textOf(event, hit, options));
+    const signals = new Signals();
+    const told = events
+      .filter((event) => isTold(event, hit))
+      .map((event) => `${textOf(event, hit, options)} ${signals.follow(event)}`);
     return options.keepsOrder ? told : told.sort();
   };
   return [...hit.wrong, ...wrongCounts(expected, found, hit), ...firstDifference(tell(expected), tell(found))];
@@ -78,7 +93,25 @@ function textOf(event: RunEvent, { interrupted, unknown }: Hit, { hasFixedValues
   const value = "value" in event.data && hasFixedValues && unknown.size === 0 ? JSON.stringify(event.data.value) : "";
   const unfinished = type === "run.completed" ? (event.data.unfinished ?? []) : [];
   const failure = interrupted.has(key) ? "" : failureOf(event);
-  return [key, type, attempt, scope ?? "", value, failure, ...unfinished].join(" ");
+  return [key, type, attempt, scope ?? "", value, failure, ...wordsOf(event), ...unfinished].join(" ");
+}
+
+/** What others have said, and what a call was asked to be. */
+const WORDS = ["name", "dedupeKey", "signal", "reason", "terminated", "abandoned", "shielded", "compensates", "kept"];
+
+function wordsOf({ type, data }: RunEvent): string[] {
+  if (type.startsWith("attempt.")) return [];
+  return WORDS.flatMap((word) => (word in data ? [`${word} ${(data as Record<string, unknown>)[word]}`] : []));
+}
+
+/** Which signal a wait has taken, by the order in which they have come: its seq may be another one. */
+class Signals {
+  readonly #seqs: number[] = [];
+
+  follow({ type, seq, data }: RunEvent): string {
+    if (type === "signal.received") this.#seqs.push(seq);
+    return type === "wait.completed" ? `takes signal ${this.#seqs.indexOf(data.seq) + 1}` : "";
+  }
 }
 
 /** A failure without its stack, and without what names the run, the hour and the number of attempts. */
@@ -86,7 +119,7 @@ function failureOf(event: RunEvent): string {
   if (!("error" in event.data) || event.data.error === undefined) return "";
   const { name, message, code } = event.data.error;
   const words = message
-    .replaceAll(event.runId, "RUN")
+    .replaceAll(/\brun_\w+/g, "RUN")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "INSTANT")
     .replaceAll(/after (its only attempt|\d+ attempts)/g, "after ATTEMPTS");
   return [name, code ?? "", words].join(" ");

@@ -6,6 +6,7 @@ import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation } from "../../src/testing/simulation.ts";
 import { type Case, changed, outside, TRIAGE_URL } from "../support/examples.ts";
 import type { CorpusEntry } from "./corpus.ts";
+import type { Deed, TimedDeed } from "./deeds.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { endingOf, fits, rootMessage } from "./oracle.ts";
 import { COMBINATORS, type Program, partsOf } from "./program.ts";
@@ -28,7 +29,7 @@ export interface Subject {
   readonly workflow: string;
   readonly input: unknown;
   readonly startOptions: StartOptions;
-  readonly cancelAfterMs: number | null;
+  readonly deeds: readonly TimedDeed[];
   readonly order: Order;
   /** Whether two runs of it have the same values: those of some examples are made of the run's id and of the hour. */
   readonly hasFixedValues: boolean;
@@ -41,14 +42,16 @@ export interface Subject {
 }
 
 export function programSubject(entry: CorpusEntry): Subject {
-  const { name, program, deadlineMs, delayMs, cancelAfterMs = null } = entry;
+  const { name, program, deadlineMs, delayMs, isFree = false } = entry;
+  const deeds = deedsOf(entry);
   const ending = endingOf(program);
+  const isCancelled = endsCancelled(deeds);
   const isExpected = ({ type, data }: EventRow) => {
     const { value, error } = JSON.parse(data ?? "{}") as {
       value?: unknown;
       error?: { message: string; code?: string };
     };
-    if (cancelAfterMs !== null) return type === "run.cancelled";
+    if (isCancelled) return type === "run.cancelled";
     if (type === "run.completed") return ending.values.some((pattern) => fits(pattern, value));
     if (type !== "run.failed") return false;
     const isLate = deadlineMs !== undefined && error?.code === "RUN_DEADLINE";
@@ -62,8 +65,8 @@ export function programSubject(entry: CorpusEntry): Subject {
       ...(deadlineMs === undefined ? {} : { deadline: deadlineMs }),
       ...(delayMs === undefined ? {} : { delay: delayMs }),
     },
-    cancelAfterMs,
-    order: isSequential(program) ? "sequential" : "staggered",
+    deeds,
+    order: isFree ? "free" : isSequential(program) ? "sequential" : "staggered",
     hasFixedValues: true,
     code: (sim, proc) => {
       const world = worldOf(sim, proc);
@@ -72,6 +75,16 @@ export function programSubject(entry: CorpusEntry): Subject {
     open: () => () => {},
     isExpected,
   };
+}
+
+function deedsOf({ cancelAfterMs, deeds = [] }: CorpusEntry): readonly TimedDeed[] {
+  return cancelAfterMs === undefined ? deeds : [{ do: "cancel", afterMs: cancelAfterMs }, ...deeds];
+}
+
+/** Whether the last of those that end a run, or let it go on, ends it. */
+function endsCancelled(deeds: readonly Deed[]): boolean {
+  const last = deeds.findLast((deed) => ["cancel", "terminate", "retry"].includes(deed.do));
+  return last !== undefined && last.do !== "retry";
 }
 
 function isSequential(program: Program): boolean {
@@ -98,7 +111,7 @@ export function exampleSubject({ name, workflow, input, expected, others = [] }:
     workflow: workflow.name,
     input,
     startOptions: {},
-    cancelAfterMs: null,
+    deeds: [],
     // Its reads fail side by side, and an interrupted attempt is spared its wait.
     order: name === "nightly-report" ? "free" : "staggered",
     hasFixedValues: false,

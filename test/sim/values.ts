@@ -1,6 +1,9 @@
 /** Values of steps, and how two of them are told apart. */
 import type { ValueSpec } from "./program.ts";
 
+/** What stands in for a step that has failed for good. */
+export const FALLBACK = "fell back";
+
 export function specified(spec: ValueSpec): unknown {
   if (spec.kind === "json") return spec.json;
   if (spec.kind === "text") return "x".repeat(spec.length);

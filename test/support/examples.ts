@@ -5,6 +5,7 @@ import { over } from "../../src/testing/watched.ts";
 import type { Recorder } from "../../src/worker/recorder.ts";
 import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubTriage } from "../../workflows/github-triage.ts";
+import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
 import { stagedRollout } from "../../workflows/staged-rollout.ts";
@@ -41,6 +42,14 @@ const openedPull = githubPayloads
 const lines = [
   { sku: "anvil", quantity: 2, cents: 8_900, grams: 18_000 },
   { sku: "hammer", quantity: 3, cents: 1_950, grams: 1_100 },
+];
+const reader = (name: string, host: string) => ({ name, address: `${name.toLowerCase()}@${host}` });
+const readers = [
+  reader("Ada", "example.com"),
+  reader("Grace", "nowhere.invalid"),
+  reader("Radia", "example.com"),
+  reader("Barbara", "example.com"),
+  reader("Katherine", "nowhere.invalid"),
 ];
 const health = (errors: number) => `data:application/json,{"requests":1000,"errors":${errors}}`;
 
@@ -93,6 +102,25 @@ export const cases: readonly Case[] = [
         "| europe | 3 | 220.4 | e-1 |",
         "asia is missing: line 3: not a number is no amount",
       ].join("\n"),
+    },
+  },
+  {
+    name: "newsletter",
+    workflow: newsletter,
+    input: { readers, atATime: 2, settle: "1s", bouncesMax: "40%" },
+    expected: { status: "sent", sent: 3, bounced: ["grace@nowhere.invalid", "katherine@nowhere.invalid"] },
+  },
+  {
+    name: "newsletter-stopped",
+    workflow: newsletter,
+    input: { readers: readers.toReversed(), atATime: 1, settle: "1s", bouncesMax: 1 },
+    expected: {
+      status: "stopped",
+      why:
+        'expected at most 1 of the 5 items of map "send" to fail, but 2 did (not begun: 1); ' +
+        'the first was "send[0]": the mail to katherine@nowhere.invalid came back',
+      failed: 2,
+      notBegun: 1,
     },
   },
   {

@@ -39,6 +39,11 @@ export const recordings: readonly { name: string; example: Case; diesIn?: Deadly
   ...cases.map((example) => ({ name: example.name, example })),
   { name: "order-interrupted", example: caseNamed("order-fulfilment"), diesIn: { key: "charge", attempt: 2 } },
   {
+    name: "newsletter-interrupted",
+    example: caseNamed("newsletter"),
+    diesIn: { key: "send[2]/hand over", attempt: 1 },
+  },
+  {
     name: "staged-rollout-interrupted",
     example: caseNamed("staged-rollout"),
     diesIn: { key: "stage 10/measure", attempt: 1 },
@@ -70,7 +75,8 @@ export async function record({ example, diesIn }: (typeof recordings)[number]): 
     const engine = await lab.engine({ workflows: [example.workflow, ...(example.others ?? [])], ...life });
     if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
     await finish(lab, example.workflow, () => engine.isDead);
-    asked.push(...engine.asked.filter((call) => !asked.includes(call)));
+    const [own] = await lab.rows(example.workflow.name);
+    asked.push(...engine.askedBy(own?.id ?? "").filter((call) => !asked.includes(call)));
     engine.kill();
     lab.clock.advance(LEASE_MS + 1_000);
   }

@@ -35,6 +35,8 @@ export interface LabEngine extends Engine {
   readonly lines: readonly LogLine[];
   /** The calls that its code has made, in order: `kind key`. */
   readonly asked: readonly string[];
+  /** The same of one run. */
+  askedBy(runId: string): readonly string[];
 }
 
 export interface EngineSetup {
@@ -126,7 +128,7 @@ export function openLab(): Lab {
 
 async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
   const lines: LogLine[] = [];
-  const asked: string[] = [];
+  const asked: { readonly runId: string; readonly call: string }[] = [];
   const life = { isDead: false, appends: 0 };
   const store = mortal(lab.store, life, setup);
   const ports = {
@@ -147,7 +149,7 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     env: setup.env,
     limits: setup.limits ?? {},
     ...(setup.resume === undefined ? {} : { resume: setup.resume }),
-    asked: (_runId: string, key: string, kind: CallKind) => asked.push(`${kind} ${key}`),
+    asked: (runId: string, key: string, kind: CallKind) => asked.push({ runId, call: `${kind} ${key}` }),
   });
   if (setup.worker !== false) await engine.work({ leaseMs: LEASE_MS, ...setup.worker });
   const kill = () => {
@@ -156,7 +158,8 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
   return Object.defineProperties(engine, {
     kill: { value: kill },
     lines: { value: lines },
-    asked: { value: asked },
+    asked: { get: () => asked.map(({ call }) => call) },
+    askedBy: { value: (id: string) => asked.filter(({ runId }) => runId === id).map(({ call }) => call) },
     isDead: { get: () => life.isDead },
     appends: { get: () => life.appends },
   }) as LabEngine;

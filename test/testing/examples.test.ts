@@ -2,6 +2,7 @@
 import { type SimulatedCase, type SimulatedRun, type SimulatedWorld, simulate } from "varve/testing";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { githubTriage } from "../../workflows/github-triage.ts";
+import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
 import { stagedRollout } from "../../workflows/staged-rollout.ts";
@@ -9,11 +10,13 @@ import { cases, outside, TRIAGE_URL } from "../support/examples.ts";
 
 const SEEDS = 30;
 const PAYMENTS_URL = "https://payments.example";
+const MAIL_URL = "https://mail.example";
 const ROUTER_URL = "https://router.example";
 
 beforeEach(() => {
   vi.stubEnv("TRIAGE_URL", TRIAGE_URL);
   vi.stubEnv("PAYMENTS_URL", PAYMENTS_URL);
+  vi.stubEnv("MAIL_URL", MAIL_URL);
   vi.stubEnv("ROUTER_URL", ROUTER_URL);
 });
 afterEach(() => {
@@ -25,12 +28,14 @@ afterEach(() => {
 interface Effects {
   readonly charges: Map<string, number>;
   readonly refunds: Map<string, number>;
+  /** Mails by their keys: to whom. */
+  readonly mails: Map<string, string>;
   readonly shares: number[];
 }
 
 /** The outside in place of `fetch`, over a network that takes its time. */
 function world(sim: SimulatedWorld): Effects {
-  const effects: Effects = { charges: new Map(), refunds: new Map(), shares: [] };
+  const effects: Effects = { charges: new Map(), refunds: new Map(), mails: new Map(), shares: [] };
   const answer = outside();
   vi.stubGlobal("fetch", async (request: string, init?: RequestInit) => {
     await sim.wait(10 + sim.random() * 300);
@@ -41,13 +46,21 @@ function world(sim: SimulatedWorld): Effects {
   return effects;
 }
 
-function serve({ charges, refunds, shares }: Effects, url: string, init?: RequestInit): Response | null {
-  const body = () => JSON.parse(String(init?.body)) as { cents: number; percent: number };
+function serve({ charges, refunds, mails, shares }: Effects, url: string, init?: RequestInit): Response | null {
+  const body = () => JSON.parse(String(init?.body)) as { cents: number; percent: number; to: string };
   const key = new Headers(init?.headers).get("idempotency-key") ?? "";
   if (url.startsWith(PAYMENTS_URL)) {
     const { cents } = body();
     (url.endsWith("/charges") ? charges : refunds).set(key, cents);
     return Response.json({ reference: key, cents });
+  }
+  if (url === `${MAIL_URL}/mails`) {
+    mails.set(key, body().to);
+    return Response.json({ id: key });
+  }
+  if (url.startsWith(MAIL_URL)) {
+    const to = mails.get(decodeURIComponent(url.slice(`${MAIL_URL}/mails/`.length)));
+    return Response.json({ state: to?.endsWith(".invalid") ? "bounced" : "delivered" });
   }
   if (!url.startsWith(ROUTER_URL)) return null;
   if (shares.at(-1) !== body().percent) shares.push(body().percent);
@@ -96,6 +109,18 @@ it("nightly-report comes to its page, or says what is missing", async () => {
   const report = await simulate(nightlyReport as never, { seeds: SEEDS, setup: setup as never });
   expect(report.runs.completed).toBeGreaterThan(SEEDS / 2);
 });
+
+for (const name of ["newsletter", "newsletter-stopped"]) {
+  it(`${name}: nobody gets a mail twice, and no more than begun`, async () => {
+    const setup = setupOf(name, ({ output }, { mails }) => {
+      expect(output).toMatchObject(expectedOf(name));
+      expect(new Set(mails.values()).size).toBe(mails.size);
+      expect(mails.size).toBe(name === "newsletter" ? 5 : 4);
+    });
+    const report = await simulate(newsletter as never, { seeds: SEEDS, setup: setup as never });
+    expect(report.runs.completed).toBe(SEEDS);
+  });
+}
 
 for (const name of ["staged-rollout", "staged-rollout-rolled-back"]) {
   it(`${name}: the router is told each share in order`, async () => {

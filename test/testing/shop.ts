@@ -24,7 +24,7 @@ export const fulfilOnce = workflow({ name: "fulfil" }, async (ctx, order: { id: 
   return { payment, parcel };
 });
 
-function fakeShop(sim: SimulatedWorld) {
+export function fakeShop(sim: SimulatedWorld) {
   const charges = new Map<string, number>();
   const network = () => sim.wait(20 + sim.random() * 80);
   return {

@@ -21,6 +21,18 @@ import {
   workflow,
 } from "varve";
 import type { createEngine } from "varve/node";
+import {
+  fails,
+  held,
+  type ReplayReport,
+  replayHistory,
+  returns,
+  type SimulatedWorld,
+  type StepCall,
+  snapshotOf,
+  takes,
+  testEngine,
+} from "varve/testing";
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 
@@ -282,6 +294,69 @@ describe("a hook", () => {
   });
 });
 
+describe("a test engine", () => {
+  interface Shop {
+    readonly pay: (cents: number) => Promise<string>;
+  }
+  const buy = withEnv<Shop>().workflow({ name: "buy" }, async (inner, cents: number) =>
+    inner.step("pay", ({ env }) => env.pay(cents)),
+  );
+
+  it("is an engine, with the inputs and outputs of its workflows", async () => {
+    const t = await testEngine({ workflows: [fulfil, buy] });
+    expectTypeOf(t).toExtend<Engine>();
+    expectTypeOf(await t.start(buy, 5)).toEqualTypeOf<StartedRun<string>>();
+    expectTypeOf(t.run(fulfil, "run_1").result()).toEqualTypeOf<Promise<{ total: number; note: string }>>();
+    // @ts-expect-error the input is a number
+    void t.start(buy, "5");
+    expectTypeOf(t.calls("pay")[0]).toEqualTypeOf<StepCall | undefined>();
+    expectTypeOf(t.now()).toBeNumber();
+  });
+
+  it("takes the env that its steps take, made of its world if need be, with more beside it", async () => {
+    const charges: number[] = [];
+    const fake = { charges, pay: async (cents: number) => `paid ${charges.push(cents)}` };
+    await testEngine({ workflows: [buy], env: fake });
+    await testEngine({
+      workflows: [buy],
+      env: (world) => {
+        expectTypeOf(world).toEqualTypeOf<SimulatedWorld>();
+        return { ...fake, wait: () => world.wait("1s") };
+      },
+    });
+    // @ts-expect-error the steps pay by it
+    await testEngine({ workflows: [buy], env: { charges } });
+  });
+
+  it("gives mocks what bodies are given", async () => {
+    await testEngine({
+      workflows: [buy],
+      steps: {
+        pay: (step, { body, wait }) => {
+          expectTypeOf(step).toEqualTypeOf<StepContext<Shop>>();
+          expectTypeOf(body).toEqualTypeOf<() => Promise<unknown>>();
+          expectTypeOf(wait("1s")).toEqualTypeOf<Promise<void>>();
+          return step.env.pay(5);
+        },
+        "pay#2": fails(2, new Error("busy"), (step) => {
+          expectTypeOf(step).toEqualTypeOf<StepContext<Shop>>();
+          return step.env.pay(6);
+        }),
+        "pay#3": takes("1h", returns("paid")),
+      },
+    });
+    const pay = held<{ reference: string }>();
+    expectTypeOf(pay.release).parameter(0).toEqualTypeOf<{ reference: string }>();
+    // @ts-expect-error a place in a body is none around a write
+    await testEngine({ workflows: [buy], crashes: [{ write: 1, moment: "end" }] });
+  });
+
+  it("replays histories of any workflow", async () => {
+    expectTypeOf(replayHistory(buy, [])).toEqualTypeOf<Promise<ReplayReport>>();
+    expectTypeOf(snapshotOf(await engine.history("run_1"))).toBeString();
+  });
+});
+
 describe("nothing", () => {
   it("is any", async () => {
     expectTypeOf(ctx.step("a", () => 1)).not.toBeAny();
@@ -306,6 +381,9 @@ describe("signals", () => {
     await ctx.scope("inner", async (inner) => {
       expectTypeOf(inner.waitFor("stop")).toEqualTypeOf<Promise<null>>();
     });
+    expectTypeOf(ctx.resumeUrl("approval")).toEqualTypeOf<string>();
+    // @ts-expect-error: no such signal
+    ctx.resumeUrl("aproval");
     // @ts-expect-error: no such signal
     await ctx.waitFor("aproval");
     return "done";

@@ -66,6 +66,30 @@ describe("what a scope's function left open when it returned", () => {
     expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
   });
 
+  it("is closed with it also where it is in scopes within it", async () => {
+    const lab = openLab();
+    const nested = workflow({ name: "nested" }, async (ctx) => {
+      await ctx.scope("outer", (outer) =>
+        Promise.race([
+          outer.step("quick", () => "quick"),
+          outer.scope("inner", async (inner) => {
+            await inner.map("each", [1], (_, item) => item.sleep("slow", "1m"));
+            await inner.step("too-late", () => late.push("ran"));
+          }),
+        ]),
+      );
+      await ctx.sleep("after", "5m");
+    });
+    const engine = await lab.engine({ workflows: [nested] });
+    const run = await engine.start("nested");
+    await lab.pass(6 * 60_000, 5_000);
+    await run.result();
+    // `history` holds what was written to the invariants, "scope-is-open" among them.
+    expect(await lab.story(run.id)).not.toContain("timer.fired outer/inner/each[0]/slow");
+    expect(late).toEqual([]);
+    expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
+  });
+
   it("ends before the scope around it, also when the run is cancelled", async () => {
     const lab = openLab();
     const nested = workflow({ name: "nested" }, async (ctx) => {

@@ -7,6 +7,7 @@ import { createEngine } from "varve/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
+import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment, ordersHook } from "../../workflows/order-fulfilment.ts";
 import { rollBack, stagedRollout } from "../../workflows/staged-rollout.ts";
@@ -19,6 +20,7 @@ const all: AnyWorkflow[] = [
   githubTriage,
   orderFulfilment,
   nightlyReport,
+  newsletter,
   stagedRollout,
   rollBack,
   expenseApproval,
@@ -126,6 +128,9 @@ describe("an example with a wrong input", () => {
     ["an order whose payment is a card number", orderFulfilment, { id: "o-1", payment: "4242424242424242" }, "payment"],
     ["a report of no source", nightlyReport, { sources: [] }, "sources"],
     ["a report at no instant", nightlyReport, { publishAt: "tomorrow" }, "publishAt"],
+    ["a newsletter for nobody", newsletter, { readers: [] }, "readers"],
+    ["a newsletter to no address", newsletter, { readers: [{ name: "Ada", address: "ada" }] }, "address"],
+    ["a newsletter of which half a mail may come back", newsletter, { bouncesMax: 0.5 }, "bouncesMax"],
     ["a roll-out of nothing", stagedRollout, { version: "1" }, "service"],
     ["a roll-out to 101 %", stagedRollout, { service: "s", version: "1", stages: [101] }, "stages"],
   ];

@@ -31,7 +31,7 @@ const showResume = route({
   answers: { 200: { description: "The page.", contentType: html }, 404: unknown },
   handle: (call) =>
     forPeople(call, () => {
-      const { signal } = call.engine.resumes.require(call.params.token);
+      const { signal } = call.engine.resumes.requireTicket(call.params.token);
       const text = `This sends "${signal}". It can be done once.`;
       return pageResponse(200, { title: "Go on?", text, button: "Go on" });
     }),
@@ -61,7 +61,7 @@ const redeemResume = route({
       const { resumes } = call.engine;
       const { token } = call.params;
       // Before its body is read: a stranger is told nothing, and costs nothing.
-      resumes.require(token);
+      resumes.requireTicket(token);
       const { signal } = await resumes.redeem(token, await payloadOf(call));
       if (!isForPeople(call.request)) return jsonResponse(200, { signal });
       return pageResponse(200, { title: "Thank you", text: `"${signal}" has been sent. You can close this page.` });

@@ -236,13 +236,14 @@ SELECT 1 FROM events e WHERE e.run_id = :runId AND e.seq = :seq AND e.type = :ty
 const EVENT_COLUMNS = "e.position, e.run_id, e.seq, e.epoch, e.type, e.v, e.key, e.scope, e.attempt, e.at, e.data";
 
 /**
- * Events of runs outside all scopes: up to the first scope by `events_run_seq`, from there by `events_scope`.
+ * Events of runs outside all scopes: up to the first scope by `events_run_seq`, from there by `events_scope`. The first part
+ * has one upper bound: of two SQLite would go by the one, and read all that lies within scopes to compare it with the other.
  * `:ids`: `[runId, ...]`
  */
 export const READ_TOP_EVENTS: HotStatement = `
 SELECT ${EVENT_COLUMNS} FROM json_each(:ids) j CROSS JOIN events e INDEXED BY events_run_seq
-  ON e.run_id = j.value AND e.seq > :after AND e.seq <= :until AND e.seq < coalesce((
-    SELECT s.seq FROM events s INDEXED BY events_scope WHERE s.run_id = j.value AND s.scope = '' ORDER BY s.seq LIMIT 1), :until + 1)
+  ON e.run_id = j.value AND e.seq > :after AND e.seq <= min(:until, coalesce((
+    SELECT s.seq - 1 FROM events s INDEXED BY events_scope WHERE s.run_id = j.value AND s.scope = '' ORDER BY s.seq LIMIT 1), :until))
 UNION ALL
 SELECT ${EVENT_COLUMNS} FROM json_each(:ids) j CROSS JOIN events e INDEXED BY events_scope
   ON e.run_id = j.value AND e.scope = '' AND e.seq > :after AND e.seq <= :until`;

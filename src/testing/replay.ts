@@ -1,0 +1,102 @@
+/**
+ * Runs a workflow's code against recorded events, on the engine's own replay, to see what it asks for and what it would
+ * write next. It has no effects: the log is one run that can be claimed once, and no write to it ever comes back, so no
+ * body starts.
+ */
+import type { Workflow } from "../ctx/workflow.ts";
+import { createEngineOf } from "../engine/engine.ts";
+import { assert } from "../kernel/assert.ts";
+import type { EventRow } from "../kernel/events.ts";
+import type { CallKind } from "../kernel/state.ts";
+import { memoryStore } from "../log/memory.ts";
+import { withoutCompletedScopes } from "../log/memory-rows.ts";
+import type { Claim, LogStore, LogWrite, RunAppend } from "../log/port.ts";
+import { macrotask } from "./agenda.ts";
+import { Prng } from "./prng.ts";
+import { over } from "./watched.ts";
+
+/** A call that the code has made. */
+export interface AskedCall {
+  readonly kind: CallKind;
+  readonly key: string;
+}
+
+export interface Replayed {
+  /** In order. Those within scopes that have concluded among the events are not made. */
+  readonly asked: readonly AskedCall[];
+  /** What the run would write as it goes on, or as it is found stuck; null: first it would ask for what runs share. */
+  readonly next: RunAppend | null;
+}
+
+type Rows = readonly [EventRow, ...EventRow[]];
+
+/** What bounds a run live is no matter of its replay. */
+const LIMITS = { payloadBytesMax: 128 * 1_048_576, historyEventsMax: 1_000_000_000, historyEventsWarn: 1_000_000_000 };
+
+const MACROTASKS_MIN = 1_000;
+const MACROTASKS_PER_EVENT = 10;
+
+export async function replay(workflow: Workflow<never, unknown, never, never>, rows: Rows): Promise<Replayed> {
+  const asked: AskedCall[] = [];
+  // Before all of it, so that nothing becomes due by itself.
+  const clock = { now: () => rows[0].at - 1, monotonic: () => 0, timer: () => () => {} };
+  const drain = (fn: () => void) => void setImmediate(fn);
+  const ports = { clock, drain, random: new Prng("replay"), logger: { log: () => {} } };
+  let next: RunAppend | null | undefined;
+  const store = logOf(rows, workflow, clock, (write) => {
+    if (next === undefined) next = write?.runs[0] ?? null;
+  });
+  const engine = await createEngineOf({
+    store,
+    ports,
+    workflows: [workflow],
+    limits: LIMITS,
+    asked: (_runId, key, kind) => asked.push({ kind, key }),
+  });
+  await engine.work({ parkAfterMs: 0 });
+  // Each outcome takes a macrotask, and whatever its code does, the run is written then: as parked, as ended or as stuck,
+  // unless it asks for what runs share.
+  for (let i = 0; next === undefined && i < MACROTASKS_MIN + MACROTASKS_PER_EVENT * rows.length; i++) await macrotask();
+  assert(next !== undefined, "a replay ends at the log");
+  return { asked: [...asked], next };
+}
+
+/** A log that has one run to claim, and from which no write ever comes back. */
+function logOf(
+  rows: Rows,
+  { name, version }: { readonly name: string; readonly version: string },
+  clock: { now(): number },
+  reached: (write: LogWrite | null) => void,
+): LogStore {
+  const last = rows.at(-1) as EventRow;
+  const claim: Claim = {
+    runId: last.runId,
+    workflow: name,
+    version,
+    epoch: last.epoch + 1,
+    head: last.seq,
+    uncleanBefore: 0,
+    wasStuck: false,
+    hasMail: false,
+  };
+  let isClaimed = false;
+  const end = (write: LogWrite | null) => {
+    reached(write);
+    return new Promise<never>(() => {});
+  };
+  return over(memoryStore(clock), {
+    exclusive: true,
+    workAhead: async () => ({ dueAt: isClaimed ? null : clock.now(), suspectDue: false, now: clock.now() }),
+    claim: async () => {
+      const claims = isClaimed ? [] : [claim];
+      isClaimed = true;
+      return { isVoid: false, claims, poisoned: [] };
+    },
+    load: async () => new Map([[last.runId, withoutCompletedScopes(rows)]]),
+    append: end,
+    getKeyed: () => end(null),
+    listKeyed: () => end(null),
+    putKeyed: () => end(null),
+    requestLock: () => end(null),
+  });
+}
