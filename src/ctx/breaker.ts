@@ -33,50 +33,47 @@ export class Breaker {
 
   /** Asks whether the call may go on with what `attempt` numbers. */
   admit(attempt: number | null, then: (admission: Admission) => void): void {
-    this.#change(
-      `admit.${attempt}`,
-      attempt,
-      (state) => {
-        const admission = admit(state, this.#policy, this.#caller, this.#now);
-        return { answer: admission, state: admission.kind === "probe" ? admission.state : null };
-      },
-      then,
+    const decide = (before: BreakerState): Decision<Admission> => {
+      const answer = admit(before, this.#policy, this.#caller, this.#now);
+      return { answer, state: answer.kind === "probe" ? answer.state : before };
+    };
+    this.#change(`admit.${attempt}`, attempt, decide, (admission) =>
+      then(admission ?? { kind: "refuse", until: this.#now }),
     );
   }
 
   /** Tells how it went. */
   report(attempt: number | null, passage: Passage, then: () => void): void {
-    this.#change(
-      `report.${attempt}`,
-      attempt,
-      (before) => {
-        const state = after(before, this.#policy, { caller: this.#caller, passage, now: this.#now });
-        return { answer: passage, state: state === before ? null : state };
-      },
-      then,
-    );
+    const decide = (before: BreakerState): Decision<null> => {
+      const state = after(before, this.#policy, { caller: this.#caller, passage, now: this.#now });
+      return { answer: null, state };
+    };
+    this.#change(`report.${attempt}`, attempt, decide, then);
   }
 
   /** An attempt was lost with its worker, which may have told how it went: if so, what came of it is recorded now. */
   recall(attempt: number, then: () => void): void {
-    // The same state again: only the answer to the put that there may have been matters.
-    this.#change(`report.${attempt}`, attempt, (state) => ({ answer: null, state }), then);
+    const id = `report.${attempt}`;
+    this.#change(id, attempt, (state) => ({ answer: null, state }), then, true);
   }
 
   get #now(): number {
     return Math.floor(this.#call.now());
   }
 
+  /** @param mayHavePut whether this was tried before, by whoever had the run */
   #change<T>(
     id: string,
     attempt: number | null,
     decide: (state: BreakerState) => Decision<T>,
-    then: (answer: T) => void,
+    then: (answer: T | null) => void,
+    mayHavePut = false,
   ): void {
     const { name } = this.#policy;
+    const turn = new BreakerTurn(name, decide, mayHavePut);
     this.#call.operate({
       id: `${this.#call.key}#${id}`,
-      run: (shared) => changeBreaker(shared, name, decide),
+      run: (shared) => turn.take(shared),
       done: ({ answer, change }) => {
         if (change !== null) this.#call.record("breaker.changed", attempt, { name, ...change });
         then(answer);
@@ -87,33 +84,51 @@ export class Breaker {
 
 interface Decision<T> {
   readonly answer: T;
-  /** What the breaker's state is to be; null: as it is. */
-  readonly state: BreakerState | null;
+  /** What the breaker's state is to be: the very one that it was, if it stays. */
+  readonly state: BreakerState;
 }
 
-interface Changed<T> {
-  readonly answer: T;
+interface Taken<T> {
+  /** Null: others were faster every time, and nothing was changed. */
+  readonly answer: T | null;
   readonly change: BreakerChange | null;
 }
 
-/** A decision on the state that is there when it is put. One that never gets its turn changes nothing. */
-async function changeBreaker<T>(
-  shared: Shared,
-  name: string,
-  decide: (state: BreakerState) => Decision<T>,
-): Promise<Changed<T>> {
-  for (let tries = 1; ; tries++) {
-    const { value, version } = await shared.get(SCOPE, name);
-    const before = value === null ? CLOSED : (JSON.parse(value) as { readonly value: BreakerState }).value;
-    const { answer, state } = decide(before);
-    if (state === null || tries > KEYED_TRIES_MAX) return { answer, change: null };
-    const change = state.status === before.status ? null : { from: before.status, to: state.status };
-    const note = change === null ? null : JSON.stringify(change);
-    const put = { scope: SCOPE, key: name, value: JSON.stringify({ value: state }), ttlMs: null, ifVersion: version };
-    const verdict = await shared.put({ ...put, note });
-    if (verdict.kind === "put") return { answer, change };
-    if (verdict.kind === "done")
-      return { answer, change: verdict.note === null ? null : (JSON.parse(verdict.note) as BreakerChange) };
+/** A decision on the state that is there when it is put. It may be tried several times, and is taken once. */
+class BreakerTurn<T> {
+  readonly #name: string;
+  readonly #decide: (state: BreakerState) => Decision<T>;
+  #mayHavePut: boolean;
+
+  constructor(name: string, decide: (state: BreakerState) => Decision<T>, mayHavePut: boolean) {
+    this.#name = name;
+    this.#decide = decide;
+    this.#mayHavePut = mayHavePut;
+  }
+
+  async take(shared: Shared): Promise<Taken<T>> {
+    for (let tries = 0; tries < KEYED_TRIES_MAX; tries++) {
+      const { value, version } = await shared.get(SCOPE, this.#name);
+      const before = value === null ? CLOSED : (JSON.parse(value) as { readonly value: BreakerState }).value;
+      const { answer, state } = this.#decide(before);
+      // What an earlier try has put may be what is there: only another put tells, though it be the same again.
+      const isNews = state !== before || (this.#mayHavePut && value !== null);
+      if (!isNews) return { answer, change: null };
+      const change = state.status === before.status ? null : { from: before.status, to: state.status };
+      this.#mayHavePut = true;
+      const verdict = await shared.put({
+        scope: SCOPE,
+        key: this.#name,
+        value: JSON.stringify({ value: state }),
+        ttlMs: null,
+        ifVersion: version,
+        note: JSON.stringify(change),
+      });
+      if (verdict.kind === "put") return { answer, change };
+      if (verdict.kind === "done")
+        return { answer, change: JSON.parse(verdict.note ?? "null") as BreakerChange | null };
+    }
+    return { answer: null, change: null };
   }
 }
 

@@ -208,11 +208,16 @@ class Attempts {
     }
     this.#breaker.admit(attempt, (admission) => {
       this.#isProbe = admission.kind === "probe";
-      if (admission.kind !== "refuse") {
-        // The worker may have been stopped meanwhile, or the run paused.
-        if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
-      } else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
+      if (admission.kind !== "refuse") this.#startWhenDue(attempt);
+      else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
     });
+  }
+
+  /** Time has passed: the worker may have been stopped meanwhile, the run paused, or the clock corrected. */
+  #startWhenDue(attempt: number): void {
+    const { dueAt } = this.#call.state;
+    if (dueAt !== null && this.#call.now() < dueAt) this.#call.waitUntil(dueAt, () => this.#startWhenDue(attempt));
+    else if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
   }
 
   #start(attempt: number): void {

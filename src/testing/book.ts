@@ -113,7 +113,7 @@ export class RunBook {
     this.#expect("event-readable", isReadable(row), () => `${place()} cannot be read`);
     const fields = fieldsOf(row);
     if (this.#isCancelRequested && type !== "run.reopened") {
-      const isShielded = fields.shielded === true || this.#isShielded(row.scope);
+      const isShielded = fields.shielded === true || this.isShielded(row.scope);
       const isObeyed = (!BEGINNINGS.has(type) || isShielded) && (!TERMINAL.has(type) || type === "run.cancelled");
       this.#expect("cancel-obeyed", isObeyed, () => `${place()} comes after the cancel`);
     }
@@ -132,7 +132,8 @@ export class RunBook {
     if (key !== null) this.#followOfCall(row, fields, place);
   }
 
-  #isShielded(scope: string | null): boolean {
+  /** Whether a cancel does not reach what is within. */
+  isShielded(scope: string | null): boolean {
     for (const shielded of this.#shielded) if (scope !== null && isWithin(scope, shielded)) return true;
     return false;
   }

@@ -236,7 +236,16 @@ export class Checker {
         isSaid === isThere,
         () => `the verdict on run ${runId} up to ${last} says ${isSaid ? "written" : "not written"}`,
       );
-    if (found.length > 0 || (events.length === 0 && isSaid)) this.#moved(book, run);
+    if (found.length > 0 || (events.length === 0 && isSaid)) {
+      this.#moved(book, run);
+      await this.#checkPlaces(run);
+    }
+  }
+
+  async #checkPlaces({ runId, row, events }: RunAppend): Promise<void> {
+    const releases = row.kind === "move" && row.release;
+    if (this.#shared.hasLines)
+      this.#shared.appended({ runId, releases, events }, await this.#truth.listLocks({ name: null, limit: 1_000 }));
   }
 
   /** One that is sent again changes nothing, and has the same answer. */

@@ -3,7 +3,16 @@
  * each request and each change by those before it, and what the histories say by both.
  */
 import type { EventRow } from "../kernel/events.ts";
-import type { KeyedPut, KeyedVerdict, LockRequest, LockRow, LockVerdict, Operation } from "../log/port.ts";
+import { scopeOfKey } from "../kernel/keys.ts";
+import type {
+  AppendedEvent,
+  KeyedPut,
+  KeyedVerdict,
+  LockRequest,
+  LockRow,
+  LockVerdict,
+  Operation,
+} from "../log/port.ts";
 import type { Expect, RunBook } from "./book.ts";
 
 /** A place in line that has not ended. */
@@ -13,8 +22,18 @@ interface Place {
   readonly slots: number;
 }
 
+/** What a write says of one run's places in line. */
+interface Leaving {
+  readonly runId: string;
+  /** Whether the run leaves its worker's hands, so that nothing it has asked for is on its way. */
+  readonly releases: boolean;
+  readonly events: readonly AppendedEvent[];
+}
+
 /** What a call does beside its attempts has a key of its own. */
 const BESIDE = /#(?:admit\.|report\.|cache)/;
+
+const LEAVES_LINE: ReadonlySet<string> = new Set(["lock.released", "lock.expired"]);
 
 type Status = { readonly status: string };
 
@@ -29,10 +48,17 @@ export class SharedBook {
   readonly #caused = new Map<string, string[]>();
   readonly #recorded = new Map<string, string[]>();
   readonly #breakers = new Map<string, string>();
+  /** By run and call: the epoch under which it has entered a line. */
+  readonly #entered = new Map<string, number>();
 
   constructor(expect: Expect, books: ReadonlyMap<string, RunBook>) {
     this.#expect = expect;
     this.#books = books;
+  }
+
+  /** Whether anybody has asked for a lock. */
+  get hasLines(): boolean {
+    return this.#lines.size > 0;
   }
 
   // ---- What reaches the log ----
@@ -41,6 +67,7 @@ export class SharedBook {
     if (verdict === "lost") return;
     const { runId, key } = operation;
     this.#checkHeld(operation, `the request for lock ${name}`);
+    this.#entered.set(`${runId} ${key}`, operation.epoch);
     const line = this.#lines.get(name) ?? [];
     this.#lines.set(name, line);
     if (line.some((place) => place.runId === runId && place.key === key)) return;
@@ -91,6 +118,22 @@ export class SharedBook {
     if (type === "breaker.changed")
       append(this.#recorded, `${runId} ${key}`, `${fields["name"]}: ${fields["from"]} to ${fields["to"]}`);
     if (type === "kv.answered") this.#answered(runId, key as string, data);
+  }
+
+  /**
+   * A write is done. `places`: all that the log has in line for locks. What a request that was on its way leaves behind when
+   * its process dies ends with its run.
+   */
+  appended({ runId, releases, events }: Leaving, places: readonly LockRow[]): void {
+    const left = new Set(events.filter(({ type }) => LEAVES_LINE.has(type)).map(({ key }) => key));
+    const isCancelled = events.some(({ type }) => type === "cancel.requested");
+    for (const { key, name } of places.filter((place) => place.runId === runId)) {
+      const book = this.#books.get(runId);
+      const isOwn = this.#entered.get(`${runId} ${key}`) === book?.epoch;
+      const isReached = isCancelled && book?.calls.get(key)?.outcome === null && !book.isShielded(scopeOfKey(key));
+      const isLeft = left.has(key) || isReached || (releases && isOwn && !this.#wants(runId, key));
+      this.#expect("no-place-left-behind", !isLeft, () => `${name} has a place for ${runId} ${key}, which has left`);
+    }
   }
 
   #acquired(runId: string, key: string): void {

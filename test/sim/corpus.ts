@@ -1,7 +1,15 @@
 /** Small programs, each with a name: what the exhaustive lanes try at every point. */
 import type { Tolerance } from "../../src/ctx/ctx.ts";
 import type { TimedDeed } from "./deeds.ts";
-import { type Command, ODD_VALUES, type Program, type StepCommand, type ValueSpec } from "./program.ts";
+import {
+  type Command,
+  type Counter,
+  type LockName,
+  ODD_VALUES,
+  type Program,
+  type StepCommand,
+  type ValueSpec,
+} from "./program.ts";
 
 export interface CorpusEntry {
   readonly name: string;
@@ -44,6 +52,11 @@ const sleepUntil = (name: string, ms: number): Command => ({ do: "sleep-until", 
 const scope = (name: string, ...body: Command[]): Command => ({ do: "scope", name, body });
 const map = (concurrency: number, tolerate: Tolerance | null, ...items: Program[]): Command => {
   return { do: "map", name: "each", items, concurrency, tolerate };
+};
+const update = (name: string, counter: Counter = "counter-a"): Command => ({ do: "update", name, counter });
+const keep = (name: string, value: ValueSpec): Command => ({ do: "keep", name, value });
+const lock = (name: LockName, timeoutMs: number | null, ...body: Command[]): Command => {
+  return { do: "lock", name, timeoutMs, body };
 };
 const loop = (times: number, ...body: Command[]): Command => ({ do: "loop", times, body });
 const guarded = (body: Program, onError: Program, last: Program): Command => ({ do: "try", body, onError, last });
@@ -109,6 +122,61 @@ export const CORPUS: readonly CorpusEntry[] = [
   {
     name: "scope-leaves-a-step-open",
     program: [scope("pack", race([step("slow", { ms: 5_000 })], [step("fast")])), sleep("nap", 1_000), step("after")],
+  },
+  { name: "update", program: [update("u"), step("a"), update("u"), update("v", "counter-b")] },
+  {
+    name: "updates-side-by-side",
+    program: [all([update("u")], [sleep("m", 300), update("v")], [sleep("l", 2_000), update("w", "counter-b")])],
+  },
+  { name: "keep", program: [keep("k", json({ a: [1] })), keep("l", { kind: "odd", which: "map" }), step("a")] },
+  {
+    name: "keep-side-by-side",
+    program: [all([keep("k", json(1))], [sleep("m", 2_000), keep("l", json(2))]), step("after")],
+  },
+  { name: "lock", program: [lock("door", null, step("a"), sleep("stay", 2_000), step("b")), step("after")] },
+  { name: "lock-twice", program: [loop(2, lock("door", 2_000, update("u"))), step("after")] },
+  { name: "lock-in-lock", program: [lock("door", null, lock("hall", 2_000, step("a")), step("b"))] },
+  {
+    name: "lock-in-line",
+    program: [all([lock("door", null, sleep("stay", 9_000))], [sleep("first", 300), lock("door", null, step("a"))])],
+  },
+  {
+    name: "lock-with-slots",
+    program: [
+      all([lock("hall", null, sleep("s", 9_000))], [sleep("m", 300), lock("hall", null, step("a"))]),
+      step("after"),
+    ],
+  },
+  {
+    name: "lock-times-out",
+    program: [
+      all([lock("door", null, sleep("stay", 30_000))], [sleep("first", 300), lock("door", 5_000, step("never"))]),
+      step("after"),
+    ],
+  },
+  { name: "lock-that-fails", program: [guarded([lock("door", null, step("a"), thrown("no"))], [step("undo")], [])] },
+  {
+    name: "lock-left-with-its-scope",
+    program: [
+      lock("door", null, scope("try", race([lock("door", null, step("never"))], [sleep("patience", 2_000)]))),
+      lock("door", 30_000, step("after")),
+    ],
+  },
+  { name: "guarded", program: [step("a", { guardMs: 3_600_000, fails: 1 }), step("b", { guardMs: 3_600_000 })] },
+  { name: "guarded-opens", program: [step("a", { guardMs: 3_600_000, fails: 7 }), step("b", { guardMs: 3_600_000 })] },
+  { name: "cached", program: [step("a", { isCached: true }), step("a", { isCached: true }), step("b")] },
+  { name: "cached-and-failing", program: [step("a", { isCached: true, fails: 2 }), step("a", { isCached: true })] },
+  {
+    name: "cancelled-in-line",
+    program: [
+      all([lock("door", null, sleep("stay", 300_000))], [sleep("first", 300), lock("door", null, step("never"))]),
+    ],
+    cancelAfterMs: 40_000,
+  },
+  {
+    name: "cancelled-under-a-lock",
+    program: [lock("door", null, step("a"), sleep("nap", 300_000), step("never"))],
+    cancelAfterMs: 40_000,
   },
   { name: "map-of-none", program: [map(1, null), map(2, "all"), step("after")] },
   { name: "map", program: [map(3, null, [step("a")], [step("b"), step("c")], []), step("after")] },

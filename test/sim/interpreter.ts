@@ -31,8 +31,8 @@ export interface Input {
   readonly program: Program;
 }
 
-/** Few failures open it, and not for long. */
-const BREAKER = { name: "breaker", failures: 2, window: 10_000, resetAfter: 1_000 };
+/** Few failures open it. */
+const BREAKER = { name: "breaker", failures: 2, window: 60_000 };
 
 const RETRY = { backoff: "fixed", initial: 50, jitter: "none" } as const;
 
@@ -219,11 +219,11 @@ function standIn({ env, key, attempt, signal, run: { id: runId } }: StepContext<
 }
 
 async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
-  const { name, fails, ms, attempts, hangs, once, isUndoable, isGuarded = false, isCached = false, fallback } = command;
+  const { name, fails, ms, attempts, hangs, once, isUndoable, guardMs, isCached = false, fallback } = command;
   const options = {
     ...(once ? { once } : { retry: { ...RETRY, attempts } }),
     ...(hangs ? { timeout: 10_000 } : {}),
-    ...(isGuarded ? { breaker: BREAKER } : {}),
+    ...(guardMs === undefined ? {} : { breaker: { ...BREAKER, resetAfter: guardMs } }),
     ...(isCached ? { cache: { key: cacheKeyOf(command), ttl: "1h" } } : {}),
     ...(isUndoable ? { compensate: (_: unknown, undoing: StepContext<World>) => undo(undoing) } : {}),
     ...(fallback === "value" ? { fallback: FALLBACK as never } : {}),

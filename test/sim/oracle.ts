@@ -107,14 +107,14 @@ function endingOfCommand(command: Command): Ending {
   }
 }
 
-function endingOfStep({ name, value: spec, fails, once, fallback, isGuarded = false }: StepCommand): Ending {
+function endingOfStep({ name, value: spec, fails, once, fallback, guardMs }: StepCommand): Ending {
   if (fails === "all") {
     const values = fallback === "none" ? [] : [text(canonical(FALLBACK))];
     // The fallback's own attempts can all be lost to crashes.
     return { values, errors: fallback === "value" ? [] : [text(`failed ${name}`)] };
   }
   const completed = text(canonical(specified(spec)));
-  const others = [...(once ? [text("unknown")] : []), ...(isGuarded ? [text("refused")] : [])];
+  const others = [...(once ? [text("unknown")] : []), ...(guardMs === undefined ? [] : [text("refused")])];
   return { values: [completed, ...others], errors: [] };
 }
 

@@ -73,8 +73,8 @@ export interface StepCommand {
   readonly once: boolean;
   /** Whether something undoes it should the run fail. */
   readonly isUndoable: boolean;
-  /** Whether a breaker guards it, which runs share: while that is open, it comes to a fallback. */
-  readonly isGuarded?: boolean;
+  /** For how long the breaker that guards it, and that runs share, stays open; with none nothing guards it. */
+  readonly guardMs?: number;
   /** Whether runs share what it comes to. */
   readonly isCached?: boolean;
   /** What stands in for it when it has failed for good: nothing, a value, or what another step comes to. */
@@ -327,7 +327,7 @@ class Generator {
       hangs: !once && prng.chance(0.04),
       once,
       isUndoable,
-      ...(isGuarded ? { isGuarded } : {}),
+      ...(isGuarded ? { guardMs: 1_000 } : {}),
       ...(isCached ? { isCached } : {}),
       fallback,
     };
