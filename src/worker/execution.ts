@@ -412,7 +412,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else {
       this.#replay.asked(key);
       // What the log concludes is settled by it. Kept until then, each call of a long history would outlive its turn.
-      if (recorded === undefined || recorded.status === "open") this.#replay.hold(() => this.#goOn(call));
+      if (recorded === undefined || !isConcluded(recorded)) this.#replay.hold(() => this.#goOn(call));
     }
     return call.promise;
   }
