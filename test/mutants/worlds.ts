@@ -30,6 +30,8 @@ const TASKS_MAX = 200_000;
 export const WORLDS = {
   fleet,
   "fleet-of-maps": (seed) => fleet(seed, { weights: { map: 20, try: 5, scope: 5, race: 3, throw: 2 } }),
+  "fleet-of-sharers": (seed) =>
+    fleet(seed, { weights: { update: 8, lock: 10, step: 10, scope: 4, race: 4, shield: 1 } }),
   "fleet-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store })),
   races,
   poison,
