@@ -18,6 +18,14 @@ export interface Sizes {
   /** The first window begins one window into the history; the last ends with it. */
   readonly longHistory: { readonly steps: number; readonly window: number; readonly warmUpSteps: number };
   readonly resume: { readonly steps: number; readonly killAt: number };
+  /** `many` is a multiple of `few`. */
+  readonly map: {
+    readonly few: number;
+    readonly many: number;
+    readonly concurrency: number;
+    readonly pairs: number;
+    readonly warmUps: number;
+  };
   readonly idle: { readonly runs: number; readonly windowMs: number; readonly wakes: number };
   readonly replay: {
     /** Of the plain run that is held against as many scopes. */
@@ -52,6 +60,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     fanOut: { steps: 1_000, runs: 20, warmUps: 5 },
     longHistory: { steps: 5_000, window: 500, warmUpSteps: 1_500 },
     resume: { steps: 5_000, killAt: 2_500 },
+    map: { few: 1_000, many: 10_000, concurrency: 100, pairs: 5, warmUps: 10 },
     idle: { runs: 100_000, windowMs: 10_000, wakes: 20 },
     replay: {
       steps: 250,
@@ -70,6 +79,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     fanOut: { steps: 1_000, runs: 5, warmUps: 2 },
     longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
     resume: { steps: 1_500, killAt: 1_000 },
+    map: { few: 1_000, many: 10_000, concurrency: 100, pairs: 1, warmUps: 5 },
     idle: { runs: 10_000, windowMs: 2_000, wakes: 5 },
     replay: { steps: 250, stepsPerScope: 5, lengths: [500, 1_500], memoisedSteps: 25_000, warmUps: 2, parts: 9 },
     sleepers: { runs: 20_000, openingMs: 2_000, windowMs: 1_000, wakes: 5, burst: 500 },
@@ -82,6 +92,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     fanOut: { steps: 10, runs: 2, warmUps: 1 },
     longHistory: { steps: 40, window: 10, warmUpSteps: 5 },
     resume: { steps: 20, killAt: 10 },
+    map: { few: 10, many: 20, concurrency: 5, pairs: 1, warmUps: 1 },
     idle: { runs: 50, windowMs: 100, wakes: 2 },
     replay: { steps: 5, stepsPerScope: 2, lengths: [10, 20], memoisedSteps: 100, warmUps: 1, parts: 2 },
     sleepers: { runs: 100, openingMs: 2_000, windowMs: 100, wakes: 2, burst: 20 },

@@ -7,6 +7,7 @@ import { measureFanOut } from "./workloads/fan-out.ts";
 import { measureIdle, putToSleep } from "./workloads/idle.ts";
 import { openLatency } from "./workloads/latency.ts";
 import { measureLongHistory } from "./workloads/long-history.ts";
+import { measureMap } from "./workloads/map.ts";
 import { openRaw, openSingles } from "./workloads/raw.ts";
 import { measureReplay } from "./workloads/replay.ts";
 import { beKilled, measureResume } from "./workloads/resume.ts";
@@ -47,6 +48,7 @@ const WORKLOADS = {
     putToSleep(databaseFile(folder, "sleepers"), SIZES[size].sleepers.runs),
   "set-alarms": ({ folder, size }: Task) => setAlarms(databaseFile(folder, "sleepers"), SIZES[size].sleepers),
   sleepers: ({ folder, size }: Task) => measureSleepers(databaseFile(folder, "sleepers"), SIZES[size].sleepers),
+  map: ({ folder, size }: Task) => measureMap(folder, SIZES[size].map),
   "start-up": ({ folder }: Task) => measureStartUp(folder),
 } as const;
 

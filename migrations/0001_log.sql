@@ -151,9 +151,10 @@ SELECT
   owner AS worker, epoch, head AS event_count, parent_id
 FROM runs;
 --> statement
+-- Each of the two in one pass over a run's events: a join of its attempts with their ends took minutes for a long run.
 CREATE VIEW v_attempts AS
 SELECT
-  s.run_id, s.key, s.attempt, s.epoch, s.at AS started_at,
+  a.run_id, a.key, a.attempt, a.epoch, a.started_at,
   e.at AS ended_at,
   CASE e.type
     WHEN 'step.completed' THEN 'completed'
@@ -163,27 +164,39 @@ SELECT
     ELSE 'open'
   END AS status,
   e.data ->> '$.error.message' AS error,
-  (SELECT c.data ->> '$.worker' FROM events c
-   WHERE c.run_id = s.run_id AND c.epoch = s.epoch AND c.type IN ('run.created', 'run.claimed')
-   ORDER BY c.seq LIMIT 1) AS worker
-FROM events s
-LEFT JOIN events e ON e.run_id = s.run_id AND e.key = s.key AND e.attempt = s.attempt AND e.seq > s.seq
-  AND e.type IN ('step.completed', 'step.failed', 'attempt.failed', 'attempt.interrupted')
-WHERE s.type = 'attempt.started';
+  c.worker
+FROM (
+  SELECT
+    run_id, key, attempt,
+    max(CASE type WHEN 'attempt.started' THEN epoch END) AS epoch,
+    max(CASE type WHEN 'attempt.started' THEN at END) AS started_at,
+    min(CASE WHEN type <> 'attempt.started' THEN seq END) AS end_seq
+  FROM events
+  WHERE type IN ('attempt.started', 'step.completed', 'step.failed', 'attempt.failed', 'attempt.interrupted')
+  GROUP BY run_id, key, attempt
+) a
+JOIN (
+  SELECT run_id, epoch, max(data ->> '$.worker') AS worker
+  FROM events
+  WHERE type IN ('run.created', 'run.claimed')
+  GROUP BY run_id, epoch
+) c ON c.run_id = a.run_id AND c.epoch = a.epoch
+LEFT JOIN events e ON e.run_id = a.run_id AND e.seq = a.end_seq
+WHERE a.started_at IS NOT NULL;
 --> statement
 CREATE VIEW v_steps AS
 SELECT
-  s.run_id, s.key,
-  max(s.attempt) AS attempts,
-  min(s.at) AS started_at,
-  max(e.at) AS ended_at,
-  coalesce(max(CASE e.type WHEN 'step.completed' THEN 'completed' WHEN 'step.failed' THEN 'failed' END), 'open') AS status,
-  max(CASE WHEN e.type = 'step.completed' THEN e.data -> '$.value' END) AS output,
-  max(e.data ->> '$.error.message') AS error
-FROM events s
-LEFT JOIN events e ON e.run_id = s.run_id AND e.key = s.key AND e.type IN ('step.completed', 'step.failed')
-WHERE s.type = 'attempt.started'
-GROUP BY s.run_id, s.key;
+  run_id, key,
+  max(CASE type WHEN 'attempt.started' THEN attempt END) AS attempts,
+  min(CASE type WHEN 'attempt.started' THEN at END) AS started_at,
+  max(CASE WHEN type <> 'attempt.started' THEN at END) AS ended_at,
+  coalesce(max(CASE type WHEN 'step.completed' THEN 'completed' WHEN 'step.failed' THEN 'failed' END), 'open') AS status,
+  max(CASE type WHEN 'step.completed' THEN data -> '$.value' END) AS output,
+  max(CASE type WHEN 'step.failed' THEN data ->> '$.error.message' END) AS error
+FROM events
+WHERE type IN ('attempt.started', 'step.completed', 'step.failed')
+GROUP BY run_id, key
+HAVING attempts IS NOT NULL;
 --> statement
 CREATE VIEW v_timeline AS
 SELECT position, run_id, seq, at, type, key, attempt, epoch, data FROM events;

@@ -55,11 +55,16 @@ export class Progress {
         return `${colors.green("✓")} ${name}${took}`;
       case "step.failed":
       case "wait.failed":
+      case "kv.failed":
       case "child.failed":
       case "start.failed":
         return `${colors.red("✗")} ${name}${took} ${failureText(event.data.error)}`;
       case "wait.expired":
         return `${colors.yellow("⧖")} ${name}${took} no signal came`;
+      case "lock.expired":
+        return `${colors.yellow("⧖")} ${name}${took} it was not this run's turn in time`;
+      case "breaker.refused":
+        return `${colors.red("✗")} ${name} the breaker is open`;
       case "child.cancelled":
         return `${colors.yellow("■")} ${name}${took} the run was cancelled`;
       case "child.started":

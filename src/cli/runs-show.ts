@@ -15,7 +15,7 @@ import { action, type Call, verb, withServer } from "./verb.ts";
 
 const HELP = `
 --json prints { run, input, inputMeta?, calls, notes }: run is the HTTP API's Run; a call is { key, kind, status, seq,
-startedAt, endSeq, endedAt, error, dueAt, signal, runId, attempts }, an attempt { attempt, worker, startedAt, endedAt,
+startedAt, endSeq, endedAt, error, dueAt, awaits, runId, attempts }, an attempt { attempt, worker, startedAt, endedAt,
 status, error, reason }; a note says what the run was told: { seq, at, type, text }.
 With --events: { run, events }.
 
@@ -147,10 +147,10 @@ function printCall(output: Output, call: CallLine, run: RunInfo): void {
 }
 
 /** What a call is that is no step. */
-function whatText({ kind, key, status, signal, runId }: CallLine): string {
+function whatText({ kind, key, status, awaits, runId }: CallLine): string {
   const facts = [
     kind,
-    signal === null || signal === key ? null : `for ${signal}`,
+    awaits === null || awaits === key ? null : `for ${awaits}`,
     runId,
     status === "expired" || status === "cancelled" ? status : null,
   ];

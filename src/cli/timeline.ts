@@ -16,11 +16,11 @@ export interface AttemptLine {
   reason: string | null;
 }
 
-/** A step, a timer, a scope, a wait for a signal, or a run that was started. */
+/** A step, a timer, a scope, a wait for a signal or a lock, a run that was started, or a use of what runs share. */
 export interface CallLine {
   readonly key: string;
   readonly kind: CallKind;
-  /** `expired`: a wait to which no signal came. `cancelled`: the child was. */
+  /** `expired`: what it waited for has not come. `cancelled`: the child was. */
   status: "open" | "completed" | "failed" | "expired" | "cancelled";
   /** The seq of its first event. */
   readonly seq: number;
@@ -31,14 +31,14 @@ export interface CallLine {
   error: Failure | null;
   /** When a timer is due, or a wait over; null: never by itself. */
   readonly dueAt: number | null;
-  /** For a wait: the name of the signal. */
-  readonly signal: string | null;
+  /** For a wait: the name of the signal, or of the lock. */
+  readonly awaits: string | null;
   /** The run that it started. */
   readonly runId: string | null;
   readonly attempts: AttemptLine[];
 }
 
-/** What the run was told, in words. */
+/** What the run was told, or has told all others, in words. */
 export interface NoteLine {
   readonly seq: number;
   readonly at: number;
@@ -72,7 +72,7 @@ export class Timeline {
     if (type === "run.reopened") this.#reopen(event.data.from);
     const text = noteText(event);
     if (text !== null) this.notes.push({ seq, at, type, text });
-    if (key === null) return;
+    if (key === null || BESIDE.has(type)) return;
     const call = beginning(event, key) ?? this.#calls.get(key) ?? newCall(event, key, kindOf(type));
     this.#calls.set(key, call);
     if (type === "attempt.started") call.attempts.push(newAttempt(event, this.#worker));
@@ -88,6 +88,9 @@ export class Timeline {
   }
 }
 
+/** Events that neither begin nor conclude the call under their key. */
+const BESIDE: ReadonlySet<RunEvent["type"]> = new Set(["breaker.changed", "lock.released"]);
+
 function conclude(call: CallLine, event: RunEvent): void {
   const last = call.attempts.at(-1);
   const attempt = last?.status === "open" ? last : undefined;
@@ -98,6 +101,10 @@ function conclude(call: CallLine, event: RunEvent): void {
     case "wait.completed":
     case "child.completed":
     case "start.completed":
+    case "kv.answered":
+    case "lock.acquired":
+    case "breaker.admitted":
+    case "breaker.reported":
       endAttempt(attempt, event.at, "completed", null);
       endCall(call, event, "completed", null);
       break;
@@ -106,10 +113,15 @@ function conclude(call: CallLine, event: RunEvent): void {
     case "wait.failed":
     case "child.failed":
     case "start.failed":
+    case "kv.failed":
       endAttempt(attempt, event.at, "failed", event.data.error);
       endCall(call, event, "failed", event.data.error);
       break;
+    case "breaker.refused":
+      endCall(call, event, "failed", null);
+      break;
     case "wait.expired":
+    case "lock.expired":
       endCall(call, event, "expired", null);
       break;
     case "child.cancelled":
@@ -133,7 +145,9 @@ function beginning(event: RunEvent, key: string): CallLine | null {
     case "scope.started":
       return newCall(event, key, "scope");
     case "wait.started":
-      return newCall(event, key, "wait", { dueAt: event.data.dueAt ?? null, signal: event.data.signal });
+      return newCall(event, key, "wait", { dueAt: event.data.dueAt ?? null, awaits: event.data.signal });
+    case "lock.requested":
+      return newCall(event, key, "lock", { dueAt: event.data.dueAt ?? null, awaits: event.data.name });
     case "child.started":
       return newCall(event, key, "child", { runId: event.data.runId });
     case "start.completed":
@@ -145,9 +159,11 @@ function beginning(event: RunEvent, key: string): CallLine | null {
   }
 }
 
-/** Of a call whose first event is its conclusion, such as a child that could not be started. */
+/** Kinds of calls of which the first event may be any, by what their events begin with. */
+const KINDS: Readonly<Record<string, CallKind>> = { child: "child", kv: "kv", breaker: "breaker" };
+
 function kindOf(type: RunEvent["type"]): CallKind {
-  return type.startsWith("child.") ? "child" : "step";
+  return KINDS[type.split(".")[0] as string] ?? "step";
 }
 
 function newAttempt({ attempt, at: startedAt }: RunEvent, worker: string | null): AttemptLine {
@@ -158,11 +174,11 @@ function newCall(
   { seq, at }: RunEvent,
   key: string,
   kind: CallKind,
-  facts: Partial<Pick<CallLine, "dueAt" | "signal" | "runId">> = {},
+  facts: Partial<Pick<CallLine, "dueAt" | "awaits" | "runId">> = {},
 ): CallLine {
   const open = { status: "open", endSeq: null, endedAt: null, error: null } as const;
-  const { dueAt = null, signal = null, runId = null } = facts;
-  return { key, kind, ...open, seq, startedAt: at, dueAt, signal, runId, attempts: [] };
+  const { dueAt = null, awaits = null, runId = null } = facts;
+  return { key, kind, ...open, seq, startedAt: at, dueAt, awaits, runId, attempts: [] };
 }
 
 function endCall(call: CallLine, { seq, at }: RunEvent, status: CallLine["status"], error: Failure | null): void {
@@ -178,7 +194,7 @@ function endAttempt(
   if (attempt !== undefined) Object.assign(attempt, { status, endedAt, error });
 }
 
-/** What the run was told with this event; null: nothing. */
+/** What the run was told with this event, or has told all others; null: nothing. */
 export function noteText(event: RunEvent): string | null {
   switch (event.type) {
     case "signal.received":
@@ -189,6 +205,10 @@ export function noteText(event: RunEvent): string | null {
       return "resumed";
     case "run.reopened":
       return `retried: goes on from seq ${event.data.from}`;
+    case "breaker.changed": {
+      const { name, from, to } = event.data;
+      return `breaker ${name} was ${from} and is ${to}`;
+    }
     case "cancel.requested":
       return `cancel requested${because(event.data.reason)}`;
     case "run.cancelled":

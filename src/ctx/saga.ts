@@ -4,7 +4,7 @@ import type { Compensations, Recorder, ScopeHandle } from "../worker/recorder.ts
 import { scopeRequest } from "./scope.ts";
 
 /** The name of the scope in which compensations run. */
-export const COMPENSATE = "compensate";
+const COMPENSATE = "compensate";
 
 /** Runs all that are registered, the last first, where a cancel does not reach them. */
 export async function compensate(recorder: Recorder, scope: ScopeHandle): Promise<void> {

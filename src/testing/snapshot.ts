@@ -7,16 +7,17 @@ import { type RecordedHistory, recordedRows } from "./recorded.ts";
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** In place of the run's id, wherever it stands: also in idempotency keys. */
-const RUN = "<run>";
+/** A run's id, wherever it stands: also in idempotency keys. */
+const RUN_ID = /\brun_[0-9a-hjkmnp-tv-z]{22}/g;
 
-/** By chance, or by where and when it ran. */
-const LEFT_OUT = new Set(["retryAt", "stack"]);
+/** By chance, or by where and when it ran: jitter, ids of messages, places in the log. */
+const LEFT_OUT = new Set(["retryAt", "stack", "token", "seq"]);
 
 /**
  * One run's history as text, a line an event, for a snapshot: what the run did, in order. What differs from run to run is
- * left out or named alike: the run's id is `<run>`, workers are numbered, an instant is how long it is after the outcome
- * before it, and what retry jitter decided is not shown, nor stacks, nor that a worker took the run that had it before.
+ * left out or named alike: the run's id is `<run>`, other runs and workers are numbered, an instant is how long it is after
+ * the outcome before it, and what retry jitter decided is not shown, nor stacks, nor that a worker took the run that had it
+ * before.
  *
  * @param history what `engine.history(runId)` returns, an object that has such a list as `events`, or either as JSON text
  * @throws DefinitionError `HISTORY_INVALID`, StoreError `EVENT_UNREADABLE`, PayloadError `PAYLOAD_CORRUPT`
@@ -45,7 +46,16 @@ export function snapshotOf(history: RecordedHistory): string {
         .trimEnd(),
     )
     .join("\n");
-  return text.replaceAll((events[0] as RunEvent).runId, RUN);
+  return withoutIds(text.replaceAll((events[0] as RunEvent).runId, "<run>"));
+}
+
+/** Other runs, such as those that this one started, in the order in which they come up. */
+function withoutIds(text: string): string {
+  const others = new Map<string, string>();
+  return text.replace(RUN_ID, (id) => {
+    if (!others.has(id)) others.set(id, `<run ${others.size + 2}>`);
+    return others.get(id) as string;
+  });
 }
 
 function callOf({ key, attempt }: RunEvent): string {
@@ -61,10 +71,10 @@ function workerName(workers: Map<string, string>, id: string | undefined): strin
 function whatOf(type: string, data: Data, worker: string, base: number): string {
   const { workflow, version, input, value, meta, error, ...others } = data;
   const parts = [
-    type === "run.created" ? `${workflow}@${version}` : "",
+    workflow === undefined ? "" : `${workflow}@${version}`,
     worker,
     input === undefined ? "" : payloadText(input as Payload),
-    "value" in data ? payloadText(data as unknown as Payload) : "",
+    "value" in data ? payloadText((type === "attempt.late" ? value : data) as Payload) : "",
     error === undefined ? "" : failureText(error as Failure),
     ...Object.entries(others).map(([name, field]) => fieldText(name, field, base)),
   ];
@@ -88,6 +98,12 @@ function failureText({ name, code, message, cause }: Failure): string {
 
 function fieldText(name: string, field: unknown, base: number): string {
   if (LEFT_OUT.has(name) || field === undefined) return "";
-  if (!name.endsWith("At") || typeof field !== "number") return `${name}: ${JSON.stringify(field)}`;
+  if (isPayload(field)) return `${name}: ${payloadText(field)}`;
+  if (!/At$|^until$/.test(name) || typeof field !== "number") return `${name}: ${JSON.stringify(field)}`;
   return `${name}: ${field < base ? "-" : ""}${formatDuration(Math.abs(field - base))}`;
+}
+
+function isPayload(field: unknown): field is Payload {
+  if (typeof field !== "object" || field === null || !("value" in field)) return false;
+  return Object.keys(field).every((name) => name === "value" || name === "meta");
 }

@@ -111,6 +111,16 @@ function eventText({ type, key, attempt, at, data }: AppendedEvent): string | nu
       return `${key}: the child is ${type.slice("child.".length)}`;
     case "child.failed":
       return `${key}: the child is failed: ${error}`;
+    case "lock.requested":
+      return `${key}: stands in line for lock ${fields["name"]}`;
+    case "lock.acquired":
+      return `${key}: has the lock`;
+    case "lock.expired":
+      return `${key}: leaves the line, it was not its turn in time`;
+    case "breaker.changed":
+      return `breaker ${fields["name"]} was ${fields["from"]} and is ${fields["to"]}`;
+    case "breaker.refused":
+      return `${key}: the breaker is open`;
     case "cancel.requested":
       return "somebody asks for the run's end";
     case "run.paused":

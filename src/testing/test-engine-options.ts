@@ -15,7 +15,8 @@ export interface TestEngineOptions<Env = unknown> {
   readonly env?: Env | ((world: SimulatedWorld) => Env);
   /**
    * What runs in place of step bodies, by the step's key: `charge`, `poll#2`, `order/charge`. In a key `[*]` stands for any
-   * index and `#*` for any occurrence. The key with the fewest stars counts. A step without a mock runs its own body.
+   * index and `#*` for any occurrence. The key with the fewest stars counts, in every workflow of the engine. A step
+   * without a mock runs its own body.
    */
   readonly steps?: Readonly<Record<string, StepMock<NoInfer<Env>>>>;
   /** `refuse`: `close` throws for a mock whose key no step has had. @default "refuse" */

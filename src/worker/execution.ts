@@ -138,7 +138,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#program = program;
     this.#journal = journal;
     this.#begun = begun;
-    this.#now = createdAt;
+    // Of a delayed run this is when it was to begin.
+    this.#now = Math.max(createdAt, journal.state.availableAt);
     this.#replay = new Replay(this.run, journal.state, events);
     this.#family = new Family(host, journal);
     this.#places = new Places(journal, () => host.freed());
@@ -411,7 +412,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     else {
       this.#replay.asked(key);
       // What the log concludes is settled by it. Kept until then, each call of a long history would outlive its turn.
-      if (recorded === undefined || recorded.status === "open") this.#replay.hold(() => this.#goOn(call));
+      if (recorded === undefined || !isConcluded(recorded)) this.#replay.hold(() => this.#goOn(call));
     }
     return call.promise;
   }
@@ -767,7 +768,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       const outcome = this.#append(call, type, attempt, data);
       if (outcome !== null) this.#fresh.push(outcome);
       if (outcome?.type === "lock.expired") this.#places.end(call.key);
-      if (leavesOpen) this.#abandonWithin(call.key);
+      if (leavesOpen && outcome !== null) this.#abandonWithin(call.key);
       this.#host.ready(this);
     };
     if (this.#phase === "replay") this.#replay.hold(write);

@@ -53,6 +53,7 @@ describe("the bench", { timeout: 120_000 }, () => {
         wakeLagMsMax: NUMBER,
         burstMs: NUMBER,
       },
+      map: { fewMs: NUMBER, manyMs: NUMBER },
       startMs: NUMBER,
       ratios: expect.any(Object),
       machine: { cpu: expect.any(String), cores: NUMBER, platform: expect.any(String), node: process.version },
@@ -70,7 +71,7 @@ describe("the bench", { timeout: 120_000 }, () => {
     const lines = table.trimEnd().split("\n");
     expect(lines.map((line) => line.split("  ")[0])).toEqual([
       ...["raw", "W1 chain", "W2 latency", "W3 fan-out", "W4 long history", "W5 resume", "W6 idle"],
-      ...["W7 replay", "", "", "W8 sleepers", "", "", "start-up", ""],
+      ...["W7 replay", "", "", "W8 sleepers", "", "", "map", "start-up", ""],
       ...[
         "w1OfRaw",
         "w2InCommits",
@@ -84,6 +85,7 @@ describe("the bench", { timeout: 120_000 }, () => {
         "w7UsPerEvent",
         "w8RssMb",
         "w8WakeLagMs",
+        "mapManyOfFew",
       ],
     ]);
     expect(errors).toBe("");

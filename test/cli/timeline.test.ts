@@ -53,7 +53,7 @@ describe("a timeline", () => {
       "wait end open",
       "note cancel requested: enough",
     ]);
-    expect(timeline.call("approval")).toMatchObject({ signal: "approval", dueAt: expect.any(Number) });
+    expect(timeline.call("approval")).toMatchObject({ awaits: "approval", dueAt: expect.any(Number) });
     const ids = (await lab.rows("sub")).map(({ id }) => id);
     for (const key of ["sub", "second", "aside"]) expect(ids).toContain(timeline.call(key)?.runId);
     expect(timeline.call("second")?.error).toMatchObject({ message: "as told" });
@@ -102,6 +102,37 @@ describe("a timeline", () => {
     expect(timeline.call("inner/second")?.attempts.map(({ attempt, status }) => [attempt, status])).toEqual([
       [1, "failed"],
       [2, "completed"],
+    ]);
+  });
+
+  it("tells of what runs share: values, locks and breakers", async () => {
+    const lab = openLab();
+    const code = flow(async (ctx) => {
+      await ctx.kv("global").set("a", 1);
+      await ctx.lock("door", {}, async () => {});
+    });
+    const engine = await lab.engine({ workflows: [code] });
+    const run = await engine.start("flow");
+    await lab.pass(2_000);
+    await run.result();
+    const timeline = timelineOf(await lab.history(run.id));
+    expect(timeline.calls.map(({ kind, status }) => [kind, status])).toEqual([
+      ["kv", "completed"],
+      ["lock", "completed"],
+      ["scope", "completed"],
+    ]);
+    const at = { position: 0, runId: run.id, epoch: 1, v: 1, scope: null, attempt: null, at: 0 };
+    const more: RunEvent[] = [
+      { ...at, seq: 1, key: "gate", type: "breaker.refused", data: { name: "mail", until: 7 } },
+      { ...at, seq: 2, key: "pay", type: "breaker.changed", data: { name: "mail", from: "closed", to: "open" } },
+      { ...at, seq: 3, key: "door", type: "lock.requested", data: { name: "door", slots: 1, dueAt: 9 } },
+      { ...at, seq: 4, key: "door", type: "lock.expired", data: {} },
+      { ...at, seq: 5, key: "door", type: "lock.released", data: {} },
+    ];
+    expect(timelineOf(more).lines.map(text)).toEqual([
+      "breaker gate failed",
+      "note breaker mail was closed and is open",
+      "lock door expired",
     ]);
   });
 

@@ -11,7 +11,7 @@ import {
   utf8Bytes,
 } from "../../src/kernel/codec.ts";
 import { PayloadError, TerminalError } from "../../src/kernel/errors.ts";
-import { storable } from "../support/storable.ts";
+import { anyText, storable } from "../support/storable.ts";
 
 /** What a reader of the log sees of `value`: through the text that is stored. */
 function throughLog(value: unknown): unknown {
@@ -234,7 +234,14 @@ describe("binary values", () => {
 
   it("of 100,000 bytes come back", () => {
     const value = new Uint8Array(100_000).map((_, i) => i % 251);
-    expect(throughLog(value)).toStrictEqual(value);
+    const back = throughLog(value) as Uint8Array;
+    expect(back.length).toBe(value.length);
+    expect(back.every((byte, i) => byte === value[i])).toBe(true);
+  });
+
+  it("bytes of another realm are refused, as none of its types is known", () => {
+    const bytes = runInContext("new Uint8Array(2)", createContext({}));
+    expect(refusal(bytes)).toMatchObject({ code: "PAYLOAD_UNSTORABLE", facts: { found: "an instance of Uint8Array" } });
   });
 
   it("memory that others can write is refused", () => {
@@ -353,6 +360,14 @@ describe("what the log cannot hold", () => {
     ["a boxed text", { a: Object("text") }, ["a"], "an instance of String at $.a"],
     ["a generator", (function* () {})(), [], "an instance of"],
     ["an anonymous class", new (class {})(), [], "an instance of an anonymous class"],
+    [
+      "a class with a buffer of its own",
+      new (class Tape {
+        buffer = -1;
+      })(),
+      [],
+      "an instance of Tape",
+    ],
     ["a class whose name is no text", instanceOf(5), [], "an instance of an anonymous class"],
     ["an object made from one without a prototype", Object.create(Object.create(null)), [], "an anonymous class"],
     ["a class that is called as plain objects' is", instanceOf("Object"), [], "an instance of Object"],
@@ -476,7 +491,7 @@ describe("the size of a payload", () => {
 
   it("in UTF-8 is counted without encoding", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(anyText, (text) => {
         expect(utf8Bytes(text.toWellFormed())).toBe(new TextEncoder().encode(text).length);
       }),
     );
@@ -543,6 +558,17 @@ describe("decoding", () => {
     ["a bigint that is none", { value: { a: "x1" }, meta: [[["a"], "bigint"]] }, { path: ["a"], tag: "bigint" }],
   ])("of %s says which place does not fit", (_what, payload, facts) => {
     expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ facts }));
+    expect(() => decodePayload(payload)).toThrow(`of kind "${facts.tag}"`);
+  });
+
+  it("of a place that its own reader refuses says why", () => {
+    const payload: Payload = { value: { at: { url: "x1" } }, meta: [[["at", "url"], "url"]] };
+    expect(() => decodePayload(payload)).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }));
+    expect(() => decodePayload(payload)).toThrow("a place $.at.url of kind");
+  });
+
+  it("of a text of a damaged row ends with its last whole unit", () => {
+    expect(decodePayload({ value: "YQBi", meta: [[[], "utf16"]] })).toBe("a");
   });
 });
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { callKey, isWithin, Occurrences, ROOT_SCOPE, scopeOfKey } from "../../src/kernel/keys.ts";
+import { callKey, isItemKey, isWithin, itemKey, Occurrences, ROOT_SCOPE, scopeOfKey } from "../../src/kernel/keys.ts";
 import { isStorableText } from "../../src/kernel/text.ts";
 
 const name = fc.string({ minLength: 1, unit: "grapheme" }).filter(isStorableText);
@@ -41,12 +41,12 @@ describe("a key", () => {
   });
 
   it("of two different calls is never the same", () => {
-    const keyOf = ({ path, name: own, occurrence }: { path: string[]; name: string; occurrence: number }) =>
-      callKey(
-        path.reduce((outer, segment) => callKey(outer, segment, 1), ROOT_SCOPE),
-        own,
-        occurrence,
-      );
+    type Tricky = { path: string[]; name: string; occurrence: number; item: number | null };
+    const keyOf = ({ path, name: own, occurrence, item }: Tricky) => {
+      const scope = path.reduce((outer, segment) => callKey(outer, segment, 1), ROOT_SCOPE);
+      const key = callKey(scope, own, occurrence);
+      return item === null ? key : itemKey(key, item);
+    };
     const special = fc.string({
       minLength: 1,
       maxLength: 3,
@@ -56,10 +56,12 @@ describe("a key", () => {
       path: fc.array(special, { maxLength: 2 }),
       name: special,
       occurrence: fc.integer({ min: 1, max: 22 }),
+      item: fc.option(fc.nat({ max: 12 })),
     });
     fc.assert(
       fc.property(tricky, tricky, (a, b) => {
         expect(keyOf(a) === keyOf(b)).toBe(JSON.stringify(a) === JSON.stringify(b));
+        expect(isItemKey(keyOf(a))).toBe(a.item !== null);
       }),
       { numRuns: 5_000 },
     );
@@ -90,6 +92,22 @@ describe("the scope of a key", () => {
   });
 });
 
+describe("an item of a map", () => {
+  it.each([
+    [ROOT_SCOPE, "ship", 1, 0, "ship[0]"],
+    [ROOT_SCOPE, "ship", 2, 9_999, "ship#2[9999]"],
+    ["order/pack[3]", "ship", 1, 12, "order/pack[3]/ship[12]"],
+    [ROOT_SCOPE, "a/b[1]", 1, 2, "a%2Fb%5B1%5D[2]"],
+  ])(
+    "in scope %j of name %j, use %d, at %d is %j, and a scope in that scope",
+    (scope, name, occurrence, index, key) => {
+      expect(itemKey(callKey(scope, name, occurrence), index)).toBe(key);
+      expect(scopeOfKey(key)).toBe(scope);
+      expect(scopeOfKey(callKey(key, "label", 1))).toBe(key);
+    },
+  );
+});
+
 describe("a scope", () => {
   it.each([
     ["order", ROOT_SCOPE, true],
@@ -98,6 +116,10 @@ describe("a scope", () => {
     ["order2", "order", false],
     ["order#2", "order", false],
     ["order", "order/pack", false],
+    ["ship[1]/box", "ship[1]", true],
+    ["ship[10]", "ship[1]", false],
+    ["ship[1]", "ship", false],
+    ["ship[1]", "ship[2]", false],
     [ROOT_SCOPE, "order", false],
   ])("%j within %j: %j", (scope, other, expected) => {
     expect(isWithin(scope, other)).toBe(expected);

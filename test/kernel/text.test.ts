@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
 import { checkName, clipText, isStorableText, NAME_LENGTH_MAX, shownAddress } from "../../src/kernel/text.ts";
+import { anyText } from "../support/storable.ts";
 
 describe("a name", () => {
   it.each(["a", " ", "größe 🙂", "x".repeat(NAME_LENGTH_MAX), "a\nb", "'; DROP TABLE runs; --"])(
@@ -39,7 +40,7 @@ describe("a name", () => {
 describe("storable text", () => {
   it("is well-formed and has no NUL", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(anyText, (text) => {
         const bytes = new TextEncoder().encode(text);
         const kept = new TextDecoder().decode(bytes) === text && !bytes.includes(0);
         return isStorableText(text) === kept;
@@ -61,7 +62,7 @@ describe("clipped text", () => {
   it("is well-formed also where the cut parts a pair, and never longer than its bound", () => {
     expect(clipText("a🙂🙂", 3)).toBe("a\ufffd…");
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 1, max: 20 }), (text, max) => {
+      fc.property(anyText, fc.integer({ min: 1, max: 20 }), (text, max) => {
         const clipped = clipText(text, max);
         return clipped.isWellFormed() && clipped.length <= max;
       }),

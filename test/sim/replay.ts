@@ -3,6 +3,7 @@ import type { Workflow } from "../../src/ctx/workflow.ts";
 import { closesScope, type EventRow } from "../../src/kernel/events.ts";
 import { isWithin } from "../../src/kernel/keys.ts";
 import { replay } from "../../src/testing/replay.ts";
+import { replayRows } from "../../src/testing/replay-history.ts";
 
 /** The calls that the code makes when it is given these events and nothing more, in order: `kind key`. */
 export async function askedBy(
@@ -12,6 +13,15 @@ export async function askedBy(
   const [first, ...others] = rows;
   const { asked } = await replay(workflow, [first as EventRow, ...others]);
   return asked.map(({ kind, key }) => `${kind} ${key}`);
+}
+
+/** What `replayHistory` says of a history, to the end of it and of each scope; null: the code goes along with it. */
+export async function divergenceOf(
+  workflow: Workflow<never, unknown, never>,
+  rows: readonly EventRow[],
+): Promise<string | null> {
+  const [first, ...others] = rows;
+  return await replayRows(workflow, [first as EventRow, ...others]).then(() => null, String);
 }
 
 /**

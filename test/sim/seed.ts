@@ -20,7 +20,7 @@ import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
-import { askedBy, goesOn, isPaused, withoutConcluded } from "./replay.ts";
+import { askedBy, divergenceOf, goesOn, isPaused, withoutConcluded } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
@@ -238,6 +238,8 @@ class Fleet {
     };
     const world: World = { begin, wait: async () => {}, given: () => {}, lastAsked: () => "" };
     const code = interpreter(world, "1");
+    const diverged = await divergenceOf(code, checker.history(runId));
+    checker.expect("replay-asks-the-same", diverged === null, () => `the whole history: ${diverged}`);
     const all = await askedBy(code, rows);
     const part = await askedBy(code, prefix);
     // Of scopes that have concluded in the whole history the code is not run again.

@@ -99,6 +99,17 @@ describe("the snapshot of a history", () => {
     `);
   });
 
+  it("numbers other runs, and knows its own wherever it stands", async () => {
+    const flow = workflow({ name: "flow" }, async (ctx, others: string[]) =>
+      ctx.step("mine", () => [...others, `${ctx.run.id} and ${others[0]}`]),
+    );
+    const t = await testEngine({ workflows: [flow] });
+    const others = [await t.start(flow, []), await t.start(flow, [])].map(({ id }) => id);
+    const run = await t.start(flow, others);
+    const [, , completed] = snapshotOf(await run.history()).split("\n");
+    expect(completed).toBe('step.completed   mine (1)  ["<run 2>","<run 3>","<run> and <run 2>"]');
+  });
+
   it("refuses what is no history", () => {
     expect(() => snapshotOf([])).toThrow(expect.objectContaining({ code: "HISTORY_INVALID" }));
     expect(() => snapshotOf("[")).toThrow(expect.objectContaining({ code: "HISTORY_INVALID" }));
