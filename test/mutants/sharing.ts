@@ -55,7 +55,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "lock-out-of-turn",
     guard: "a lock that is free goes to the first in line",
-    world: WORLD,
+    world: "lines",
     edits: [
       { file: MEMORY_LOCKS, text: "grantedAt === null && before < slots", by: "grantedAt === null && before >= 0" },
     ],
@@ -65,7 +65,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "lock-after-its-end",
     guard: "a request that comes again takes no other place",
-    world: WORLD,
+    world: "lines",
     edits: [
       {
         file: MEMORY_LOCKS,
@@ -184,7 +184,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "lock-outlives-outer-scope",
     guard: "a place in line ends with the scope around it",
-    world: WORLD,
+    world: "lines",
     edits: [
       {
         file: PLACES,
@@ -198,7 +198,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "cancelled-in-line",
     guard: "a cancel takes a run out of the line",
-    world: WORLD,
+    world: "lines",
     edits: [
       {
         file: PLACES,
@@ -212,7 +212,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "cancelled-in-a-shield",
     guard: "a cancel leaves what is shielded in its line",
-    world: WORLD,
+    world: "lines",
     edits: [
       {
         file: PLACES,
@@ -226,7 +226,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "doubtful-place-forgotten",
     guard: "a place that was asked for when its call had left is given up",
-    world: WORLD,
+    world: "lines",
     edits: [
       {
         file: OPERATIONS,
@@ -240,7 +240,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "doubtful-request-abandoned",
     guard: "a request for a lock is pursued until it is answered, though nobody waits",
-    world: WORLD,
+    world: "lines",
     edits: [{ file: OPERATIONS, text: "endures: operation.entersLine === true,", by: "endures: false," }],
     predicate: "no-place-left-behind",
     seed: 0,
@@ -248,7 +248,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "run-ends-without-looking",
     guard: "the end of a run that may share ends what it has beyond itself",
-    world: WORLD,
+    world: "lines",
     edits: [{ file: PLACES, text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond();", by: "" }],
     predicate: "no-place-left-behind",
     seed: 0,
