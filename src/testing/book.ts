@@ -132,6 +132,12 @@ export class RunBook {
     if (key !== null) this.#followOfCall(row, fields, place);
   }
 
+  /** Whether a scope around it has an outcome. */
+  isClosed(scope: string): boolean {
+    for (const closed of this.#closed) if (isWithin(scope, closed)) return true;
+    return false;
+  }
+
   /** Whether a cancel does not reach what is within. */
   isShielded(scope: string | null): boolean {
     for (const shielded of this.#shielded) if (scope !== null && isWithin(scope, shielded)) return true;

@@ -172,7 +172,7 @@ export class SharedBook {
   /** Whether its history has the call in line for a lock. */
   #wants(runId: string, key: string): boolean {
     const book = this.#books.get(runId);
-    if (book === undefined || book.isOver) return false;
+    if (book === undefined || book.isOver || book.isClosed(scopeOfKey(key))) return false;
     const last = book.events.findLast((row) => row.key === key && row.type.startsWith("lock."));
     return last?.type === "lock.requested" || last?.type === "lock.acquired";
   }

@@ -10,6 +10,7 @@
  * - The refusal of calls after a cancel, and of new beginnings in `goOn`: the run ends as cancelled either way.
  */
 import type { PredicateName } from "../../src/testing/predicates.ts";
+import { SHARING_MUTANTS } from "./sharing.ts";
 import type { WorldName } from "./worlds.ts";
 
 export interface Edit {
@@ -733,7 +734,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EXECUTION,
-        text: "if (this.#journal.state.cancelRequested && BEGINNINGS.has(type)) return null;",
+        text: "if (this.#isCancelled(call) && BEGINNINGS.has(type)) return null;",
         by: "void BEGINNINGS;",
       },
     ],
@@ -761,8 +762,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EXECUTION,
-        text: "if (!this.#journal.state.cancelRequested) this.#requestCancel(row);",
-        by: "if (this.#cancelGiven) this.#requestCancel(row);",
+        text: "if (!state.cancelRequested) this.#requestCancel({ ...message.data, token });",
+        by: "if (this.#cancelGiven) this.#requestCancel({ ...message.data, token });",
       },
     ],
     predicate: "acknowledged-cancel-kept",
@@ -776,7 +777,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: "src/worker/bodies.ts", text: "if (!running.told && !this.#runIsOver) {", by: "if (!running.told) {" },
       {
         file: EXECUTION,
-        text: 'if (this.#phase !== "live" || this.#leave !== null || call.isClosed || this.#isFull()) return null;',
+        text: "if (!this.#mayAppend(call) || this.#isFull()) return null;",
         by: "if (call.isClosed || this.#isFull()) return null;",
       },
     ],
@@ -974,6 +975,9 @@ export const MUTANTS: readonly Mutant[] = [
     predicate: "liveness",
     seed: 9,
   },
+
+  // ---- What runs share ----
+  ...SHARING_MUTANTS,
 
   // ---- Callers ----
   {

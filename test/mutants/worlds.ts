@@ -15,21 +15,22 @@ import type { LogStore } from "../../src/log/port.ts";
 import { clientFor } from "../../src/runtime/file-client.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
-import { type BootOptions, Simulation, type SimulationOptions } from "../../src/testing/simulation.ts";
+import type { Simulation, SimulationOptions } from "../../src/testing/simulation.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
+import { lines } from "./lines.ts";
+import { perform, TASKS_MAX } from "./play.ts";
 
 /** Runs one seed of a world. Throws if it takes too long, as mutants may go round for ever. */
 type World = (seed: number) => Promise<readonly Failure[]>;
 
-/** Ten times what the longest seeds take. */
-const TASKS_MAX = 200_000;
-
 export const WORLDS = {
   fleet,
   "fleet-of-maps": (seed) => fleet(seed, { weights: { map: 20, try: 5, scope: 5, race: 3, throw: 2 } }),
+  "fleet-of-sharers": (seed) =>
+    fleet(seed, { weights: { update: 8, lock: 10, step: 10, scope: 4, race: 4, shield: 1 } }),
   "fleet-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store })),
   races,
   poison,
@@ -40,6 +41,7 @@ export const WORLDS = {
   "mail-over-owned-file": (seed) => overFile("owned", (store) => mail(seed, { store })),
   queue,
   awakening,
+  lines,
   "late-outcomes": lateOutcomes,
   deliveries,
   sizes,
@@ -73,61 +75,6 @@ async function overFile<T>(file: FileUse, world: (truth: Truth) => Promise<T>): 
 }
 
 // ---- Small worlds ----
-
-/** Something that somebody does at a time, again and again until it succeeds. */
-interface Deed {
-  readonly atMs: number;
-  readonly do: (engine: Engine) => Promise<unknown>;
-}
-
-interface Play {
-  readonly processes: number;
-  readonly options?: Omit<SimulationOptions, "seed">;
-  readonly setup: (sim: Simulation) => BootOptions;
-  readonly deeds: (sim: Simulation) => readonly Deed[];
-  /** Half of it with faults. */
-  readonly lastsMs: number;
-  readonly judge?: (sim: Simulation) => void;
-}
-
-async function perform(name: string, play: Play): Promise<readonly Failure[]> {
-  const sim = new Simulation({ seed: name, tasksMax: TASKS_MAX, ...play.options });
-  const setup = play.setup(sim);
-  for (let i = 0; i < play.processes; i++) keepUp(sim, setup);
-  for (const deed of play.deeds(sim)) sim.agenda.after(deed.atMs, () => insist(sim, deed));
-  await sim.run(play.lastsMs / 2);
-  sim.faults.stop();
-  await sim.run(play.lastsMs / 2);
-  await sim.checker.finish();
-  if (!sim.checker.hasFailed) play.judge?.(sim);
-  return sim.checker.failures;
-}
-
-function keepUp(sim: Simulation, setup: BootOptions): void {
-  const { proc } = sim.boot(setup);
-  const look = () => {
-    if (proc.isDead) keepUp(sim, setup);
-    else sim.agenda.after(1_000, look);
-  };
-  sim.agenda.after(1_000, look);
-}
-
-function insist(sim: Simulation, deed: Deed): void {
-  let isDone = false;
-  const attempt = () => {
-    if (isDone) return;
-    const engines = sim.alive.flatMap(({ engine }) => (engine === null ? [] : [engine]));
-    sim.agenda.after(engines.length === 0 ? 500 : 15_000, attempt);
-    if (engines.length === 0) return;
-    deed.do(sim.prng.stream(`deed ${sim.agenda.count}`).pick(engines)).then(
-      () => {
-        isDone = true;
-      },
-      () => {},
-    );
-  };
-  attempt();
-}
 
 /** Every run that is in the log has completed, but those that lost their workers too often. */
 function allCompleted(sim: Simulation): void {

@@ -1,0 +1,308 @@
+/** The mutants of what runs share: keyed values, locks, breakers, and the operations that change them. */
+import type { Mutant } from "./mutants.ts";
+
+const MEMORY = "src/log/memory.ts";
+const MEMORY_KEYED = "src/log/memory-keyed.ts";
+const MEMORY_LOCKS = "src/log/memory-locks.ts";
+const OPERATIONS = "src/worker/operations.ts";
+const PLACES = "src/worker/places.ts";
+const EXECUTION = "src/worker/execution.ts";
+const BREAKER = "src/ctx/breaker.ts";
+const KV = "src/ctx/kv.ts";
+
+const WORLD = "fleet-of-sharers";
+
+export const SHARING_MUTANTS: readonly Mutant[] = [
+  // ---- The log: its reference ----
+  {
+    name: "keyed-ledger",
+    guard: "a change that was done is not done again",
+    world: WORLD,
+    edits: [{ file: MEMORY_KEYED, text: "if (noted !== undefined) return", by: "if (noted === null) return" }],
+    predicate: "change-once",
+    seed: 0,
+  },
+  {
+    name: "keyed-version",
+    guard: "a change is done to the version that it was made for",
+    world: WORLD,
+    edits: [{ file: MEMORY_KEYED, text: "if (ifVersion !== null && ifVersion !== before)", by: "if (before < 0)" }],
+    predicate: "update-loses-nothing",
+    seed: 0,
+  },
+  {
+    name: "operation-fence",
+    guard: "what runs share is changed by whoever has the run",
+    world: WORLD,
+    edits: [
+      {
+        file: MEMORY,
+        text: "return run !== undefined && run.epoch === epoch && !isTerminalStatus(run.status);",
+        by: "return run !== undefined && epoch > 0;",
+      },
+    ],
+    predicate: "shared-under-epoch",
+    seed: 0,
+  },
+  {
+    name: "lock-slots",
+    guard: "a lock is granted to so many as it has slots",
+    world: WORLD,
+    edits: [{ file: MEMORY_LOCKS, text: "indexOf(place) < slots", by: "indexOf(place) <= slots" }],
+    predicate: "lock-by-turn",
+    seed: 0,
+  },
+  {
+    name: "lock-out-of-turn",
+    guard: "a lock that is free goes to the first in line",
+    world: "lines",
+    edits: [
+      { file: MEMORY_LOCKS, text: "grantedAt === null && before < slots", by: "grantedAt === null && before >= 0" },
+    ],
+    predicate: "lock-by-turn",
+    seed: 0,
+  },
+  {
+    name: "lock-after-its-end",
+    guard: "a request that comes again takes no other place",
+    world: "lines",
+    edits: [
+      {
+        file: MEMORY_LOCKS,
+        text: 'if (place.hasEnded) return "lost";',
+        by: "if (place.hasEnded) { place.hasEnded = false; this.#lines.set(name, [...this.#line(name), place]); }",
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "places-outlive-their-run",
+    guard: "the end of a run is the end of its places in line",
+    world: WORLD,
+    edits: [{ file: MEMORY, text: "keys: isEnd(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" }],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+
+  // ---- Operations ----
+  {
+    name: "operation-in-nobodys-name",
+    guard: "a change is done in the name of its call",
+    world: WORLD,
+    edits: [{ file: OPERATIONS, text: "operation: this.#operation(this.id) }", by: "operation: null }" }],
+    predicate: "update-loses-nothing",
+    seed: 0,
+  },
+  {
+    name: "operation-before-durable",
+    guard: "what runs share is changed once the log has what was queued before",
+    world: WORLD,
+    edits: [
+      {
+        file: EXECUTION,
+        text: '    this.#journal.afterDurable(() => {\n      if (this.#phase === "live") this.#host.startBody(start);',
+        by: '    (task.attempt === null ? (fn: () => void) => fn() : this.#journal.afterDurable.bind(this.#journal))(() => {\n      if (this.#phase === "live") this.#host.startBody(start);',
+      },
+    ],
+    predicate: "change-after-record",
+    seed: 0,
+  },
+  {
+    name: "change-unannounced",
+    guard: "a change is announced in the log",
+    world: WORLD,
+    edits: [
+      {
+        file: KV,
+        text: 'if (!call.isBegun) call.record("kv.requested"',
+        by: 'if (call.isBegun) call.record("kv.requested"',
+      },
+    ],
+    predicate: "change-after-record",
+    seed: 0,
+  },
+  {
+    name: "settled-unrecorded",
+    guard: "an answer is kept until what it came to is in the log",
+    world: WORLD,
+    edits: [
+      {
+        file: OPERATIONS,
+        text: "if (shared.hasPut && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);",
+        by: "void before;",
+      },
+      {
+        file: OPERATIONS,
+        text: "return held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));",
+        by: "const verdict = held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) })); this.#journal.reachBeyond().settled.push(this.id); return verdict;",
+      },
+    ],
+    predicate: "change-once",
+    seed: 0,
+  },
+  {
+    name: "update-of-another-version",
+    guard: "an update is put in the place of what it was made of",
+    world: WORLD,
+    edits: [
+      {
+        file: KV,
+        text: "const verdict = await shared.put({ scope, key, value, ttlMs, ifVersion: version, note: value });",
+        by: "const verdict = await shared.put({ scope, key, value, ttlMs, ifVersion: (await shared.get(scope, key)).version, note: value });",
+      },
+    ],
+    predicate: "update-loses-nothing",
+    seed: 0,
+  },
+  {
+    name: "answer-of-the-last-try",
+    guard: "a change that was done comes to what it came to then",
+    world: WORLD,
+    edits: [
+      {
+        file: KV,
+        text: 'if (verdict.kind === "done") return { kind: "changed", value: verdict.note };',
+        by: 'if (verdict.kind === "done") return { kind: "changed", value };',
+      },
+    ],
+    predicate: "change-as-answered",
+    seed: 0,
+  },
+
+  // ---- Locks ----
+  {
+    name: "lock-outlives-its-scope",
+    guard: "a lock is given back with the end of its scope",
+    world: WORLD,
+    edits: [
+      { file: PLACES, text: "this.#journal.reachBeyond().unlocks.push(key);", by: "this.#journal.reachBeyond();" },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "lock-outlives-outer-scope",
+    guard: "a place in line ends with the scope around it",
+    world: "lines",
+    edits: [
+      {
+        file: PLACES,
+        text: "if (scope === ending || isWithin(scopeOfKey(key), ending)) this.#release(key);",
+        by: "if (scope === ending) this.#release(key);",
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "cancelled-in-line",
+    guard: "a cancel takes a run out of the line",
+    world: "lines",
+    edits: [
+      {
+        file: PLACES,
+        text: "if (scope === null && !isShielded(scopeOfKey(key))) this.#release(key);",
+        by: "if (scope === undefined && !isShielded(scopeOfKey(key))) this.#release(key);",
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "cancelled-in-a-shield",
+    guard: "a cancel leaves what is shielded in its line",
+    world: "lines",
+    edits: [
+      {
+        file: PLACES,
+        text: "if (scope === null && !isShielded(scopeOfKey(key))) this.#release(key);",
+        by: "void isShielded; if (scope === null) this.#release(key);",
+      },
+    ],
+    predicate: "row-follows-history",
+    seed: 0,
+  },
+  {
+    name: "doubtful-place-forgotten",
+    guard: "a place that was asked for when its call had left is given up",
+    world: "lines",
+    edits: [
+      {
+        file: OPERATIONS,
+        text: "if (shared.hasEntered && state.locks?.has(shared.key) !== true) this.#host.hasLeft(shared.key);",
+        by: "",
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "doubtful-request-abandoned",
+    guard: "a request for a lock is pursued until it is answered, though nobody waits",
+    world: "lines",
+    edits: [{ file: OPERATIONS, text: "endures: operation.entersLine === true,", by: "endures: false," }],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "run-ends-without-looking",
+    guard: "the end of a run that may share ends what it has beyond itself",
+    world: "lines",
+    edits: [{ file: PLACES, text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond();", by: "" }],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+
+  // ---- Breakers ----
+  {
+    name: "breaker-not-recalled",
+    guard: "what a lost attempt has told the breaker is recorded",
+    world: WORLD,
+    edits: [
+      {
+        file: "src/ctx/step.ts",
+        text: "if (attemptOpen && this.#breaker !== null) this.#breaker.recall(attempt, () => this.#interrupted(attempt));\n    else if",
+        by: "if",
+      },
+    ],
+    predicate: "breaker-change-recorded",
+    seed: 0,
+  },
+  {
+    name: "breaker-not-asked-again",
+    guard: "what an earlier try has told the breaker is found again",
+    world: WORLD,
+    edits: [{ file: BREAKER, text: "(this.#mayHavePut && value !== null)", by: "(false && value !== null)" }],
+    predicate: "breaker-change-recorded",
+    seed: 0,
+  },
+  {
+    name: "breaker-change-untold",
+    guard: "a change of a breaker is recorded",
+    world: WORLD,
+    edits: [
+      {
+        file: BREAKER,
+        text: "if (change !== null) this.#call.record",
+        by: "if (change === undefined) this.#call.record",
+      },
+    ],
+    predicate: "breaker-change-recorded",
+    seed: 0,
+  },
+  {
+    name: "breaker-lets-through-early",
+    guard: "an attempt that a breaker lets through waits until it is due",
+    world: WORLD,
+    edits: [
+      {
+        file: "src/ctx/step.ts",
+        text: "if (dueAt !== null && this.#call.now() < dueAt)",
+        by: "if (dueAt === undefined)",
+      },
+    ],
+    predicate: "retry-not-early",
+    seed: 0,
+  },
+];
