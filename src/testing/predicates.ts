@@ -44,6 +44,7 @@ export const PREDICATES = {
     "A child exists if, and only if, its parent's history says so, which has its end once, as it was.",
   "compensations-in-reverse": "Compensations run once each, the last completed step's first.",
   "message-once": "A message waits in the inbox once at most.",
+  "message-kept": "A message that was accepted, or told by a run, is in the inbox of its run unless that is over.",
   "mail-fenced": "Mail leaves the inbox only with a write of its run that is taken.",
   "no-park-with-mail": "A run does not wait while it has mail.",
   "row-follows-history": "A run's row says what its history says.",
