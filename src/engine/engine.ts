@@ -66,6 +66,9 @@ const TICK_LEASE_MARGIN_MS = 2_000;
 /** The longest budget of a tick: the time for which nobody else can take what it left behind. */
 const BUDGET_MS_MAX = 3_600_000;
 
+/** A late outcome may come between the read of a history and what is to follow it. */
+const RETRY_TRIES = 3;
+
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
 
@@ -337,16 +340,20 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async retry(runId: string): Promise<void> {
-    const history = await this.history(runId);
-    const last = history.at(-1);
-    if (last === undefined) throw notFound(runId);
-    const at = Math.max(last.at, Math.floor(await this.#now()));
-    const data = dataText({ from: reopenedFrom(history) });
-    const scope = history.some(({ type }) => type === "scope.started") ? ROOT_SCOPE : null;
-    const event = { type: "run.reopened", v: FORMAT_VERSION, key: null, scope, attempt: null, at, data };
-    const isReopened = await this.store.reopen({ runId, seq: last.seq + 1, event });
-    if (!isReopened) throw notOver(runId);
-    for (const worker of this.#workers) worker.dueAt(at);
+    for (let tries = 0; tries < RETRY_TRIES; tries++) {
+      const history = await this.history(runId);
+      const last = history.at(-1);
+      if (last === undefined) throw notFound(runId);
+      const at = Math.max(last.at, Math.floor(await this.#now()));
+      const data = dataText({ from: reopenedFrom(history) });
+      const scope = history.some(({ type }) => type === "scope.started") ? ROOT_SCOPE : null;
+      const event = { type: "run.reopened", v: FORMAT_VERSION, key: null, scope, attempt: null, at, data };
+      if (await this.store.reopen({ runId, seq: last.seq + 1, event })) {
+        for (const worker of this.#workers) worker.dueAt(at);
+        return;
+      }
+    }
+    throw notOver(runId);
   }
 
   async rerun(runId: string, options: api.RerunOptions): Promise<api.StartedRun> {

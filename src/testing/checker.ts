@@ -276,6 +276,7 @@ export class Checker {
       this.expect("claim-raises-epoch", isRaised, () => `a retry of run ${runId} went to epoch ${row.epoch}`);
       if (book !== undefined) book.epoch++;
       book?.follow(row);
+      this.#shared.recorded(row);
     }
     const isThere = isSame(book?.events[seq - 1], event, seq);
     this.expect("verdict-true", isSaid === isThere, () => `the verdict on the retry of run ${runId} says ${isSaid}`);

@@ -117,6 +117,9 @@ export class SharedBook {
     if (/^run\.(completed|failed|cancelled)$/.test(type)) this.#left(runId, null);
     if (type === "breaker.changed")
       append(this.#recorded, `${runId} ${key}`, `${fields["name"]}: ${fields["from"]} to ${fields["to"]}`);
+    // What is made again is done again.
+    if (type === "run.reopened")
+      for (const place of this.#puts.keys()) if (place.startsWith(`${runId} `)) this.#puts.delete(place);
     if (type === "kv.answered") this.#answered(runId, key as string, data);
   }
 

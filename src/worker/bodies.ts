@@ -64,6 +64,8 @@ class Running implements BodySurroundings {
   cancelTimeout: (() => void) | null = null;
   started = false;
   told = false;
+  /** Nobody waits for it any more, and it is about to be aborted. */
+  isLate = false;
 
   constructor(owner: BodyOwner, body: Task, { env, log }: BodyHost) {
     this.owner = owner;
@@ -116,7 +118,7 @@ export class Bodies {
   }
 
   #start(running: Running): void {
-    if (running.told) return;
+    if (running.told || running.isLate) return;
     const { body, owner } = running;
     const { clock } = this.#host;
     running.started = true;
@@ -137,7 +139,7 @@ export class Bodies {
   }
 
   #ended(running: Running, outcome: BodyOutcome): void {
-    if (!running.told && !this.#runIsOver) {
+    if (!running.told && !running.isLate && !this.#runIsOver) {
       this.#tell(running, outcome);
       return;
     }
@@ -179,9 +181,20 @@ export class Bodies {
     this.#abandon(reason, ({ owner, body }) => !body.endures && isWithin(owner.scope, scope));
   }
 
-  /** The same for all that a cancel reaches. */
-  cancel(reason: unknown): void {
-    this.#abandon(reason, ({ owner, body }) => !body.endures && !owner.isShielded);
+  /** Stops waiting for all that a cancel reaches: what they come to is late. What is returned aborts them. */
+  cancel(): (reason: unknown) => void {
+    const cancelled = [...this.#running].filter(({ owner, body }) => !body.endures && !owner.isShielded);
+    for (const running of cancelled) {
+      running.isLate = true;
+      running.cancelTimeout?.();
+      this.#running.delete(running);
+    }
+    return (reason) => {
+      for (const running of cancelled) {
+        running.told = true;
+        running.abort(reason);
+      }
+    };
   }
 
   #abandon(reason: unknown, isMeant: (running: Running) => boolean): Attempt[] {

@@ -691,8 +691,9 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#fresh.push(this.#record("cancel.requested", data));
     this.#places.cancelled((scope) => this.#calls.get(scope)?.isShielded === true);
     const error = this.#cancelled();
+    const abort = this.#bodies.cancel();
     this.#journal.afterDurable(() => {
-      this.#bodies.cancel(error);
+      abort(error);
       this.#host.ready(this);
     });
   }

@@ -179,6 +179,9 @@ class Fleet {
         agenda.after(this.#plan.float() * this.#troubleMs * 0.5, () => this.#start(order));
       if (this.#plan.chance(0.2)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#cancel(order));
       if (this.#plan.chance(0.2)) agenda.after(this.#plan.float() * this.#troubleMs, () => this.#pause(order));
+      // One that came after all have ended would begin it all again.
+      const retriesAt = this.#plan.chance(0.2) ? this.#plan.float() * this.#troubleMs * 0.8 : null;
+      if (retriesAt !== null && !this.#mayBeLate) agenda.after(retriesAt, () => this.#retry(order));
       for (const signal of order.signals) {
         for (let i = 0; i < signal.times; i++)
           agenda.after(this.#plan.float() * this.#troubleMs, () => this.#signal(order, signal));
@@ -397,6 +400,28 @@ class Fleet {
     );
   }
 
+  /** Somebody lets a run go on that has failed, or was cancelled. What it was told after its end it must be told again. */
+  #retry(order: Order): void {
+    this.#insist(
+      async (engine) => {
+        if (order.runId === null || this.#isHealed) return false;
+        return await engine
+          .run(order.runId)
+          .retry()
+          .then(
+            () => true,
+            (error: { code?: string }) => {
+              if (error.code === "RUN_NOT_OVER") return false;
+              throw error;
+            },
+          );
+      },
+      (isRetried) => {
+        if (isRetried) for (const signal of order.signals) this.#signal(order, signal);
+      },
+    );
+  }
+
   #signal(order: Order, { name, dedupeKey }: Sending): void {
     this.#tell(
       order,
@@ -476,7 +501,7 @@ class Fleet {
     const { checker } = this.#sim;
     for (const order of this.#orders) {
       if (order.runId === null) continue;
-      const end = checker.history(order.runId).find(({ type }) => /^run\.(completed|failed|cancelled)$/.test(type));
+      const end = checker.history(order.runId).findLast(({ type }) => /^run\.(completed|failed|cancelled)$/.test(type));
       const data = JSON.parse(end?.data ?? "{}") as { value?: unknown; error?: Failure };
       const { values, errors } = order.ending;
       const isExpected =
