@@ -116,9 +116,10 @@ function targetOf(values: OptionValues): Target {
   };
 }
 
-/** A bare path is a file. */
+/** A bare path is a file. Blanks around an address are dropped: with one before it, it would be a path, and shown whole. */
 function databaseUrl(text: string): string {
-  return /^[a-z][a-z0-9+.-]+:/i.test(text) ? text : `file:${text}`;
+  const address = text.trim();
+  return /^[a-z][a-z0-9+.-]+:/i.test(address) ? address : `file:${address}`;
 }
 
 function given(value: string | undefined): string | undefined {

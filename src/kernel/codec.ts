@@ -186,7 +186,7 @@ class Encoder {
       case "object":
         return value === null ? null : this.#object(value);
       default:
-        throw this.#refuse(typeof value === "function" ? "a function" : `a ${typeof value}`);
+        throw this.#refuse(`a ${typeof value}`);
     }
   }
 

@@ -459,7 +459,10 @@ describe("the size of a payload", () => {
     ["bytes", new Uint8Array(4), 15],
   ])("of %s is counted while it is encoded: values, texts, keys and tags", (_, value, bytes) => {
     expect(() => encodePayload(value, bytes)).not.toThrow();
-    expect(refusal(value, bytes - 1)).toMatchObject({ code: "PAYLOAD_TOO_LARGE", facts: { found: bytes } });
+    expect(refusal(value, bytes - 1)).toMatchObject({
+      code: "PAYLOAD_TOO_LARGE",
+      facts: { what: "a value", found: bytes },
+    });
   });
 
   it("counts no more while it encodes than the text has", () => {

@@ -278,6 +278,8 @@ it("the token of a database, in its address or beside it, comes out nowhere, als
     for (const at of [
       address,
       address.replace("//", `//user:${secret}@`),
+      ` ${address.replace("//", `//user:${secret}@`)}`,
+      address.replace("//", `//user:${secret}?@`),
       `${address}&more=1`,
       `postgres://user:${secret}@x/y`,
     ]) {
