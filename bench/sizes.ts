@@ -84,6 +84,6 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     resume: { steps: 20, killAt: 10 },
     idle: { runs: 50, windowMs: 100, wakes: 2 },
     replay: { steps: 5, stepsPerScope: 2, lengths: [10, 20], memoisedSteps: 100, warmUps: 1, parts: 2 },
-    sleepers: { runs: 100, openingMs: 2_000, windowMs: 100, wakes: 2, burst: 20 },
+    sleepers: { runs: 100, openingMs: 500, windowMs: 100, wakes: 2, burst: 20 },
   },
 };

@@ -1,5 +1,5 @@
 /**
- * W7: what it takes to go on with a run that is in the log: a worker is opened, claims it, reads its history, runs its code
+ * W7: what it takes to go on with a run that is in the log: a worker looks for work, claims it, reads its history, runs its code
  * through it, and starts the next body. In a process whose engines are open and whose code is warm.
  *
  * Each run is in a file of its own. A part resumes each once, in turn, and replays as many steps from memory beside them: so
@@ -17,7 +17,7 @@ const QUIET = { historyEventsWarn: 51_200 } as const;
 
 /** A run whose code has come to a step that only ends with its worker. */
 interface HeldRun {
-  /** Goes on with it: milliseconds from the call that opens a worker to the start of the step's next attempt. */
+  /** Goes on with it: milliseconds from the instant at which a worker is open to the start of the step's next attempt. */
   resume(): Promise<number>;
   close(): Promise<void>;
 }
@@ -89,15 +89,18 @@ async function hold(folder: string, name: string, code: (ctx: Ctx) => Promise<nu
     limits: QUIET,
   });
   await engine.start(held, null);
+  let openAt = 0;
+  engine.on("worker.started", () => {
+    openAt = performance.now();
+  });
   const resume = async () => {
     const isHeld = new Promise<number>((resolve) => {
       onHeld = () => resolve(performance.now());
     });
-    const calledAt = performance.now();
     const worker = await engine.work();
-    const heldAt = await isHeld;
+    const ms = (await isHeld) - openAt;
     await worker.stop({ deadline: 0 });
-    return heldAt - calledAt;
+    return ms;
   };
   await resume();
   return { resume, close: () => engine.close() };
