@@ -22,6 +22,8 @@ interface HeldRun {
   close(): Promise<void>;
 }
 
+type Medians = [memoised: number, empty: number, plain: number, scoped: number, ...lengths: number[]];
+
 export async function measureReplay(folder: string, sizes: Sizes["replay"]): Promise<Figures["w7"]> {
   const { steps, stepsPerScope, lengths, memoisedSteps } = sizes;
   const plain = (count: number) => hold(folder, `plain-${count}`, (ctx) => sumOfSteps(ctx.step, count));
@@ -32,15 +34,8 @@ export async function measureReplay(folder: string, sizes: Sizes["replay"]): Pro
   ];
   for (const length of lengths) runs.push(await plain(length));
   const sides = [() => replayMemoised(memoisedSteps), ...runs.map(({ resume }) => resume)];
-  const medians = await inTurns(sides, sizes);
+  const [memoisedMs, emptyMs, plainMs, scopedMs, ...lengthsMs] = (await inTurns(sides, sizes)) as Medians;
   for (const run of runs) await run.close();
-  const [memoisedMs, emptyMs, plainMs, scopedMs, ...lengthsMs] = medians as [
-    number,
-    number,
-    number,
-    number,
-    ...number[],
-  ];
   const usPerEvent = lengthsMs.map((ms, index) => ((ms - emptyMs) / (2 * (lengths[index] as number))) * 1_000);
   return { emptyMs, plainMs, scopedMs, usPerEvent, memoisedMs };
 }
