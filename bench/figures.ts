@@ -28,7 +28,7 @@ export interface ChainFigures {
   readonly p99Ms: number;
 }
 
-/** What a resume takes, from opening a worker to the start of the next body, in a process that has done so before. */
+/** What a resume takes, from the first look of a worker to the start of the next body, in a process that has done so before. */
 export interface ReplayFigures {
   /** A run that has done nothing before: what any resume takes. */
   readonly emptyMs: number;

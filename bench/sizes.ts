@@ -95,6 +95,6 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     map: { few: 10, many: 20, concurrency: 5, pairs: 1, warmUps: 1 },
     idle: { runs: 50, windowMs: 100, wakes: 2 },
     replay: { steps: 5, stepsPerScope: 2, lengths: [10, 20], memoisedSteps: 100, warmUps: 1, parts: 2 },
-    sleepers: { runs: 100, openingMs: 2_000, windowMs: 100, wakes: 2, burst: 20 },
+    sleepers: { runs: 100, openingMs: 500, windowMs: 100, wakes: 2, burst: 20 },
   },
 };

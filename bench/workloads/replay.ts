@@ -1,5 +1,5 @@
 /**
- * W7: what it takes to go on with a run that is in the log: a worker is opened, claims it, reads its history, runs its code
+ * W7: what it takes to go on with a run that is in the log: a worker looks for work, claims it, reads its history, runs its code
  * through it, and starts the next body. In a process whose engines are open and whose code is warm.
  *
  * Each run is in a file of its own. A part resumes each once, in turn, and replays as many steps from memory beside them: so
@@ -17,10 +17,12 @@ const QUIET = { historyEventsWarn: 51_200 } as const;
 
 /** A run whose code has come to a step that only ends with its worker. */
 interface HeldRun {
-  /** Goes on with it: milliseconds from the call that opens a worker to the start of the step's next attempt. */
+  /** Goes on with it: milliseconds from the instant at which a worker is open to the start of the step's next attempt. */
   resume(): Promise<number>;
   close(): Promise<void>;
 }
+
+type Medians = [memoised: number, empty: number, plain: number, scoped: number, ...lengths: number[]];
 
 export async function measureReplay(folder: string, sizes: Sizes["replay"]): Promise<Figures["w7"]> {
   const { steps, stepsPerScope, lengths, memoisedSteps } = sizes;
@@ -32,15 +34,8 @@ export async function measureReplay(folder: string, sizes: Sizes["replay"]): Pro
   ];
   for (const length of lengths) runs.push(await plain(length));
   const sides = [() => replayMemoised(memoisedSteps), ...runs.map(({ resume }) => resume)];
-  const medians = await inTurns(sides, sizes);
+  const [memoisedMs, emptyMs, plainMs, scopedMs, ...lengthsMs] = (await inTurns(sides, sizes)) as Medians;
   for (const run of runs) await run.close();
-  const [memoisedMs, emptyMs, plainMs, scopedMs, ...lengthsMs] = medians as [
-    number,
-    number,
-    number,
-    number,
-    ...number[],
-  ];
   const usPerEvent = lengthsMs.map((ms, index) => ((ms - emptyMs) / (2 * (lengths[index] as number))) * 1_000);
   return { emptyMs, plainMs, scopedMs, usPerEvent, memoisedMs };
 }
@@ -89,15 +84,18 @@ async function hold(folder: string, name: string, code: (ctx: Ctx) => Promise<nu
     limits: QUIET,
   });
   await engine.start(held, null);
+  let openAt = 0;
+  engine.on("worker.started", () => {
+    openAt = performance.now();
+  });
   const resume = async () => {
     const isHeld = new Promise<number>((resolve) => {
       onHeld = () => resolve(performance.now());
     });
-    const calledAt = performance.now();
     const worker = await engine.work();
-    const heldAt = await isHeld;
+    const ms = (await isHeld) - openAt;
     await worker.stop({ deadline: 0 });
-    return heldAt - calledAt;
+    return ms;
   };
   await resume();
   return { resume, close: () => engine.close() };
