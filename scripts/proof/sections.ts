@@ -11,6 +11,7 @@ import { huntLong } from "../../test/mutants/hunt.ts";
 import { MUTANTS } from "../../test/mutants/mutants.ts";
 import type { CrashReport } from "../../test/sim/crashes.ts";
 import * as lanes from "../../test/sim/exhaustive.ts";
+import { RACE_NAMES } from "../../test/sim/races.ts";
 import { ADMINISTRATION, coverage, quartiles } from "../../test/sim/summary.ts";
 import { runSeeds } from "../sim/seeds.ts";
 
@@ -104,6 +105,7 @@ export async function exhaustive(): Promise<Section> {
   for (const [name, lane] of [
     ["every order of two workers and a run of three steps", lanes.ordersLane],
     ["the same with one worker that stands still once", () => lanes.ordersWithPauseLane("short")],
+    ...RACE_NAMES.map((name) => [`every order of ${name}`, () => lanes.raceLane(name, "short")] as const),
   ] as const) {
     const report = await lane();
     const whole = report.isExhaustive ? "" : ", not all";

@@ -7,6 +7,7 @@ import { killMany } from "../../test/kill/many.ts";
 import { huntLong } from "../../test/mutants/hunt.ts";
 import { MUTANTS } from "../../test/mutants/mutants.ts";
 import * as exhaustive from "../../test/sim/exhaustive.ts";
+import { RACE_NAMES } from "../../test/sim/races.ts";
 import { coverage, quartiles } from "../../test/sim/summary.ts";
 import { runSeeds } from "./seeds.ts";
 
@@ -57,6 +58,9 @@ async function everything(): Promise<string[]> {
     "every call fails": () => exhaustive.failingCallLane("long"),
     "the answer to a claim is lost, and then a call fails": () => exhaustive.failingDoubtLane("long"),
     "every order": () => exhaustive.ordersWithPauseLane("long"),
+    ...Object.fromEntries(
+      RACE_NAMES.map((name) => [`every order of ${name}`, () => exhaustive.raceLane(name, "long")]),
+    ),
   };
   const findings: string[] = [];
   for (const [name, lane] of Object.entries(lanes)) {

@@ -11,6 +11,7 @@ import type {
   ClaimRequest,
   ClaimVerdict,
   Heartbeat,
+  InboxMessage,
   KeyedPut,
   KeyedVerdict,
   LockRequest,
@@ -105,6 +106,10 @@ export class Checker {
     return this.#books.get(runId)?.isOver === true;
   }
 
+  #isUnderWay(runId: string): boolean {
+    return this.#books.get(runId)?.isOver === false;
+  }
+
   /** The event with which a run is over; undefined: it is not. */
   endOf(runId: string): EventRow | undefined {
     return this.isOver(runId) ? this.history(runId).findLast(({ type }) => TERMINAL.has(type)) : undefined;
@@ -158,12 +163,14 @@ export class Checker {
       await this.#childSent(start.runId);
     // A worker can have two parts of a run in one write: what it lets go of, and what it has claimed since. One is taken.
     const newestFirst = [...write.runs].sort((a, b) => b.epoch - a.epoch);
-    for (const run of newestFirst) await this.#appendedTo(run, verdict);
-    const tells = write.runs.flatMap(({ beyond }) => beyond?.tells ?? []);
+    const tells: InboxMessage[] = [];
+    for (const run of newestFirst) if (await this.#appendedTo(run, verdict)) tells.push(...(run.beyond?.tells ?? []));
+    const accepted = write.messages.filter(({ token }) => verdict.messages.get(token) === "accepted");
     const touched = new Set([...write.runs, ...write.messages, ...tells].map(({ runId }) => runId));
     for (const runId of touched) {
       const taken = write.runs.filter((run) => run.runId === runId && this.#isTaken(run, verdict));
-      await this.#checkMail(runId, taken);
+      const sent = [...accepted, ...tells].filter((message) => message.runId === runId);
+      await this.#checkMail(runId, taken, sent);
     }
   }
 
@@ -174,8 +181,12 @@ export class Checker {
   }
 
   /** Whatever a write does, mail is kept until its run drains it or ends, and a run does not wait beside it. */
-  async #checkMail(runId: string, taken: readonly RunAppend[]): Promise<void> {
+  async #checkMail(runId: string, taken: readonly RunAppend[], sent: readonly InboxMessage[]): Promise<void> {
     const mail = await this.#truth.readInbox([runId]);
+    for (const { kind, token } of sent) {
+      const isThere = !this.#isUnderWay(runId) || mail.some((row) => row.token === token);
+      this.expect("message-kept", isThere, () => `${kind} ${token} was sent to run ${runId} and did not arrive`);
+    }
     const drained = new Set(taken.flatMap((run) => run.drained));
     const isKept = (id: number) => drained.has(id) || this.isOver(runId) || mail.some((row) => row.id === id);
     const fenced = (this.#mail.get(runId) ?? []).every(isKept);
@@ -206,13 +217,14 @@ export class Checker {
     this.#books.set(runId, new RunBook(owner, expect, this.#clock));
   }
 
-  async #appendedTo(run: RunAppend, verdict: WriteVerdict): Promise<void> {
+  /** Whether the run has new events by it. */
+  async #appendedTo(run: RunAppend, verdict: WriteVerdict): Promise<boolean> {
     const { runId, epoch, firstSeq, events } = run;
     const book = this.#books.get(runId);
     const found = await this.#truth.readHistory(runId, { afterSeq: book?.events.length ?? 0, limit: 1_000_000 });
     if (book === undefined) {
       this.expect("append-whole-or-not", found.length === 0, () => `run ${runId} has events and was never started`);
-      return;
+      return false;
     }
     const isSent = found.length === events.length && found.every((row, i) => isSame(row, events[i], firstSeq + i));
     const last = firstSeq + events.length - 1;
@@ -240,6 +252,7 @@ export class Checker {
       this.#moved(book, run);
       await this.#checkPlaces(run);
     }
+    return found.length > 0;
   }
 
   async #checkPlaces({ runId, row, events }: RunAppend): Promise<void> {

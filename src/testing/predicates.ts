@@ -52,6 +52,7 @@ export const PREDICATES = {
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "update-loses-nothing": "No two updates of a counter come to the same number, and its value is how many there were.",
   "message-once": "A message waits in the inbox once at most, and is recorded once at most.",
+  "message-kept": "A message that was accepted, or told by a run, is in the inbox of its run unless that is over.",
   "mail-fenced": "Mail leaves the inbox only with a write of its run that is taken.",
   "no-park-with-mail": "A run does not wait while it has mail.",
   "row-follows-history": "A run's row says what its history says.",

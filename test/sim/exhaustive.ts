@@ -8,6 +8,7 @@ import { TOGETHER } from "./corpus-together.ts";
 import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } from "./crashes.ts";
 import { type CallsReport, failEveryCall, failEveryDoubt } from "./failing-calls.ts";
 import { everyOrder, type OrdersOptions, type OrdersReport } from "./orders.ts";
+import { RACES, type Race, type RaceName } from "./races.ts";
 import { exampleSubject, programSubject, type Subject } from "./subject.ts";
 
 export type LaneLength = "short" | "long";
@@ -107,4 +108,15 @@ export function ordersWithPauseLane(length: LaneLength, log?: OrdersOptions["log
   const endsPausesAnywhere = length === "long";
   const options = { pauses: 1, endsPausesAnywhere, statesMax: STATES_MAX, ...(log === undefined ? {} : { log }) };
   return everyOrder(named("three-steps"), options);
+}
+
+/** What others do to a run against what it does. */
+export function raceLane(name: RaceName, length: LaneLength, log?: OrdersOptions["log"]): Promise<OrdersReport> {
+  const { program, long, ...race }: Race = RACES[name];
+  return everyOrder(programSubject({ name, program }), {
+    ...{ pauses: 0, endsPausesAnywhere: false, statesMax: STATES_MAX },
+    ...race,
+    ...(length === "long" ? long : {}),
+    ...(log === undefined ? {} : { log }),
+  });
 }

@@ -1,9 +1,11 @@
 /**
- * Every order of a small scope: two workers that are up, one run that both want, and each order in which what is due in them
- * and on their ways to the log can happen. Within a process it happens in the order of its time, as an event loop has it, and
- * calls of one worker arrive in the order in which they were sent, as on one connection; between workers any order is tried.
- * A worker may stand still whenever a call of its is on the way, there or back, and what it has sent stands still with it,
- * while the other one goes on and time passes for it. Time passes only when nothing else is left to do.
+ * Every order of a small scope: two workers that are up, one run that both want and those that it starts, senders that do
+ * something to it from processes of their own, and each order in which what is due in them and on their ways to the log can
+ * happen. Within a process it happens in the order of its time, as an event loop has it, and calls of one process arrive in
+ * the order in which they were sent, as on one connection; between processes any order is tried. A worker may stand still
+ * whenever a call of its is on the way, there or back, and what it has sent stands still with it, while the other one goes on
+ * and time passes for it. What a sender sends may be on the way for a while, whatever else happens. Else time passes only
+ * when nothing else is left to do.
  *
  * The search goes depth first. A process cannot be copied, so each order is run from its beginning; it is given up where it
  * comes to a state that is known.
@@ -11,23 +13,37 @@
  * I1 A state is: the log, its rows and the workers' leases; the instant; for each process, what has happened in it, in
  *    order, each with its instant and with what the log answered; what is pending, and when it is due; who stands still, and
  *    how often that may still happen. A process is determined by what has happened in it, and the rest by the log and by
- *    what is pending. So whatever follows from one state follows from an equal one, and no order is missed.
+ *    what is pending. So whatever follows from one state follows from an equal one, and no order is missed. Of a sender that
+ *    has done all that it wanted nothing follows.
  * I2 States are compared as they are, by numbers that stand for texts, so no two are taken for one.
  * I3 What a task is follows from who added it: its parent, its place among the parent's tasks, and what the log answered to
  *    the parent. So a task is the same one in whatever order it came to be.
- * I4 Orders that differ only in when a worker does what touches no log are one. While none of its calls is on its way to the
- *    log, what is due in it and what the other worker does leave each other alone, and time does not pass; so it goes first.
+ * I4 Orders that differ only in when a process does what touches no log are one. While none of its calls is on its way to the
+ *    log, what is due in it and what the others do leave each other alone, and time does not pass; so it goes first.
+ * I5 What a sender asks the log before it sends anything changes nothing, nor does what it learns: it has asked before the
+ *    scope begins.
  */
+import type { RunHandle } from "../../src/engine/api.ts";
 import { assert } from "../../src/kernel/assert.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore } from "../../src/log/port.ts";
 import type { PendingTask } from "../../src/testing/agenda.ts";
 import { type Incarnation, Simulation } from "../../src/testing/simulation.ts";
 import { SITES, type Site } from "../../src/testing/store.ts";
+import type { WorkerOptions } from "../../src/worker/options.ts";
+import { acknowledge, type Deed, doTo } from "./deeds.ts";
 import { failureText } from "./life.ts";
 import type { Subject } from "./subject.ts";
 
 export interface OrdersOptions {
+  /** What others do to the run: each in a process of its own, one deed after the other. @default nothing */
+  readonly senders?: readonly (readonly Deed[])[];
+  /** For so long, milliseconds, time passes while something that a sender has sent is on the way. @default 0 */
+  readonly sendersMs?: number;
+  /** @default 2 */
+  readonly workers?: number;
+  /** How long a wait may be for which a run stays in memory, milliseconds. @default what a worker has */
+  readonly parkAfterMs?: number;
   /** How often a worker may stand still. */
   readonly pauses: number;
   /**
@@ -51,6 +67,8 @@ export interface OrdersReport {
   readonly tasks: number;
   /** How many orders had so many claims of the run, by that number. */
   readonly claims: ReadonlyMap<number, number>;
+  /** What the run's history came to, but for its claims: the types and keys of its events. */
+  readonly stories: ReadonlySet<string>;
   /** Whether no order was left out. */
   readonly isExhaustive: boolean;
   readonly failures: readonly string[];
@@ -62,8 +80,6 @@ interface Fork {
   taken: number;
 }
 
-const WORKERS = 2;
-
 /** Short, so that few other instants lie before its end. */
 const LEASE_MS = 24;
 
@@ -74,6 +90,7 @@ export async function everyOrder(subject: Subject, options: OrdersOptions): Prom
   const known = new Set<string>();
   const texts = new Texts();
   const claims = new Map<number, number>();
+  const stories = new Set<string>();
   const failures: string[] = [];
   const counts = { ended: 0, known: 0, tasks: 0 };
   const path: Fork[] = [];
@@ -86,11 +103,12 @@ export async function everyOrder(subject: Subject, options: OrdersOptions): Prom
     else {
       counts.ended++;
       claims.set(order.claims, (claims.get(order.claims) ?? 0) + 1);
+      stories.add(order.story);
     }
     failures.push(...order.failures.map((each) => `order ${path.map(({ taken }) => taken).join(" ")}: ${each}`));
     isExhaustive = known.size < options.statesMax && failures.length === 0;
   } while (isExhaustive && next(path));
-  return { states: known.size, ...counts, claims, isExhaustive, failures };
+  return { states: known.size, ...counts, claims, stories, isExhaustive, failures };
 }
 
 /** Turns the path to the next one, depth first; false: there is none. */
@@ -118,7 +136,8 @@ class Texts {
 /** A task as it is known in every order. */
 interface Known {
   readonly id: number;
-  readonly worker: number;
+  /** The process in which it happens, or from which it comes. */
+  readonly place: number;
   /** Whether it brings what the log answered. */
   readonly isAnswer: boolean;
   readonly isOfLog: boolean;
@@ -128,7 +147,7 @@ interface Known {
 /** What may be done at a fork. */
 type Option =
   | { readonly kind: "run"; readonly task: PendingTask }
-  | { readonly kind: "pause"; readonly worker: number }
+  | { readonly kind: "pause"; readonly place: number }
   | { readonly kind: "pass-time" };
 
 /** One order, from its beginning. */
@@ -143,25 +162,35 @@ class Order {
   readonly #seen: Set<string>;
   readonly #texts: Texts;
   readonly #known = new Map<number, Known>();
-  /** What has happened in each process. */
-  readonly #pasts: number[] = Array(WORKERS).fill(0);
-  readonly #workers: Incarnation[] = [];
+  readonly #senders: readonly (readonly Deed[])[];
+  /** The senders', and then the workers'. */
+  readonly #processes: Incarnation[] = [];
+  /** What has happened in each. */
+  readonly #pasts: number[];
+  /** Senders that have done all that they wanted. */
+  readonly #done = new Set<number>();
   #roots = 0;
   #isReady = false;
+  #beganAt = 0;
   #pausesLeft: number;
   #paused: number | null = null;
   #forks = 0;
   #last: PendingTask | null = null;
-  /** What the log was asked and answered in the task that ran last. */
+  /** What the log answered in the task that ran last. */
   #answers = "";
+  /** Whether the task that runs is a call of the log that it has not answered: what comes after that the checker asks. */
+  #isCalled = false;
   #log = 0;
   #history = 0;
   #position = 0;
+  #lastMail = 0;
 
   constructor(subject: Subject, options: OrdersOptions, path: Fork[], seen: Set<string>, texts: Texts) {
     this.#subject = subject;
     this.#options = options;
-    const { pauses, log = (store) => store } = options;
+    const { pauses, senders = [], workers = 2, log = (store) => store } = options;
+    this.#senders = senders;
+    this.#pasts = Array(senders.length + workers).fill(0);
     this.#pausesLeft = pauses;
     this.#path = path;
     this.#seen = seen;
@@ -169,7 +198,7 @@ class Order {
     this.#sim = new Simulation({
       seed: subject.name,
       latencyMsMax: 0,
-      store: (clock) => log(this.#watched(memoryStore(clock))),
+      store: (clock) => this.#watched(log(bound(memoryStore(clock)))),
       choose: (pending, now) => this.#choose(pending, now),
     });
   }
@@ -179,24 +208,41 @@ class Order {
     return this.#events.filter(({ type }) => type === "run.claimed").length;
   }
 
+  get story(): string {
+    const told = this.#events.filter(({ type }) => type !== "run.claimed");
+    return told.map(({ type, key }) => (key === null ? type : `${type} ${key}`)).join(", ");
+  }
+
   get #events() {
-    const [runId] = this.#sim.checker.runIds;
-    return runId === undefined ? [] : this.#sim.checker.history(runId);
+    return this.#sim.checker.history(this.#runId);
+  }
+
+  /** The run that all want. */
+  get #runId(): string {
+    return this.#sim.checker.runIds[0] as string;
   }
 
   async run(): Promise<void> {
     const { checker } = this.#sim;
     await this.#submit();
-    for (let i = 0; i < WORKERS; i++) {
-      this.#workers.push(this.#boot({ leaseMs: LEASE_MS, pollMsMax: ORDER_MS_MAX }));
-    }
+    for (const deeds of this.#senders) await this.#send(deeds);
+    const { parkAfterMs } = this.#options;
+    const worker = {
+      leaseMs: LEASE_MS,
+      pollMsMax: ORDER_MS_MAX,
+      ...(parkAfterMs === undefined ? {} : { parkAfterMs }),
+    };
+    while (this.#processes.length < this.#pasts.length) this.#processes.push(this.#boot(worker));
     this.#isReady = true;
+    this.#beganAt = this.#sim.agenda.now;
     const isOver = await this.#sim.run(ORDER_MS_MAX, () => this.isKnown || (this.#isEnded && !this.#isAnythingDue));
     if (this.isKnown) return;
     checker.expect("liveness", isOver, () => "the run does not end");
     await checker.finish();
-    const end = this.#events.find(({ type }) => /^run\.(completed|failed)$/.test(type));
-    const isExpected = end !== undefined && this.#subject.isExpected(end);
+    const end = checker.endOf(this.#runId);
+    const mayBeCancelled = this.#senders.flat().some((deed) => deed.do === "cancel" || deed.do === "terminate");
+    const isExpected =
+      end !== undefined && (this.#subject.isExpected(end) || (mayBeCancelled && end.type === "run.cancelled"));
     checker.expect("result-as-expected", isExpected, () => `the run ended by ${end?.type} ${end?.data}`);
     this.failures.push(...checker.failures.map(failureText));
   }
@@ -215,7 +261,25 @@ class Order {
     await this.#sim.run(1_000);
   }
 
-  #boot(worker: { leaseMs: number; pollMsMax: number } | false): Incarnation {
+  /** A process whose first message is on its way. */
+  async #send(deeds: readonly Deed[]): Promise<void> {
+    const { checker, faults } = this.#sim;
+    const sender = this.#boot(false);
+    const place = this.#processes.push(sender) - 1;
+    await this.#sim.run(1_000, () => sender.engine !== null);
+    const perform = async () => {
+      for (const deed of deeds) {
+        const run = sender.engine?.run(this.#runId) as RunHandle;
+        if (await doTo(run, deed)) acknowledge(checker, this.#runId, deed);
+      }
+      this.#done.add(place);
+    };
+    const sent = faults.calls.get("append") ?? 0;
+    sender.proc.after(0, () => void perform());
+    await this.#sim.run(1_000, () => (faults.calls.get("append") ?? 0) > sent);
+  }
+
+  #boot(worker: WorkerOptions | false): Incarnation {
     const code = (proc: Parameters<Subject["code"]>[1]) => this.#subject.code(this.#sim, proc);
     return this.#sim.boot({
       workflows: (proc) => [code(proc).workflow],
@@ -225,7 +289,8 @@ class Order {
   }
 
   get #isEnded(): boolean {
-    return this.#sim.checker.ended > 0;
+    const { checker } = this.#sim;
+    return checker.runIds.every((runId) => checker.isOver(runId));
   }
 
   #isAnythingDue = true;
@@ -234,55 +299,68 @@ class Order {
 
   #choose(pending: readonly PendingTask[], now: number): PendingTask | null {
     const due = pending.filter(({ at }) => at <= now).sort((a, b) => a.number - b.number);
-    if (!this.#isReady) return due[0] ?? null;
+    // What is on its way from one sender stays there while the next one is made ready.
+    if (!this.#isReady) return (this.#processes.length > 0 ? due.at(-1) : due[0]) ?? null;
     this.#conclude(now);
     for (const task of [...pending].sort((a, b) => a.number - b.number)) this.#knownOf(task);
     this.#isAnythingDue = due.length > 0;
     if (!this.#isAnythingDue) return null;
-    const options = this.#optionsAt(due);
+    const options = this.#optionsAt(due, now);
     const option = options[this.#decide(options.length, pending, now)];
     if (option === undefined || option.kind === "pass-time") return null;
     if (option.kind === "pause") {
-      this.#paused = option.worker;
+      this.#paused = option.place;
       this.#pausesLeft--;
       return this.#choose(pending, now);
     }
     const { task } = option;
-    if (this.#workerOf(task) === this.#paused) this.#paused = null;
+    if (this.#placeOf(task) === this.#paused) this.#paused = null;
     this.#last = task;
     this.#answers = "";
+    this.#isCalled = task.place === null;
     this.tasks++;
     return task;
   }
 
-  #optionsAt(due: readonly PendingTask[]): Option[] {
+  #optionsAt(due: readonly PendingTask[], now: number): Option[] {
     // The scope begins when both are up, and each has asked for the first time what is ahead.
-    const starting = due.find((task) => this.#workers[this.#workerOf(task)]?.engine === null);
+    const starting = due.find((task) => this.#processes[this.#placeOf(task)]?.engine === null);
     if (starting !== undefined) return [{ kind: "run", task: starting }];
     const isOver = this.#isEnded;
     const mayPause = this.#pausesLeft > 0 && this.#paused === null && !isOver;
     const withPauses = (tasks: readonly PendingTask[]): Option[] => {
-      const called = tasks.filter((task) => mayPause && this.#isOfCall(task));
-      const workers = [...new Set(called.map((task) => this.#workerOf(task)))].sort();
-      const pauses = workers.map((worker) => ({ kind: "pause", worker }) as const);
+      const called = tasks.filter((task) => mayPause && this.#isOfCall(task) && !this.#isSender(this.#placeOf(task)));
+      const places = [...new Set(called.map((task) => this.#placeOf(task)))].sort();
+      const pauses = places.map((place) => ({ kind: "pause", place }) as const);
       return [...tasks.map((task) => ({ kind: "run", task }) as const), ...pauses];
     };
-    const isIdle = this.#paused !== null && due.every((task) => this.#workerOf(task) === this.#paused);
-    const stays = !isOver && !isIdle && !this.#options.endsPausesAnywhere ? this.#paused : null;
+    const isPausedIdle = this.#paused !== null && due.every((task) => this.#placeOf(task) === this.#paused);
+    const stays = !isOver && !isPausedIdle && !this.#options.endsPausesAnywhere ? this.#paused : null;
     const firsts: PendingTask[] = [];
-    for (let worker = 0; worker < WORKERS; worker++) {
-      if (worker === stays) continue;
-      const own = due.filter((task) => this.#workerOf(task) === worker);
-      // Calls of one worker arrive in the order in which they were sent, as on one connection.
-      const [call] = own.filter(({ place }) => place === null);
+    for (let place = 0; place < this.#processes.length; place++) {
+      if (place === stays) continue;
+      const own = due.filter((task) => this.#placeOf(task) === place);
+      // Calls of one process arrive in the order in which they were sent, as on one connection.
+      const [call] = own.filter((task) => task.place === null);
       // A process does what is due in it in the order of its time.
-      const [first] = own.filter(({ place }) => place !== null).sort((a, b) => a.at - b.at || a.number - b.number);
+      const [first] = own.filter((task) => task.place !== null).sort((a, b) => a.at - b.at || a.number - b.number);
       // Invariant I4.
-      if (worker !== this.#paused && call === undefined && first !== undefined) return withPauses([first]);
+      if (place !== this.#paused && call === undefined && first !== undefined) return withPauses([first]);
       firsts.push(...[call, first].filter((task) => task !== undefined));
     }
     // Once the run is over nobody need be waited for.
-    return isIdle && !isOver ? [...withPauses(firsts), { kind: "pass-time" }] : withPauses(firsts);
+    const mayTimePass = !isOver && due.every((task) => this.#isSlow(this.#placeOf(task), now));
+    return mayTimePass ? [...withPauses(firsts), { kind: "pass-time" }] : withPauses(firsts);
+  }
+
+  #isSender(place: number): boolean {
+    return place < this.#senders.length;
+  }
+
+  /** Whether time passes although there is something to do at this place. */
+  #isSlow(place: number, now: number): boolean {
+    if (!this.#isSender(place)) return place === this.#paused;
+    return now < this.#beganAt + (this.#options.sendersMs ?? 0);
   }
 
   /** Whether it is a call on its way to the log, or back. */
@@ -317,32 +395,34 @@ class Order {
   /** Invariant I1. */
   #stateOf(pending: readonly PendingTask[], now: number): string {
     const tasks = pending.map((task) => `${this.#knownOf(task).id}@${task.at}`).sort();
-    return [this.#log, now, ...this.#pasts, this.#paused, this.#pausesLeft, ...tasks].join(" ");
+    const busy = new Set(pending.map((task) => this.#placeOf(task)));
+    const pasts = this.#pasts.map((past, place) => (this.#done.has(place) && !busy.has(place) ? "done" : past));
+    return [this.#log, now, ...pasts, this.#paused, this.#pausesLeft, ...tasks].join(" ");
   }
 
-  #workerOf(task: PendingTask): number {
-    return this.#knownOf(task).worker;
+  #placeOf(task: PendingTask): number {
+    return this.#knownOf(task).place;
   }
 
   /** Invariant I3. */
   #knownOf({ number, parent, place }: PendingTask): Known {
     const known = this.#known.get(number);
     if (known !== undefined) return known;
-    assert(parent !== null || this.#roots < WORKERS, "each worker begins with one task");
     const by = parent === null ? undefined : this.#known.get(parent);
+    assert(by !== undefined || this.#roots < this.#processes.length, "each process begins with one task");
     const isOfLog = place === null;
     const made: Known =
       by === undefined
         ? {
             id: this.#texts.number(`root ${this.#roots}`),
-            worker: this.#roots++,
+            place: this.#roots++,
             isAnswer: false,
             isOfLog,
             children: 0,
           }
         : {
             id: this.#texts.number(`${by.id}/${by.children++} ${this.#answers}`),
-            worker: by.worker,
+            place: by.place,
             isAnswer: by.isOfLog,
             isOfLog,
             children: 0,
@@ -354,10 +434,10 @@ class Order {
   /** The task that ran last is over. What happens at the log happens in no process: its answer is a task of its own. */
   #conclude(now: number): void {
     if (this.#last === null) return;
-    const { id, worker } = this.#knownOf(this.#last);
+    const { id, place } = this.#knownOf(this.#last);
     const isLocal = this.#last.place !== null;
     this.#last = null;
-    if (isLocal) this.#pasts[worker] = this.#texts.number(`${this.#pasts[worker]} ${id} ${now}`);
+    if (isLocal) this.#pasts[place] = this.#texts.number(`${this.#pasts[place]} ${id} ${now}`);
   }
 
   // ---- The log ----
@@ -366,9 +446,10 @@ class Order {
     const methods = SITES.map((site) => {
       const method = store[site] as (...args: unknown[]) => Promise<unknown>;
       const call = async (...args: unknown[]) => {
+        const isCall = this.#isCalled;
+        this.#isCalled = false;
         const result = await method.apply(store, args);
-        // The checker alone reads histories here.
-        if (site !== "readHistory") this.#answers += JSON.stringify(result ?? null, withMaps);
+        if (isCall) this.#answers = JSON.stringify(result ?? null, withMaps);
         if (WRITES.has(site)) await this.#read(store);
         return result;
       };
@@ -378,7 +459,7 @@ class Order {
     return { ...Object.fromEntries(methods), exclusive, localClock, close: async () => {} } as LogStore;
   }
 
-  /** The log by one number: its events, its runs' rows, its workers' leases, and its locks. */
+  /** The log by one number: its events, its runs' rows, their mail, its workers' leases, and its locks. */
   async #read(store: LogStore): Promise<void> {
     const rows = await store.readLog({ afterPosition: this.#position, limit: 1_000 });
     for (const row of rows) this.#history = this.#texts.number(`${this.#history} ${JSON.stringify(row)}`);
@@ -386,7 +467,10 @@ class Order {
     const runs = await store.listRuns({}, { before: null, limit: 10 });
     const workers = await store.listWorkers();
     const locks = await store.listLocks({ name: null, limit: 10 });
-    this.#log = this.#texts.number(`${this.#history} ${JSON.stringify([runs, workers, locks])}`);
+    const mail = await store.readInbox(runs.map(({ id }) => id));
+    // What comes next is numbered from here on.
+    this.#lastMail = Math.max(this.#lastMail, ...mail.map(({ id }) => id));
+    this.#log = this.#texts.number(`${this.#history} ${JSON.stringify([runs, workers, locks, mail, this.#lastMail])}`);
   }
 }
 
@@ -402,6 +486,13 @@ const WRITES: ReadonlySet<Site> = new Set([
   "putKeyed",
   "requestLock",
 ]);
+
+/** The store as an object of functions, from which another one can be made. */
+function bound(store: LogStore): LogStore {
+  const methods = SITES.map((site) => [site, store[site].bind(store)]);
+  const { exclusive, localClock } = store;
+  return { ...Object.fromEntries(methods), exclusive, localClock, close: async () => {} } as LogStore;
+}
 
 function withMaps(_: string, value: unknown): unknown {
   return value instanceof Map ? [...value] : value;
