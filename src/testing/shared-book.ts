@@ -133,8 +133,10 @@ export class SharedBook {
     for (const { key, name } of places.filter((place) => place.runId === runId)) {
       const book = this.#books.get(runId);
       const isOwn = this.#entered.get(`${runId} ${key}`) === book?.epoch;
-      const isReached = isCancelled && book?.calls.get(key)?.outcome === null && !book.isShielded(scopeOfKey(key));
-      const isLeft = left.has(key) || isReached || (releases && isOwn && !this.#wants(runId, key));
+      const isWanted = this.#wants(runId, key);
+      const isWaiting = isWanted && book?.calls.get(key)?.outcome === null;
+      const isReached = isCancelled && isWaiting && !book.isShielded(scopeOfKey(key));
+      const isLeft = left.has(key) || isReached || (releases && isOwn && !isWanted);
       this.#expect("no-place-left-behind", !isLeft, () => `${name} has a place for ${runId} ${key}, which has left`);
     }
   }

@@ -20,7 +20,7 @@ import { type EventData, type EventType, isRunWide, type RunEvent } from "../ker
 import { toFailure } from "../kernel/failure.ts";
 import { callKey, itemKey, ROOT_SCOPE } from "../kernel/keys.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
-import type { CallState, ReceivedSignal, RunState } from "../kernel/state.ts";
+import { type CallState, isClosed, type ReceivedSignal, type RunState } from "../kernel/state.ts";
 import { type Claim, type InboxRow, type RunAppend, WAKES_PAUSED } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 import { type Attempt, Bodies, type BodyOwner, type Task } from "./bodies.ts";
@@ -68,6 +68,7 @@ const BEGINNINGS: ReadonlySet<EventType> = new Set([
   "start.completed",
   "kv.requested",
   "lock.requested",
+  "lock.acquired",
 ]);
 
 type Phase =
@@ -805,8 +806,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return event;
   }
 
+  /** A call that a cancel has rejected is closed with its scope too. */
   #mayAppend(call: Call): boolean {
-    return this.#phase === "live" && this.#leave === null && !call.isClosed;
+    const { state } = this.#journal;
+    return this.#phase === "live" && this.#leave === null && !call.isClosed && !isClosed(state, call.key);
   }
 
   #isFull(): boolean {

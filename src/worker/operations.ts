@@ -6,7 +6,8 @@
  *
  * I1 What an operation changes is changed once, however often it is tried and by whom: its puts are done in the name of the
  *    run and the call, under the run's epoch.
- * I2 The answer to a put is kept by the store until what it came to is in the log: both by one write.
+ * I2 The answer to a put is kept by the store until what it came to is in the log: both by one write. If it answered for an
+ *    earlier try, it is kept until the run ends: the later try may come again, to a version that is there still.
  * I3 A store that does not answer is asked again, with back-off, until it does.
  */
 import { assert } from "../kernel/assert.ts";
@@ -82,7 +83,7 @@ export class Operations {
     const before = state.head;
     operation.done(answer);
     // Invariant I2: what is not in the log will be asked for again, by whoever goes on with the run.
-    if (shared.hasPut && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);
+    if (shared.mayBeForgotten && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);
     if (shared.hasEntered && state.locks?.has(shared.key) !== true) this.#host.hasLeft(shared.key);
   }
 }
@@ -91,7 +92,8 @@ export class Operations {
 class SharedByRun implements Shared {
   readonly key: string;
   readonly id: string;
-  hasPut = false;
+  /** Whether a put of it that came again would find another version, and so do nothing. */
+  mayBeForgotten = false;
   hasEntered = false;
   readonly #store: SharedStore;
   readonly #journal: Journal;
@@ -112,8 +114,9 @@ class SharedByRun implements Shared {
   }
 
   async put({ note = null, ...put }: SharedPut): Promise<PutVerdict> {
-    this.hasPut = true;
-    return held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));
+    const verdict = held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));
+    this.mayBeForgotten = verdict.kind === "put";
+    return verdict;
   }
 
   async enterLine(name: string, slots: number): Promise<"granted" | "waiting"> {

@@ -129,13 +129,27 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: OPERATIONS,
-        text: "if (shared.hasPut && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);",
+        text: "if (shared.mayBeForgotten && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);",
         by: "void before;",
       },
       {
         file: OPERATIONS,
-        text: "return held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));",
-        by: "const verdict = held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) })); this.#journal.reachBeyond().settled.push(this.id); return verdict;",
+        text: 'this.mayBeForgotten = verdict.kind === "put";',
+        by: "this.#journal.reachBeyond().settled.push(this.id);",
+      },
+    ],
+    predicate: "change-once",
+    seed: 0,
+  },
+  {
+    name: "settled-for-an-earlier-try",
+    guard: "an answer for an earlier try is kept until the run ends",
+    world: "lines",
+    edits: [
+      {
+        file: OPERATIONS,
+        text: 'this.mayBeForgotten = verdict.kind === "put";',
+        by: 'this.mayBeForgotten = verdict.kind !== "conflict";',
       },
     ],
     predicate: "change-once",

@@ -139,3 +139,43 @@ describe("what a scope's function left open when it returned", () => {
     expect(await verify(lab.store, { drain })).toMatchObject({ equal: true });
   });
 });
+
+describe("a body in a scope that a cancel has ended", () => {
+  it("is not recorded in it, though it ends before the cancel is durable", async () => {
+    const lab = openLab();
+    let finish = () => {};
+    let write = () => {};
+    const code = workflow({ name: "flow" }, async (ctx) => {
+      await ctx
+        .scope("part", async (part) => part.step("body", () => new Promise<void>((resolve) => (finish = resolve))))
+        .catch(() => {});
+      await ctx.shield("tidy", async (tidy) => tidy.sleep("nap", "1m"));
+    });
+    const engine = await lab.engine({
+      workflows: [code],
+      onAppend: async ({ runs }) => {
+        if (!runs.some(({ events }) => events.some(({ type }) => type === "cancel.requested"))) return;
+        await new Promise<void>((resolve) => {
+          write = resolve;
+        });
+      },
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    void run.cancel();
+    await lab.settle();
+    finish();
+    await lab.settle();
+    write();
+    await lab.settle();
+    expect(await lab.story(run.id)).toEqual([
+      "run.created",
+      "scope.started part",
+      "attempt.started part/body #1",
+      "cancel.requested",
+      "scope.failed part",
+      "scope.started tidy",
+      "timer.armed tidy/nap",
+    ]);
+  });
+});
