@@ -54,7 +54,12 @@ export function stepRequest(parts: StepParts): CallRequest {
   const undo = options?.compensate;
   if (undo === undefined) return { kind: "step", name, scope, live, given };
   if (typeof undo !== "function") throw notAFunction(`compensate of step ${JSON.stringify(name)}`, undo);
-  return { kind: "step", name, scope, live, given: (outcome, call) => givenAndUndoable(parts, undo, outcome, call) };
+  const settled = parts.recorder.compensations.expect(scope.path);
+  const givenIt: CallRequest["given"] = (outcome, call) => {
+    settled();
+    return givenAndUndoable(parts, undo, outcome, call);
+  };
+  return { kind: "step", name, scope, live, given: givenIt };
 }
 
 function notAFunction(what: string, found: unknown): errors.DefinitionError {
