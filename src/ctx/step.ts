@@ -70,7 +70,12 @@ export function stepRequest(parts: StepParts): CallRequest {
   if (undo === undefined) return request;
   if (typeof undo !== "function") throw notAFunction(`compensate of step ${JSON.stringify(name)}`, undo);
   if (policy.cache !== null) throw contradiction(name, "cache", "compensate", "what another run did is not undone");
-  return { ...request, given: (outcome, call) => givenAndUndoable(parts, undo, outcome, call) };
+  const settled = parts.recorder.compensations.expect(scope.path);
+  const givenIt: CallRequest["given"] = (outcome, call) => {
+    settled();
+    return givenAndUndoable(parts, undo, outcome, call);
+  };
+  return { ...request, given: givenIt };
 }
 
 function contradiction(step: string, one: string, other: string, why: string): errors.DefinitionError {

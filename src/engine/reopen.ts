@@ -24,7 +24,7 @@ export function reopenedFrom(history: readonly RunEvent[]): number {
   const last = history.findLastIndex(({ type }) => type === "run.reopened");
   const current = history.slice(last + 1);
   const end = current.findLast(({ type }) => type === "run.failed" || type === "run.cancelled");
-  if (current.some(isCompensation)) return 1;
+  if (hasCompensated(current)) return 1;
   const cause = end?.type === "run.failed" ? failedCall(current, end.data.error) : null;
   const cancel = end?.type === "run.cancelled" ? current.find(({ type }) => type === "cancel.requested") : undefined;
   const from = cause?.seq ?? cancel?.seq ?? end?.seq ?? history.length;
@@ -45,8 +45,14 @@ function beforeLocks(history: readonly RunEvent[], from: number): number {
   return lost?.seq ?? from;
 }
 
-function isCompensation(event: RunEvent): boolean {
-  return event.type === "scope.started" && event.data.compensates === true;
+/** Whether something has been undone, or may have been. */
+function hasCompensated(events: readonly RunEvent[]): boolean {
+  const scopes = new Set<string | null>();
+  for (const event of events) {
+    if (event.type === "scope.started" && event.data.compensates === true) scopes.add(event.key);
+    if (event.type === "attempt.started" && scopes.has(event.scope)) return true;
+  }
+  return false;
 }
 
 /** Whether the call came to this very error. */

@@ -227,6 +227,12 @@ export interface Compensation {
 
 /** What undoes the steps of a run, in order of their completion. */
 export interface Compensations {
+  /** A step of this scope is asked for that can be undone once it has completed. The returned function: it has an outcome. */
+  expect(scope: string): () => void;
+  /** Whether such a step has none. */
+  readonly mayCome: boolean;
+  /** A scope is over: nobody is given any more what steps within it come to. */
+  closeWithin(scope: string): void;
   add(compensation: Compensation): void;
   /** Whether a step within this scope can be undone: then its function must run again on resume. */
   hasWithin(scope: string): boolean;

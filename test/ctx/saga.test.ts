@@ -112,6 +112,59 @@ describe("compensations", () => {
     expect(engine.lines.some(({ level, message }) => level === "error" && message.includes('"b"'))).toBe(true);
   });
 
+  it("run for a step that completes beside one that fails, and for one that completes while they run", async () => {
+    const lab = openLab();
+    const done: string[] = [];
+    let finish: (value: string) => void = () => {};
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => {
+          await Promise.all([
+            ctx.step("bad", () => Promise.reject(new Error("no")), once),
+            ctx.step("beside", () => "beside", {
+              compensate: () => {
+                done.push("undo beside");
+                finish("slow");
+              },
+            }),
+            ctx.step("slow", () => new Promise<string>((resolve) => (finish = resolve)), {
+              compensate: () => void done.push("undo slow"),
+            }),
+          ]);
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: "STEP_FAILED" } });
+    expect(done).toEqual(["undo beside", "undo slow"]);
+  });
+
+  it("have not begun where nothing had completed: a retry keeps what there is", async () => {
+    const lab = openLab();
+    let isMended = false;
+    const bodies: string[] = [];
+    const engine = await lab.engine({
+      workflows: [
+        flow(async (ctx) => {
+          await ctx.step("before", () => bodies.push("before"));
+          await Promise.all([
+            ctx.step("bad", () => (isMended ? null : Promise.reject(new Error("no"))), once),
+            ctx.step("slow", () => (isMended ? 1 : new Promise<number>(() => {})), { compensate: () => {} }),
+          ]);
+          return bodies;
+        }),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.settle();
+    expect((await run.status()).status).toBe("failed");
+    isMended = true;
+    await run.retry();
+    await lab.settle();
+    expect(await run.result()).toEqual(["before"]);
+  });
+
   it("run once each, though the process dies at any append", async () => {
     for (let append = 1; append <= 9; append++) {
       for (const moment of ["before", "after"] as const) {

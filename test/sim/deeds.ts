@@ -1,5 +1,7 @@
 /** What others do to a run while it is under way. */
+
 import type { RunHandle } from "../../src/engine/api.ts";
+import { signalToken } from "../../src/engine/handle.ts";
 import type { Checker } from "../../src/testing/checker.ts";
 
 export type Deed =
@@ -40,5 +42,5 @@ function attempt(run: RunHandle<unknown>, deed: Deed): Promise<void> {
 /** Whoever did it was told that it is durable. */
 export function acknowledge(checker: Checker, runId: string, deed: Deed): void {
   if (deed.do === "cancel") void checker.cancelAcknowledged(runId);
-  if (deed.do === "signal") void checker.signalAcknowledged(runId, deed.dedupeKey);
+  if (deed.do === "signal") void checker.signalAcknowledged(runId, signalToken(runId, deed.dedupeKey));
 }
