@@ -294,7 +294,9 @@ class MemoryStore implements LogStore {
         (run) => !poisoned.includes(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
       );
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
-      for (const run of open.slice(0, request.alone ? 1 : request.limit)) {
+      // Told in the order in which the database comes across them.
+      const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
+      for (const run of taken) {
         claims.push(take(run, request.worker, this.#mailOf(run.id).length > 0));
       }
     }
