@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { type Workflow, wrapWorkflow } from "../../src/ctx/workflow.ts";
 import { over } from "../../src/testing/watched.ts";
 import type { Recorder } from "../../src/worker/recorder.ts";
+import { accountSync } from "../../workflows/account-sync.ts";
 import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubTriage } from "../../workflows/github-triage.ts";
 import { newsletter } from "../../workflows/newsletter.ts";
@@ -158,6 +159,18 @@ export const cases: readonly Case[] = [
     input: { id: "t-2", to: "lis", seats: 900 },
     others: [groundTransport, notifyTraveller],
     expected: { status: "called-off", bookings: [], why: "the coach has 55 seats, and 900 are asked for" },
+  },
+  {
+    name: "account-sync",
+    workflow: accountSync,
+    input: { account: "acc-1" },
+    expected: { account: "acc-1", status: "booked", booked: 3, cursor: 3, euros: 184.5 },
+  },
+  {
+    name: "account-sync-without-bank",
+    workflow: accountSync,
+    input: { account: "acc-2", bank: "https://bank.invalid/entries" },
+    expected: { account: "acc-2", status: "bank is out of order", booked: 0, cursor: 0 },
   },
 ];
 

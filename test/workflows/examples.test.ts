@@ -5,6 +5,7 @@ import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { createEngine } from "varve/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { accountSync } from "../../workflows/account-sync.ts";
 import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
 import { newsletter } from "../../workflows/newsletter.ts";
@@ -27,6 +28,7 @@ const all: AnyWorkflow[] = [
   tripBooking,
   groundTransport,
   notifyTraveller,
+  accountSync,
 ];
 
 afterEach(() => {
@@ -49,6 +51,39 @@ describe("each example", () => {
       expect(await run.result()).toMatchObject(expected);
     });
   }
+
+  it("account-sync books each entry once, however many runs there are at a time", async () => {
+    const lab = openLab();
+    const engines = [await lab.engine({ workflows: all }), await lab.engine({ workflows: all })];
+    const runs = [];
+    for (let i = 0; i < 6; i++) runs.push(await engines[i % 2]!.start(accountSync, { account: "acc-1" }));
+    await lab.pass(20_000, 500);
+    const results = await Promise.all(runs.map((run) => run.result()));
+    expect(results.map(({ booked }) => booked).sort()).toEqual([0, 0, 0, 0, 0, 3]);
+    expect(await engines[0]!.kv("global").get("entries-booked")).toBe(3);
+    expect(await engines[0]!.locks()).toEqual([]);
+  });
+
+  it("account-sync asks a bank that is out of order no more, and again when its time is over", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all });
+    let calls = 0;
+    const answer = outside();
+    vi.stubGlobal("fetch", (...args: Parameters<typeof fetch>) => {
+      if (String(args[0]).startsWith("https://bank.invalid")) calls++;
+      return answer(...args);
+    });
+    const sync = async () => {
+      const run = await engine.start(accountSync, { account: "acc-1", bank: "https://bank.invalid/entries" });
+      await lab.pass(10_000, 500);
+      return await run.result();
+    };
+    for (let i = 0; i < 4; i++) expect((await sync()).status).toBe("bank is out of order");
+    expect(calls).toBe(3);
+    await lab.pass(60_000, 1_000);
+    await sync();
+    expect(calls).toBe(4);
+  });
 
   it("expense-approval waits for somebody else's word, and no longer", async () => {
     const lab = openLab();
