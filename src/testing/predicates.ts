@@ -40,8 +40,13 @@ export const PREDICATES = {
   "signal-once": "A signal is received once, and taken by one call at most.",
   "acknowledged-signal-kept": "A signal that was acknowledged is in the run's mail or history, or the run is over.",
   "pause-obeyed": "While a run is paused nothing begins in it.",
+  "pause-undisturbed": "A run that rests in a pause is claimed only when its mail ends the pause.",
   "child-and-parent-agree":
     "A child exists if, and only if, its parent's history says so, which has its end once, as it was.",
+  "left-child-told":
+    "A child whose end nobody waits for any more is told to end by the write that left it, unless it was to go on.",
+  "shield-holds": "What a shield holds goes on to its end though the run is cancelled.",
+  "undone-unless-completed": "Once a run has failed or was cancelled, each completed step that can be undone has been.",
   "compensations-in-reverse": "Compensations run once each, the last completed step's first.",
   "message-once": "A message waits in the inbox once at most.",
   "message-kept": "A message that was accepted, or told by a run, is in the inbox of its run unless that is over.",
