@@ -32,7 +32,7 @@ const OUTCOMES = /^(step|wait|child|start|scope)\.(completed|failed|expired|canc
 const BEGINNINGS = new Set(["attempt.started", "timer.armed", "scope.started", "wait.started", "child.started"]);
 
 /** The key of a step that undoes another one. */
-const COMPENSATION = /^compensate(?:#\d+)?\/([^/#]+)$/;
+const COMPENSATION = /^(compensate(?:#\d+)?)\/([^/#]+)$/;
 
 /** What the log says of a child. */
 interface ChildBook {
@@ -73,8 +73,8 @@ export class RunBook {
   /** Signals by seq: whether a call has taken it. */
   readonly #signals = new Map<number, boolean>();
   readonly #dedupeKeys = new Set<string>();
-  /** Keys of steps that have begun to be undone, in order. */
-  #undone: string[] = [];
+  /** Steps that have begun to be undone, in order: their keys, and in which scope. */
+  #undone: { readonly step: string; readonly scope: string }[] = [];
 
   /** @param owner who claimed the run in the write that made it */
   constructor(owner: string | null, expect: Expect, clock: { now(): number }) {
@@ -228,15 +228,19 @@ export class RunBook {
     call.value = data;
   }
 
-  /** The attempt may undo a step: one that has completed, after all that completed later. */
+  /** The attempt may undo a step: one that has completed, after all that completed later and are undone with it. */
   #beginsToUndo(key: string, place: () => string): void {
-    const name = COMPENSATION.exec(key)?.[1];
-    if (name === undefined) return;
-    const undone = decodeURIComponent(name);
+    const [, scope, name] = COMPENSATION.exec(key) ?? [];
+    if (scope === undefined || name === undefined) return;
+    const step = decodeURIComponent(name);
     const completedAt = (each: string) => this.calls.get(each)?.endSeq ?? 0;
-    const isNext = completedAt(undone) > 0 && this.#undone.every((each) => completedAt(each) > completedAt(undone));
-    this.#expect("compensations-in-reverse", isNext, () => `${place()} follows those of ${this.#undone}`);
-    this.#undone.push(undone);
+    const isNext = this.#undone.every((each) =>
+      each.scope === scope ? completedAt(each.step) > completedAt(step) : each.step !== step,
+    );
+    const before = () => this.#undone.map((each) => `${each.scope}/${each.step}`).join();
+    const isRight = completedAt(step) > 0 && isNext;
+    this.#expect("compensations-in-reverse", isRight, () => `${place()} follows those of ${before()}`);
+    this.#undone.push({ step, scope });
   }
 }
 

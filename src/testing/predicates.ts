@@ -47,7 +47,8 @@ export const PREDICATES = {
     "A child whose end nobody waits for any more is told to end by the write that left it, unless it was to go on.",
   "shield-holds": "What a shield holds goes on to its end though the run is cancelled.",
   "undone-unless-completed": "Once a run has failed or was cancelled, each completed step that can be undone has been.",
-  "compensations-in-reverse": "Compensations run once each, the last completed step's first.",
+  "compensations-in-reverse":
+    "Compensations run once each, of those that run together the last completed step's first.",
   "message-once": "A message waits in the inbox once at most.",
   "message-kept": "A message that was accepted, or told by a run, is in the inbox of its run unless that is over.",
   "mail-fenced": "Mail leaves the inbox only with a write of its run that is taken.",
