@@ -60,7 +60,8 @@ export interface StepCallOptions<T = unknown, Env = unknown> extends StepOptions
    * What undoes the step once it has completed, given what it came to. When the run fails or is cancelled, the
    * compensations of its completed steps run, the last first, each as a step of its own with default retries, in
    * the scope `compensate`, named by the key of the step that it undoes. What is running when a cancel comes is aborted,
-   * and not undone. One that fails for good is logged and does not keep the others from running.
+   * and not undone; what is running when the function throws is undone if it completes while others are. One that fails
+   * for good is logged and does not keep the others from running.
    */
   readonly compensate?: (value: T, step: StepContext<Env>) => unknown;
   /**

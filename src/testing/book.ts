@@ -41,7 +41,7 @@ const BEGINNINGS = new Set([
 ]);
 
 /** The key of a step that undoes another one. */
-const COMPENSATION = /^compensate(?:#\d+)?\/([^/#]+)$/;
+const COMPENSATION = /^(compensate(?:#\d+)?)\/([^/#]+)$/;
 
 /** What the log says of a child. */
 interface ChildBook {
@@ -84,8 +84,8 @@ export class RunBook {
   readonly #shielded = new Set<string>();
   /** Signals by seq: whether a call has taken it. */
   readonly #signals = new Map<number, boolean>();
-  /** Keys of steps that have begun to be undone, in order. */
-  #undone: string[] = [];
+  /** Steps that have begun to be undone, in order: their keys, and in which scope. */
+  #undone: { readonly step: string; readonly scope: string }[] = [];
 
   /** @param owner who claimed the run in the write that made it */
   constructor(owner: string | null, expect: Expect, clock: { now(): number }) {
@@ -247,15 +247,19 @@ export class RunBook {
     call.value = fields.cached === true ? withoutMark(data) : data;
   }
 
-  /** The attempt may undo a step: one that has completed, after all that completed later. */
+  /** The attempt may undo a step: one that has completed, after all that completed later and are undone with it. */
   #beginsToUndo(key: string, place: () => string): void {
-    const name = COMPENSATION.exec(key)?.[1];
-    if (name === undefined) return;
-    const undone = decodeURIComponent(name);
+    const [, scope, name] = COMPENSATION.exec(key) ?? [];
+    if (scope === undefined || name === undefined) return;
+    const step = decodeURIComponent(name);
     const completedAt = (each: string) => this.calls.get(each)?.endSeq ?? 0;
-    const isNext = completedAt(undone) > 0 && this.#undone.every((each) => completedAt(each) > completedAt(undone));
-    this.#expect("compensations-in-reverse", isNext, () => `${place()} follows those of ${this.#undone}`);
-    this.#undone.push(undone);
+    const isNext = this.#undone.every((each) =>
+      each.scope === scope ? completedAt(each.step) > completedAt(step) : each.step !== step,
+    );
+    const before = () => this.#undone.map((each) => `${each.scope}/${each.step}`).join();
+    const isRight = completedAt(step) > 0 && isNext;
+    this.#expect("compensations-in-reverse", isRight, () => `${place()} follows those of ${before()}`);
+    this.#undone.push({ step, scope });
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { encodePayload } from "../kernel/codec.ts";
 import type { EventRow, ParentLink } from "../kernel/events.ts";
+import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import type {
   ClaimRequest,
   ClaimVerdict,
@@ -73,6 +74,10 @@ export class Checker {
   readonly #cancels = new Set<string>();
   /** By run: the tokens of signals. */
   readonly #signals = new Map<string, Set<string>>();
+  /** Runs that have left their last owner's hands in a pause. */
+  readonly #resting = new Set<string>();
+  /** Children whose end nobody waits for any more. */
+  readonly #left = new Set<string>();
   /** By run: the ids of its mail. */
   readonly #mail = new Map<string, readonly number[]>();
   /** What each process has asked for in its present replay of a run. */
@@ -171,6 +176,26 @@ export class Checker {
       const taken = write.runs.filter((run) => run.runId === runId && this.#isTaken(run, verdict));
       const sent = [...accepted, ...tells].filter((message) => message.runId === runId);
       await this.#checkMail(runId, taken, sent);
+    }
+    for (const { runId } of write.runs) await this.#checkLeft(runId);
+  }
+
+  /** What has ended in a run tells the children within that nobody waits for them any more. */
+  async #checkLeft(runId: string): Promise<void> {
+    const book = this.#books.get(runId);
+    for (const [childId, { key, end }] of book?.children ?? []) {
+      if (book === undefined || end !== null || this.#left.has(childId) || !isLeft(book, key)) continue;
+      this.#left.add(childId);
+      const mail = await this.#truth.readInbox([childId]);
+      const isTold = mail.some(({ kind, token }) => kind === "cancel" && token.startsWith(`${runId}/`));
+      const child = this.#books.get(childId);
+      const isEnding = child?.isOver === true || child?.events.some(({ type }) => type === "cancel.requested") === true;
+      const isRight = isAbandoned(book, childId) ? !isTold : isTold || isEnding;
+      this.expect(
+        "left-child-told",
+        isRight,
+        () => `child ${childId} of run ${runId} is left${isTold ? "" : " untold"}`,
+      );
     }
   }
 
@@ -282,8 +307,10 @@ export class Checker {
     this.expect("verdict-true", isSaid === isThere, () => `the verdict on the retry of run ${runId} says ${isSaid}`);
   }
 
-  #moved(book: RunBook, { row }: RunAppend): void {
-    if (row.kind === "move" && row.release) book.owner = null;
+  #moved(book: RunBook, { runId, row }: RunAppend): void {
+    if (row.kind !== "move" || !row.release) return;
+    book.owner = null;
+    if (row.status === "paused") this.#resting.add(runId);
   }
 
   // ---- Owners ----
@@ -321,9 +348,16 @@ export class Checker {
         () => `a claim of run ${runId} went from epoch ${book?.epoch} to ${epoch}`,
       );
       if (book === undefined) continue;
+      if (this.#resting.delete(runId)) this.#check(this.#checkWoken(runId));
       book.owner = worker;
       book.epoch = epoch;
     }
+  }
+
+  async #checkWoken(runId: string): Promise<void> {
+    const mail = await this.#truth.readInbox([runId]);
+    const isWoken = mail.some(({ kind }) => PAUSE_ENDS.has(kind));
+    this.expect("pause-undisturbed", isWoken, () => `run ${runId} rests in a pause and was claimed`);
   }
 
   #renewed(worker: string, leaseMs: number, { alive }: Heartbeat): void {
@@ -563,10 +597,31 @@ export class Checker {
     return [...this.#asked].filter(([id]) => id.endsWith(` ${runId}`)).map(([, calls]) => calls);
   }
 
+  /** What the log says of the calls of a run, by their keys, as far as it counts after retries. */
+  calls(runId: string): RunBook["calls"] {
+    return this.#books.get(runId)?.calls ?? new Map();
+  }
+
   history(runId: string): readonly EventRow[] {
     return this.#books.get(runId)?.events ?? [];
   }
 }
+
+/** Whether nobody waits any more for what the call under `key` comes to. */
+function isLeft({ isOver, calls }: RunBook, key: string): boolean {
+  for (let scope = scopeOfKey(key); scope !== ROOT_SCOPE; scope = scopeOfKey(scope))
+    if ((calls.get(scope)?.outcome ?? null) !== null) return true;
+  return isOver;
+}
+
+/** Whether a child goes on when nobody waits for it any more. */
+function isAbandoned({ events }: RunBook, childId: string): boolean {
+  const data = events.map((event) => (event.type === "child.started" ? event.data : null));
+  return data.some((text) => text?.includes(childId) === true && text.includes('"abandoned":true'));
+}
+
+/** What ends a pause. */
+const PAUSE_ENDS: ReadonlySet<string> = new Set(["resume", "cancel", "terminate"]);
 
 function parentOf({ events: [created] }: RunBook): ParentLink | null {
   return (JSON.parse(created?.data ?? "{}") as { readonly parent?: ParentLink }).parent ?? null;

@@ -40,9 +40,15 @@ export const PREDICATES = {
   "signal-once": "A signal is taken by one call at most, and only after it was received.",
   "acknowledged-signal-kept": "A signal that was acknowledged is in the run's mail or history, or the run is over.",
   "pause-obeyed": "While a run is paused nothing begins in it.",
+  "pause-undisturbed": "A run that rests in a pause is claimed only when its mail ends the pause.",
   "child-and-parent-agree":
     "A child exists if, and only if, its parent's history says so, which has its end once, as it was.",
-  "compensations-in-reverse": "Compensations run once each, the last completed step's first.",
+  "left-child-told":
+    "A child whose end nobody waits for any more is told to end by the write that left it, unless it was to go on.",
+  "shield-holds": "What a shield holds goes on to its end though the run is cancelled.",
+  "undone-unless-completed": "Once a run has failed or was cancelled, each completed step that can be undone has been.",
+  "compensations-in-reverse":
+    "Compensations run once each, of those that run together the last completed step's first.",
   "change-once": "A call changes what runs share once, however often it is tried.",
   "change-after-record": "A call changes what runs share only after its request is in the log.",
   "change-as-answered": "A run is told of a change what its call has put.",

@@ -10,6 +10,7 @@ import type { LogStore } from "../../src/log/port.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { Fault } from "../../src/testing/faults.ts";
 import { type Incarnation, Simulation } from "../../src/testing/simulation.ts";
+import { expectShieldsHeld } from "./afterwards.ts";
 import { acknowledge, doTo, type TimedDeed } from "./deeds.ts";
 import { type Family, familyOf } from "./family.ts";
 import type { Subject } from "./subject.ts";
@@ -101,6 +102,7 @@ class Succession {
       for (const ask of this.#wishes) ask();
     }
     await checker.finish();
+    for (const runId of checker.runIds) expectShieldsHeld(checker, runId);
     const end = this.#end;
     const isExpected = end !== undefined && this.#subject.isExpected(end);
     checker.expect("result-as-expected", isExpected, () => `the run ended by ${end?.type} ${end?.data}`);
