@@ -8,6 +8,7 @@ import { huntLong } from "../../test/mutants/hunt.ts";
 import { MUTANTS } from "../../test/mutants/mutants.ts";
 import * as exhaustive from "../../test/sim/exhaustive.ts";
 import { RACE_NAMES } from "../../test/sim/races.ts";
+import { SHARED_RACE_NAMES } from "../../test/sim/shared-races.ts";
 import { coverage, quartiles } from "../../test/sim/summary.ts";
 import { runSeeds } from "./seeds.ts";
 
@@ -60,6 +61,9 @@ async function everything(): Promise<string[]> {
     "every order": () => exhaustive.ordersWithPauseLane("long"),
     ...Object.fromEntries(
       RACE_NAMES.map((name) => [`every order of ${name}`, () => exhaustive.raceLane(name, "long")]),
+    ),
+    ...Object.fromEntries(
+      SHARED_RACE_NAMES.map((name) => [`every order of ${name}`, () => exhaustive.sharedRaceLane(name, "long", true)]),
     ),
   };
   const findings: string[] = [];

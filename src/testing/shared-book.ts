@@ -76,20 +76,22 @@ export class SharedBook {
   }
 
   put({ scope, key, value, operation }: KeyedPut, verdict: KeyedVerdict): void {
-    if (verdict.kind !== "put" || operation === null) return;
+    if (verdict.kind !== "put") return;
+    if (scope === "breaker") this.#breakerPut(key, value, operation);
+    if (operation === null) return;
     const place = `${operation.runId} ${operation.key}`;
     this.#checkHeld(operation, `the change of ${scope} ${key}`);
     this.#expect("change-once", !this.#puts.has(place), () => `call ${place} changes ${scope} ${key} again`);
     this.#puts.set(place, value);
-    if (scope === "breaker") this.#breakerPut(key, value, operation);
   }
 
-  #breakerPut(name: string, value: string | null, { runId, key }: Operation): void {
+  #breakerPut(name: string, value: string | null, operation: Operation | null): void {
     const from = this.#breakers.get(name) ?? "closed";
     const to = value === null ? "closed" : (JSON.parse(value) as { readonly value: Status }).value.status;
     this.#breakers.set(name, to);
-    const [call] = key.split(BESIDE);
-    if (from !== to) append(this.#caused, `${runId} ${call}`, `${name}: ${from} to ${to}`);
+    if (from === to || operation === null) return;
+    const [call] = operation.key.split(BESIDE);
+    append(this.#caused, `${operation.runId} ${call}`, `${name}: ${from} to ${to}`);
   }
 
   /** What is done in the name of a run is done under its epoch, after what it says of itself. */

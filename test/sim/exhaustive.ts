@@ -9,6 +9,7 @@ import { type CrashReport, crashAtEveryAppend, crashInEveryRecovery, smallest } 
 import { type CallsReport, failEveryCall, failEveryDoubt } from "./failing-calls.ts";
 import { everyOrder, type OrdersOptions, type OrdersReport } from "./orders.ts";
 import { RACES, type Race, type RaceName } from "./races.ts";
+import { SHARED_RACES, type SharedRace, type SharedRaceName } from "./shared-races.ts";
 import { exampleSubject, programSubject, type Subject } from "./subject.ts";
 
 export type LaneLength = "short" | "long";
@@ -118,5 +119,18 @@ export function raceLane(name: RaceName, length: LaneLength, log?: OrdersOptions
     ...race,
     ...(length === "long" ? long : {}),
     ...(log === undefined ? {} : { log }),
+  });
+}
+
+/**
+ * What two runs do to what they share. In the long lane a worker may stand still, so that another one takes over its run.
+ * `isGuarded`: over the log as it is.
+ */
+export function sharedRaceLane(name: SharedRaceName, length: LaneLength, isGuarded: boolean): Promise<OrdersReport> {
+  const { program, unguarded, ...race }: SharedRace = SHARED_RACES[name];
+  return everyOrder(programSubject({ name, program }), {
+    ...{ runs: 2, concurrency: 1, pauses: length === "long" ? 1 : 0, endsPausesAnywhere: false, statesMax: STATES_MAX },
+    ...race,
+    ...(isGuarded ? {} : { log: unguarded }),
   });
 }

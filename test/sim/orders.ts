@@ -1,6 +1,6 @@
 /**
- * Every order of a small scope: two workers that are up, one run that both want and those that it starts, senders that do
- * something to it from processes of their own, and each order in which what is due in them and on their ways to the log can
+ * Every order of a small scope: two workers that are up, a run that both want, or several, and those that it starts, senders
+ * that do something to it from processes of their own, and each order in which what is due in them and on their ways to the log can
  * happen. Within a process it happens in the order of its time, as an event loop has it, and calls of one process arrive in
  * the order in which they were sent, as on one connection; between processes any order is tried. A worker may stand still
  * whenever a call of its is on the way, there or back, and what it has sent stands still with it, while the other one goes on
@@ -25,8 +25,9 @@
  */
 import type { RunHandle } from "../../src/engine/api.ts";
 import { assert } from "../../src/kernel/assert.ts";
+import type { EventRow } from "../../src/kernel/events.ts";
 import { memoryStore } from "../../src/log/memory.ts";
-import type { LogStore } from "../../src/log/port.ts";
+import type { KeyedPut, LogStore } from "../../src/log/port.ts";
 import type { PendingTask } from "../../src/testing/agenda.ts";
 import { type Incarnation, Simulation } from "../../src/testing/simulation.ts";
 import { SITES, type Site } from "../../src/testing/store.ts";
@@ -42,6 +43,14 @@ export interface OrdersOptions {
   readonly sendersMs?: number;
   /** @default 2 */
   readonly workers?: number;
+  /** How many runs there are from the beginning. @default 1 */
+  readonly runs?: number;
+  /** How many of them a worker has at a time. @default what a worker has */
+  readonly concurrency?: number;
+  /** What is in the log before there are any. @default nothing */
+  readonly before?: readonly KeyedPut[];
+  /** What must hold at the end beside what the checker looks at; returns what does not. @default nothing */
+  readonly judge?: (store: LogStore, histories: readonly (readonly EventRow[])[]) => Promise<string | null>;
   /** How long a wait may be for which a run stays in memory, milliseconds. @default what a worker has */
   readonly parkAfterMs?: number;
   /** How often a worker may stand still. */
@@ -67,7 +76,7 @@ export interface OrdersReport {
   readonly tasks: number;
   /** How many orders had so many claims of the run, by that number. */
   readonly claims: ReadonlyMap<number, number>;
-  /** What the run's history came to, but for its claims: the types and keys of its events. */
+  /** What the runs' histories came to, but for their claims: the types and keys of their events. */
   readonly stories: ReadonlySet<string>;
   /** Whether no order was left out. */
   readonly isExhaustive: boolean;
@@ -184,6 +193,9 @@ class Order {
   #history = 0;
   #position = 0;
   #lastMail = 0;
+  /** What was put under keys, by whom, and what came of it. */
+  #puts = 0;
+  readonly #runIds: string[] = [];
 
   constructor(subject: Subject, options: OrdersOptions, path: Fork[], seen: Set<string>, texts: Texts) {
     this.#subject = subject;
@@ -209,28 +221,32 @@ class Order {
   }
 
   get story(): string {
-    const told = this.#events.filter(({ type }) => type !== "run.claimed");
-    return told.map(({ type, key }) => (key === null ? type : `${type} ${key}`)).join(", ");
+    const stories = this.#runIds.map((runId) => {
+      const told = this.#sim.checker.history(runId).filter(({ type }) => type !== "run.claimed");
+      return told.map(({ type, key }) => (key === null ? type : `${type} ${key}`)).join(", ");
+    });
+    return stories.join(" | ");
   }
 
   get #events() {
     return this.#sim.checker.history(this.#runId);
   }
 
-  /** The run that all want. */
+  /** The run that all want: the first, if there are several. */
   get #runId(): string {
-    return this.#sim.checker.runIds[0] as string;
+    return this.#runIds[0] as string;
   }
 
   async run(): Promise<void> {
     const { checker } = this.#sim;
     await this.#submit();
     for (const deeds of this.#senders) await this.#send(deeds);
-    const { parkAfterMs } = this.#options;
+    const { parkAfterMs, concurrency } = this.#options;
     const worker = {
       leaseMs: LEASE_MS,
       pollMsMax: ORDER_MS_MAX,
       ...(parkAfterMs === undefined ? {} : { parkAfterMs }),
+      ...(concurrency === undefined ? {} : { concurrency }),
     };
     while (this.#processes.length < this.#pasts.length) this.#processes.push(this.#boot(worker));
     this.#isReady = true;
@@ -239,24 +255,36 @@ class Order {
     if (this.isKnown) return;
     checker.expect("liveness", isOver, () => "the run does not end");
     await checker.finish();
-    const end = checker.endOf(this.#runId);
+    for (const runId of this.#runIds) this.#checkEnd(runId);
+    const histories = this.#runIds.map((runId) => checker.history(runId));
+    const wrong = (await this.#options.judge?.(this.#sim.truth, histories)) ?? null;
+    checker.expect("result-as-expected", wrong === null, () => wrong ?? "");
+    this.failures.push(...checker.failures.map(failureText));
+  }
+
+  #checkEnd(runId: string): void {
+    const { checker } = this.#sim;
+    const end = checker.endOf(runId);
     const mayBeCancelled = this.#senders.flat().some((deed) => deed.do === "cancel" || deed.do === "terminate");
     const isExpected =
       end !== undefined && (this.#subject.isExpected(end) || (mayBeCancelled && end.type === "run.cancelled"));
     checker.expect("result-as-expected", isExpected, () => `the run ended by ${end?.type} ${end?.data}`);
-    this.failures.push(...checker.failures.map(failureText));
   }
 
-  /** A run that is there before the workers are, from a process that does no more. */
+  /** Runs that are there before the workers are, from a process that does no more. */
   async #submit(): Promise<void> {
+    const { runs = 1, before = [] } = this.#options;
     const caller = this.#boot(false);
+    for (const put of before) {
+      const result = await this.#sim.truth.putKeyed(put);
+      this.#sim.checker.happened({ proc: caller.proc, site: "putKeyed", args: [put], result });
+    }
     const { workflow, input } = this.#subject;
     await this.#sim.run(1_000, () => caller.engine !== null);
-    let isStarted = false;
-    void caller.engine?.start(workflow, input).then(() => {
-      isStarted = true;
-    });
-    await this.#sim.run(1_000, () => isStarted);
+    for (let i = 0; i < runs; i++) {
+      void caller.engine?.start(workflow, input).then(({ id }) => this.#runIds.push(id));
+      await this.#sim.run(1_000, () => this.#runIds.length > i);
+    }
     this.#sim.crash(caller.proc);
     await this.#sim.run(1_000);
   }
@@ -450,6 +478,7 @@ class Order {
         this.#isCalled = false;
         const result = await method.apply(store, args);
         if (isCall) this.#answers = JSON.stringify(result ?? null, withMaps);
+        if (site === "putKeyed") this.#puts = this.#texts.number(`${this.#puts} ${JSON.stringify([args, result])}`);
         if (WRITES.has(site)) await this.#read(store);
         return result;
       };
@@ -459,7 +488,7 @@ class Order {
     return { ...Object.fromEntries(methods), exclusive, localClock, close: async () => {} } as LogStore;
   }
 
-  /** The log by one number: its events, its runs' rows, their mail, its workers' leases, and its locks. */
+  /** The log by one number: its events, its runs' rows, their mail, its workers' leases, its locks and keyed values. */
   async #read(store: LogStore): Promise<void> {
     const rows = await store.readLog({ afterPosition: this.#position, limit: 1_000 });
     for (const row of rows) this.#history = this.#texts.number(`${this.#history} ${JSON.stringify(row)}`);
@@ -470,7 +499,8 @@ class Order {
     const mail = await store.readInbox(runs.map(({ id }) => id));
     // What comes next is numbered from here on.
     this.#lastMail = Math.max(this.#lastMail, ...mail.map(({ id }) => id));
-    this.#log = this.#texts.number(`${this.#history} ${JSON.stringify([runs, workers, locks, mail, this.#lastMail])}`);
+    const rest = JSON.stringify([runs, workers, locks, mail, this.#lastMail]);
+    this.#log = this.#texts.number(`${this.#history} ${this.#puts} ${rest}`);
   }
 }
 
