@@ -17,6 +17,7 @@ import {
 } from "../../src/testing/simulation.ts";
 import { type Hook, webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
+import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
@@ -90,6 +91,9 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
 }
 
 const keyOf = (call: string) => call.slice(call.indexOf(" ") + 1);
+
+/** The keys of steps that have a compensation. */
+const UNDOABLE = /^(?!compensate).*undoable-\d+(#\d+)?$/;
 
 /** The keys of steps that an interruption may end. */
 const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
@@ -499,6 +503,10 @@ class Fleet {
 
   #judge(): void {
     const { checker } = this.#sim;
+    for (const runId of checker.runIds) {
+      expectUndone(checker, runId, (key) => UNDOABLE.test(key));
+      expectShieldsHeld(checker, runId);
+    }
     for (const order of this.#orders) {
       if (order.runId === null) continue;
       const end = checker.history(order.runId).findLast(({ type }) => /^run\.(completed|failed|cancelled)$/.test(type));
