@@ -42,14 +42,15 @@ export function clipText(text: string, max: number): string {
 
 /**
  * The address of a database or server as it may be shown: a user and a password are left out, and so is what stands
- * behind `?` or `#`, where a token may be. A file's path stays whole.
+ * behind `?` or `#`, where a token may be. A file's path stays whole. A scheme is what `://` follows: before another `:` is
+ * a user.
  */
 export function shownAddress(address: string): string {
   const cut = address.replace(/([?#]).*/s, "$1…");
   if (/^file:/i.test(cut)) return cut;
   // A `?` before an `@` may be the password's, and then what stands before it is too.
   const known = /[?#].*@/s.test(address) ? `${cut}@` : cut;
-  return known.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?)?.*@/is, "$1…@");
+  return known.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
 }
 
 /** Compares secrets: in a time that depends on nothing but the lengths. */
