@@ -33,6 +33,7 @@ import {
   type ClaimVerdict,
   type DeliveryLink,
   type DeliveryRow,
+  type HeldRun,
   INBOX_ROWS_MAX,
   type InboxMessage,
   type InboxRow,
@@ -259,9 +260,10 @@ class MemoryStore implements LogStore {
     return true;
   }
 
-  async disown(worker: string, turn: number, known: readonly string[]): Promise<number> {
+  async disown(worker: string, turn: number, known: readonly HeldRun[]): Promise<number> {
     if (!this.#takeTurn(worker, turn)) return 0;
-    const unknown = [...this.#runs.values()].filter((run) => run.owner === worker && !known.includes(run.id));
+    const isKnown = (run: RunRow) => known.some(({ runId, epoch }) => runId === run.id && epoch === run.epoch);
+    const unknown = [...this.#runs.values()].filter((run) => run.owner === worker && !isKnown(run));
     for (const run of unknown) {
       Object.assign(run, { status: "pending", owner: null, availableAt: this.#now });
       run.epoch++;

@@ -219,6 +219,9 @@ export interface Claim {
   readonly hasMail: boolean;
 }
 
+/** A run as the worker that holds it knows it. */
+export type HeldRun = Pick<Claim, "runId" | "epoch">;
+
 export interface ClaimVerdict {
   /** Nothing was done, because a claim with this turn or a later one has been there. */
   readonly isVoid: boolean;
@@ -404,9 +407,10 @@ export interface LogStore {
   claim(request: ClaimRequest): Promise<ClaimVerdict>;
   /**
    * Lets go of runs that `worker` owns and does not know of: the answer to their claim was lost. They may be claimed at
-   * once, under another epoch, and that claim does not count as unclean. Returns how many. `turn`: as of a claim.
+   * once, under another epoch, and that claim does not count as unclean. Returns how many. `turn`: as of a claim. `known`:
+   * what it does know of. A run that it knows of under an older epoch is one that it has left, and has claimed again.
    */
-  disown(worker: string, turn: number, known: readonly string[]): Promise<number>;
+  disown(worker: string, turn: number, known: readonly HeldRun[]): Promise<number>;
   /**
    * Claimed runs' events by run id, in order of seq, without those within completed scopes; but the last one in any case,
    * because what a run's next owner writes follows it.

@@ -12,6 +12,7 @@ import type {
   ClaimRequest,
   ClaimVerdict,
   Heartbeat,
+  HeldRun,
   InboxMessage,
   KeyedPut,
   KeyedVerdict,
@@ -76,6 +77,8 @@ export class Checker {
   readonly #signals = new Map<string, Set<string>>();
   /** Runs that have left their last owner's hands in a pause. */
   readonly #resting = new Set<string>();
+  /** Children whose end is in their parents' histories. */
+  readonly #told = new Set<string>();
   /** Children whose end nobody waits for any more. */
   readonly #left = new Set<string>();
   /** By run: the ids of its mail. */
@@ -142,7 +145,7 @@ export class Checker {
       const worker = args[0] as string;
       this.#leases.set(worker, Math.min(this.#leases.get(worker) ?? 0, this.#now));
     } else if (site === "disown" && (result as number) > 0)
-      this.#disowned(args[0] as string, args[2] as readonly string[]);
+      this.#disowned(args[0] as string, args[2] as readonly HeldRun[]);
     else if (site === "putKeyed") this.#shared.put(args[0] as KeyedPut, result as KeyedVerdict);
     else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
@@ -177,7 +180,25 @@ export class Checker {
       const sent = [...accepted, ...tells].filter((message) => message.runId === runId);
       await this.#checkMail(runId, taken, sent);
     }
-    for (const { runId } of write.runs) await this.#checkLeft(runId);
+    for (const { runId } of write.runs) {
+      this.#checkEnds(runId);
+      await this.#checkLeft(runId);
+    }
+  }
+
+  /** A parent is told of its child's end by the write that ends the child, and so never before. */
+  #checkEnds(runId: string): void {
+    for (const [childId, { end }] of this.#books.get(runId)?.children ?? []) {
+      if (end === null || this.#told.has(childId)) continue;
+      this.#told.add(childId);
+      const type = `run.${end.type.slice("child.".length)}`;
+      const hasEnded = this.#books.get(childId)?.events.some((event) => event.type === type) === true;
+      this.expect(
+        "child-and-parent-agree",
+        hasEnded,
+        () => `run ${runId} has ${end.type} of ${childId} before its end`,
+      );
+    }
   }
 
   /** What has ended in a run tells the children within that nobody waits for them any more. */
@@ -209,7 +230,9 @@ export class Checker {
   async #checkMail(runId: string, taken: readonly RunAppend[], sent: readonly InboxMessage[]): Promise<void> {
     const mail = await this.#truth.readInbox([runId]);
     for (const { kind, token } of sent) {
-      const isThere = !this.#isUnderWay(runId) || mail.some((row) => row.token === token);
+      // One that was there already may have been taken out by the same write.
+      const isTaken = taken.some(({ drained }) => drained.length > 0);
+      const isThere = isTaken || !this.#isUnderWay(runId) || mail.some((row) => row.token === token);
       this.expect("message-kept", isThere, () => `${kind} ${token} was sent to run ${runId} and did not arrive`);
     }
     const drained = new Set(taken.flatMap((run) => run.drained));
@@ -365,9 +388,9 @@ export class Checker {
     if (alive) this.#leases.set(worker, this.#now + leaseMs);
   }
 
-  #disowned(worker: string, known: readonly string[]): void {
+  #disowned(worker: string, known: readonly HeldRun[]): void {
     for (const [runId, book] of this.#books) {
-      if (book.owner !== worker || known.includes(runId)) continue;
+      if (book.owner !== worker || known.some((held) => held.runId === runId && held.epoch === book.epoch)) continue;
       book.owner = null;
       book.epoch++;
     }

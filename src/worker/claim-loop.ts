@@ -14,7 +14,7 @@
 
 import { toFailure } from "../kernel/failure.ts";
 import type { Logger, Ports } from "../kernel/ports.ts";
-import type { Claim, ClaimVerdict, LogStore, ProgramId } from "../log/port.ts";
+import type { Claim, ClaimVerdict, HeldRun, LogStore, ProgramId } from "../log/port.ts";
 import { Alarm } from "./alarm.ts";
 
 /** For whom runs are claimed. */
@@ -25,8 +25,8 @@ export interface Claimant {
   readonly mayClaim: boolean;
   /** Runs that it owns. */
   readonly activeRuns: number;
-  /** Their ids. */
-  readonly ownedRuns: readonly string[];
+  /** Which, as far as it knows. */
+  readonly ownedRuns: readonly HeldRun[];
   /** How many runs it would take. */
   readonly room: number;
   /** Whether it has room for a suspect once it is empty. */

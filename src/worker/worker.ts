@@ -93,8 +93,8 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#owned.size;
   }
 
-  get ownedRuns(): readonly string[] {
-    return [...this.#owned.keys()];
+  get ownedRuns(): Claimant["ownedRuns"] {
+    return [...this.#owned.values()].map(({ runId, epoch }) => ({ runId, epoch }));
   }
 
   /** Whether it owns the run, and the run's end is not queued. */

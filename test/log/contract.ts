@@ -328,12 +328,19 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const known = await claimed("w1");
       const { id } = await claimed("w1");
       await claimed("w2");
-      expect(await store.disown("w1", turn(), [known.id])).toBe(1);
-      expect(await store.disown("w1", turn(), [known.id])).toBe(0);
+      const held = { runId: known.id, epoch: 1 };
+      expect(await store.disown("w1", turn(), [held])).toBe(1);
+      expect(await store.disown("w1", turn(), [held])).toBe(0);
       expect(await store.getRun(known.id)).toMatchObject({ owner: "w1", epoch: 1, unclean: 1 });
       expect(await store.getRun(id)).toMatchObject({ owner: null, epoch: 2, unclean: 0, status: "pending" });
       const { claims } = await store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 9, alone: false });
       expect(claims).toMatchObject([{ runId: id, epoch: 3, uncleanBefore: 0 }]);
+    });
+
+    it("a worker lets go of a run that it knows of under an older epoch", async () => {
+      const { id } = await claimed("w1");
+      expect(await store.disown("w1", turn(), [{ runId: id, epoch: 0 }])).toBe(1);
+      expect(await store.getRun(id)).toMatchObject({ owner: null, epoch: 2, status: "pending" });
     });
 
     it("a claim that arrives late, or again, does nothing and says so", async () => {

@@ -1,6 +1,15 @@
 /** Workers, their leases, and what they take: each call is one statement, or one batch of them. */
 import type { Row } from "@libsql/client";
-import type { Claim, ClaimRequest, ClaimVerdict, Heartbeat, ProgramId, WorkAhead, WorkerRow } from "../port.ts";
+import type {
+  Claim,
+  ClaimRequest,
+  ClaimVerdict,
+  Heartbeat,
+  HeldRun,
+  ProgramId,
+  WorkAhead,
+  WorkerRow,
+} from "../port.ts";
 import type { Bound, Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
@@ -93,9 +102,10 @@ function claimOf(row: Row): Claim {
   };
 }
 
-export async function disown(db: Database, worker: string, turn: number, known: readonly string[]): Promise<number> {
+export async function disown(db: Database, worker: string, turn: number, known: readonly HeldRun[]): Promise<number> {
+  const held = known.map(({ runId, epoch }) => [runId, epoch]);
   const [result] = await db.write([
-    { sql: sql.DISOWN, args: { worker, turn, known: JSON.stringify(known) } },
+    { sql: sql.DISOWN, args: { worker, turn, known: JSON.stringify(held) } },
     { sql: sql.TAKE_TURN, args: { worker, turn } },
   ]);
   return result?.rowsAffected ?? 0;

@@ -162,11 +162,11 @@ WHERE ${LIVE_WORKER_IN_TURN} AND id IN (
   ) LIMIT :limit)
 ${TAKEN}`;
 
-/** Lets go of what a worker owns and does not know of, by `runs_owner`. `:known`: `[runId, ...]` */
+/** Lets go of what a worker owns and does not know of, by `runs_owner`. `:known`: `[[runId, epoch], ...]` */
 export const DISOWN: HotStatement = `
 UPDATE runs SET status = 'pending', owner = NULL, epoch = epoch + 1, unclean = max(unclean - 1, 0), available_at = NOW
 WHERE owner = :worker AND EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND me.turn < :turn)
-  AND id NOT IN (SELECT j.value FROM json_each(:known) j)`;
+  AND (id, epoch) NOT IN (SELECT j.value ->> 0, j.value ->> 1 FROM json_each(:known) j)`;
 
 /** A suspect can be claimed if it is due or its owner's lease has ended. By `runs_suspect`. */
 const CLAIMABLE_SUSPECT = `r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
