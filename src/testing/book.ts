@@ -106,7 +106,7 @@ export class RunBook {
       () => `${place()} does not follow`,
     );
     this.#expect("created-first", (type === "run.created") === (row.seq === 1), () => `${place()} is out of place`);
-    const mayFollow = !this.isOver || type === "attempt.late" || type === "run.reopened";
+    const mayFollow = type === "run.reopened" ? this.isOver : !this.isOver || type === "attempt.late";
     this.#expect("terminal-last", mayFollow, () => `${place()} comes after the end`);
     this.#expect("epoch-never-falls", row.epoch >= (before?.epoch ?? 0), () => `${place()} has epoch ${row.epoch}`);
     this.#expect("instant-never-falls", row.at >= (before?.at ?? 0), () => `${place()} is earlier than the one before`);
@@ -238,6 +238,7 @@ export class RunBook {
       const now = this.#clock.now();
       const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
       this.#expect("timer-not-early", row.at >= dueAt && now >= dueAt, () => `${place()} is early`);
+      this.#expect("pause-obeyed", !this.#isPaused, () => `${place()} comes in a pause`);
     }
     if (!OUTCOMES.test(type)) return;
     this.#expect("one-outcome", call.outcome === null, () => `${place()} is a second outcome`);

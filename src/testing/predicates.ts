@@ -8,7 +8,8 @@ export const PREDICATES = {
   "log-never-changes": "What was once in the log is there at every later look, byte for byte.",
   "seq-dense": "A run's events are 1, 2, 3 ... and their positions grow.",
   "created-first": "The first event of a run is run.created, and no other is.",
-  "terminal-last": "A run ends once, and nothing but late outcomes follows, unless it is reopened.",
+  "terminal-last":
+    "A run ends once, and nothing but late outcomes follows, unless it is reopened, which only then can be.",
   "epoch-never-falls": "The epochs of a run's events never fall.",
   "instant-never-falls": "The instants of a run's events never fall.",
   "one-owner": "A run is claimed only if it had no owner, or its owner's lease had ended by the log's clock.",
@@ -39,7 +40,7 @@ export const PREDICATES = {
   "cancel-obeyed": "After cancel.requested nothing begins but in shielded scopes, and the run ends as cancelled.",
   "signal-once": "A signal is taken by one call at most, and only after it was received.",
   "acknowledged-signal-kept": "A signal that was acknowledged is in the run's mail or history, or the run is over.",
-  "pause-obeyed": "While a run is paused nothing begins in it.",
+  "pause-obeyed": "While a run is paused nothing begins in it, and nothing becomes due.",
   "pause-undisturbed": "A run that rests in a pause is claimed only when its mail ends the pause.",
   "child-and-parent-agree":
     "A child exists if, and only if, its parent's history says so, which has its end once, as it was.",

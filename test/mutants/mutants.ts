@@ -11,6 +11,7 @@
  */
 import type { PredicateName } from "../../src/testing/predicates.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
+import { TOGETHER_MUTANTS } from "./together.ts";
 import type { WorldName } from "./worlds.ts";
 
 export interface Edit {
@@ -994,4 +995,6 @@ export const MUTANTS: readonly Mutant[] = [
     predicate: "delivery-once",
     seed: 0,
   },
+
+  ...TOGETHER_MUTANTS,
 ];

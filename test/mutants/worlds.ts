@@ -22,15 +22,19 @@ import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
 import { perform, TASKS_MAX } from "./play.ts";
+import { TOGETHER } from "./worlds-together.ts";
 
 /** Runs one seed of a world. Throws if it takes too long, as mutants may go round for ever. */
 type World = (seed: number) => Promise<readonly Failure[]>;
 
+/** Programs that update, lock and guard a lot. */
+const SHARERS = { update: 8, lock: 10, step: 10, scope: 4, race: 4, shield: 1 };
+
 export const WORLDS = {
   fleet,
   "fleet-of-maps": (seed) => fleet(seed, { weights: { map: 20, try: 5, scope: 5, race: 3, throw: 2 } }),
-  "fleet-of-sharers": (seed) =>
-    fleet(seed, { weights: { update: 8, lock: 10, step: 10, scope: 4, race: 4, shield: 1 } }),
+  "fleet-of-sharers": (seed) => fleet(seed, { weights: SHARERS }),
+  "fleet-of-sharers-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store, weights: SHARERS })),
   "fleet-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store })),
   races,
   poison,
@@ -46,6 +50,10 @@ export const WORLDS = {
   deliveries,
   sizes,
   "fickle-values": fickleValues,
+  ...TOGETHER,
+  "families-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.families(seed, { store })),
+  "control-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.control(seed, { store })),
+  "retries-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.retries(seed, { store })),
 } as const satisfies Record<string, World>;
 
 export type WorldName = keyof typeof WORLDS;

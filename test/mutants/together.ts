@@ -1,0 +1,539 @@
+/**
+ * The mutants of what others do to runs, of what runs do to each other, and of what they shield, undo and do again.
+ *
+ * What no promise depends on is no mutant:
+ * - The look at a pause where a claimed run begins: its code would be replayed, which has no effects, and then leave.
+ * - The first look at whether a call has concluded, where it is concluded: the second one is made in any case.
+ */
+import type { Mutant } from "./mutants.ts";
+
+const MEMORY = "src/log/memory.ts";
+const MEMORY_ROWS = "src/log/memory-rows.ts";
+const EXECUTION = "src/worker/execution.ts";
+const FAMILY = "src/worker/family.ts";
+const COMPENSATIONS = "src/worker/compensations.ts";
+const EVENTS = "src/kernel/events.ts";
+const STATEMENTS = "src/log/libsql/statements.ts";
+const STATEMENTS_BEYOND = "src/log/libsql/statements-beyond.ts";
+
+export const TOGETHER_MUTANTS: readonly Mutant[] = [
+  // ---- Signals ----
+  {
+    name: "message-recorded-again",
+    guard: "a message that comes again when it is recorded is not recorded again",
+    world: "signals",
+    edits: [{ file: EXECUTION, text: "if (state.tokens?.has(token)) return;", by: "" }],
+    predicate: "message-once",
+    seed: 0,
+  },
+  {
+    name: "signal-offered-again",
+    guard: "a signal that a call has taken is offered to no other",
+    world: "signals",
+    edits: [{ file: EXECUTION, text: "signal.name === name && !signal.isTaken", by: "signal.name === name" }],
+    predicate: "signal-once",
+    seed: 0,
+  },
+  {
+    name: "signal-taken-out-of-sight",
+    guard: "that a signal is taken is read also when the scope that took it is not",
+    world: "signals",
+    edits: [
+      { file: EVENTS, text: 'role: "outcome", keyed: true, runWide: true,', by: 'role: "outcome", keyed: true,' },
+    ],
+    predicate: "signal-once",
+    seed: 0,
+  },
+  {
+    name: "outcome-of-a-hidden-scope-given",
+    guard: "nothing is given that a call within a completed scope came to",
+    world: "signals",
+    edits: [
+      {
+        file: "src/worker/replay.ts",
+        text: "if (call === undefined || isHiddenScope(state, scopeOfKey(event.key))) return false;",
+        by: "if (call === undefined) return false;",
+      },
+    ],
+    predicate: "liveness",
+    seed: 0,
+  },
+  {
+    name: "early-signal-unheard",
+    guard: "a wait hears what was sent before it began",
+    world: "signals",
+    edits: [
+      { file: "src/ctx/wait-for.ts", text: "if (call.signals(signal).some(offer)) return;", by: "void call.signals;" },
+    ],
+    predicate: "liveness",
+    seed: 0,
+  },
+
+  // ---- Calls that have concluded ----
+  {
+    name: "concluded-twice",
+    guard: "a call that has concluded is not concluded again",
+    world: "signals",
+    edits: [
+      { file: EXECUTION, text: "if (!endsScope && isConcluded(call.state)) return;", by: "" },
+      {
+        file: EXECUTION,
+        text: "has come to the end that the log has.\n      if (isConcluded",
+        by: "has come to the end that the log has.\n      if (endsScope && isConcluded",
+      },
+    ],
+    predicate: "one-outcome",
+    seed: 1,
+  },
+  {
+    name: "kept-scope-concluded-twice",
+    guard: "a scope that runs again on resume comes to the end that the log has",
+    world: "sagas",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "has come to the end that the log has.\n      if (isConcluded(call.state)) return;",
+        by: "has come to the end that the log has.",
+      },
+    ],
+    predicate: "one-outcome",
+    seed: 0,
+  },
+  {
+    name: "concluded-made-again",
+    guard: "a call that mail has concluded is not made again",
+    world: "families",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "which is about to be given.\n    if (isConcluded(call.state)) return;",
+        by: "which is about to be given.",
+      },
+    ],
+    predicate: "one-outcome",
+    seed: 0,
+  },
+
+  // ---- Pauses ----
+  {
+    name: "timer-rings-in-a-pause",
+    guard: "nothing becomes due in a pause",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "this.#leave === null && !this.#stopping && !this.#journal.state.paused",
+        by: "this.#leave === null && !this.#stopping",
+      },
+    ],
+    predicate: "pause-obeyed",
+    seed: 45,
+  },
+  {
+    name: "outcomes-given-in-a-pause",
+    guard: "nothing is given to the code in a pause",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "if (this.#journal.state.paused) this.#restPaused();",
+        by: "if (this.#journal.state.paused && this.#fresh.length === 0) this.#restPaused();",
+      },
+    ],
+    predicate: "pause-obeyed",
+    seed: 0,
+  },
+  {
+    name: "replay-goes-on-in-a-pause",
+    guard: "a run that is paused when its log is exhausted goes no further",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "if (this.#journal.state.paused || this.isOver) return false;",
+        by: "if (this.isOver) return false;",
+      },
+    ],
+    predicate: "pause-obeyed",
+    seed: 2,
+  },
+  {
+    name: "pause-disturbed",
+    guard: "a paused run is woken only by what ends the pause",
+    world: "control",
+    edits: [
+      {
+        file: MEMORY_ROWS,
+        text: 'if (status === "paused") return mail.some(({ kind }) => WAKES_PAUSED.includes(kind));',
+        by: 'if (status === "paused") return mail.length > WAKES_PAUSED.length * 0;',
+      },
+    ],
+    predicate: "pause-undisturbed",
+    seed: 0,
+  },
+  {
+    name: "sql-pause-disturbed",
+    guard: "a paused run is woken only by what ends the pause",
+    world: "control-over-owned-file",
+    edits: [
+      { file: "src/log/libsql/fragments.ts", text: "(runs.status <> 'paused' OR i.kind IN", by: "(true OR i.kind IN" },
+    ],
+    predicate: "pause-undisturbed",
+    seed: 0,
+  },
+  {
+    name: "pause-without-end",
+    guard: "a paused run is woken when it is resumed",
+    world: "control",
+    edits: [{ file: "src/log/port.ts", text: '["cancel", "terminate", "resume"]', by: '["cancel", "terminate"]' }],
+    predicate: "liveness",
+    seed: 0,
+  },
+
+  // ---- Families ----
+  {
+    name: "child-without-its-event",
+    guard: "a child is started with its event or not at all",
+    world: "long-families",
+    edits: [{ file: FAMILY, text: "if (state.head === before) return;", by: "void before;" }],
+    predicate: "child-and-parent-agree",
+    seed: 1,
+  },
+  {
+    name: "children-unfenced",
+    guard: "a write that is refused starts no child",
+    world: "families",
+    edits: [
+      {
+        file: MEMORY,
+        text: "for (const run of fenced) for (const child of run.beyond?.children ?? [])",
+        by: "for (const run of write.runs) for (const child of run.beyond?.children ?? [])",
+      },
+    ],
+    predicate: "child-and-parent-agree",
+    seed: 0,
+  },
+  {
+    name: "tells-unfenced",
+    guard: "a write that is refused tells nobody anything",
+    world: "families",
+    edits: [
+      {
+        file: MEMORY,
+        text: "for (const run of fenced) this.#insertTells(run);",
+        by: "for (const run of write.runs) this.#insertTells(run);",
+      },
+    ],
+    predicate: "child-and-parent-agree",
+    seed: 7,
+  },
+  {
+    name: "sql-children-unfenced",
+    guard: "a write that is refused starts no child",
+    world: "families-over-owned-file",
+    edits: [
+      {
+        file: STATEMENTS_BEYOND,
+        text: "ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c\nWHERE true",
+        by: "ON r.id = j.value ->> 0 CROSS JOIN json_each(j.value, '$[3]') c\nWHERE true",
+      },
+      {
+        file: STATEMENTS_BEYOND,
+        text: "ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c\n  CROSS JOIN runs n",
+        by: "ON r.id = j.value ->> 0 CROSS JOIN json_each(j.value, '$[3]') c\n  CROSS JOIN runs n",
+      },
+    ],
+    predicate: "child-and-parent-agree",
+    seed: 32,
+  },
+  {
+    name: "sql-tells-unfenced",
+    guard: "a write that is refused tells nobody anything",
+    world: "families-over-owned-file",
+    edits: [
+      {
+        file: STATEMENTS_BEYOND,
+        text: "ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') m CROSS JOIN runs t",
+        by: "ON r.id = j.value ->> 0 CROSS JOIN json_each(j.value, '$[3]') m CROSS JOIN runs t",
+      },
+    ],
+    predicate: "child-and-parent-agree",
+    seed: 6,
+  },
+  {
+    name: "tells-lost",
+    guard: "what a run tells others is written with what it records",
+    world: "families",
+    edits: [
+      { file: MEMORY, text: "const tells = beyond?.tells ?? [];", by: "const tells = beyond?.tells.slice(1) ?? [];" },
+    ],
+    predicate: "message-kept",
+    seed: 0,
+  },
+  {
+    name: "end-not-told",
+    guard: "a child's end is told to its parent",
+    world: "families",
+    edits: [{ file: FAMILY, text: 'this.#tell(parent.runId, "child", {', by: "void ({" }],
+    predicate: "liveness",
+    seed: 0,
+  },
+  {
+    name: "end-unheard",
+    guard: "a child's end is recorded though nobody listens yet",
+    world: "families",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "this.#tell(this.#family.childEnded(message.data));",
+        by: "if (this.#calls.get(message.data.key)?.canBeMoved === true) this.#tell(this.#family.childEnded(message.data));",
+      },
+    ],
+    predicate: "liveness",
+    seed: 0,
+  },
+  {
+    name: "scope-leaves-its-children",
+    guard: "a child whose scope has ended is cancelled",
+    world: "families",
+    edits: [{ file: EXECUTION, text: "this.#family.scopeIsOver(scope);", by: "" }],
+    predicate: "left-child-told",
+    seed: 0,
+  },
+  {
+    name: "run-leaves-its-children",
+    guard: "a child whose parent has ended is cancelled",
+    world: "families",
+    edits: [{ file: FAMILY, text: 'this.#cancelWithin(ROOT_SCOPE, "its parent has ended");', by: "void ROOT_SCOPE;" }],
+    predicate: "left-child-told",
+    seed: 0,
+  },
+  {
+    name: "abandoned-child-cancelled",
+    guard: "a child that is to go on is not cancelled",
+    world: "families",
+    edits: [
+      { file: FAMILY, text: "if (!isAbandoned && isWithin(", by: "if (runId !== String(isAbandoned) && isWithin(" },
+    ],
+    predicate: "left-child-told",
+    seed: 0,
+  },
+
+  // ---- Claims ----
+  {
+    name: "held-in-the-past",
+    guard: "what a worker has left, and has claimed again without knowing it, is let go",
+    world: "signals",
+    edits: [{ file: MEMORY, text: "runId === run.id && epoch === run.epoch", by: "runId === run.id && epoch >= 0" }],
+    predicate: "liveness",
+    seed: 99,
+  },
+
+  // ---- Cancels and shields ----
+  {
+    name: "shielded-calls-cancelled",
+    guard: "a cancel spares the calls that are shielded",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: 'const isReached = (call: Call) => !call.isShielded && !(call.request.kind === "scope"',
+        by: 'const isReached = (call: Call) => !(call.request.kind === "scope"',
+      },
+    ],
+    predicate: "shield-holds",
+    seed: 1,
+  },
+  {
+    name: "unshielded-calls-spared",
+    guard: "a cancel is told to the calls that are not shielded",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "const calls = [...this.#calls.values()].filter(isReached);",
+        by: "const calls = [...this.#calls.values()].filter((call) => call.isShielded && isReached(call));",
+      },
+    ],
+    predicate: "shield-holds",
+    seed: 0,
+  },
+  {
+    name: "shielded-bodies-aborted",
+    guard: "a cancel spares the bodies that are shielded",
+    world: "control",
+    edits: [{ file: "src/worker/bodies.ts", text: "!owner.isShielded", by: "owner.key !== null" }],
+    predicate: "shield-holds",
+    seed: 20,
+  },
+  {
+    name: "shield-refused",
+    guard: "a shield can be asked for after a cancel",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);",
+        by: "if (this.#cancelGiven) this.#refused.push(call);",
+      },
+    ],
+    predicate: "shield-holds",
+    seed: 0,
+  },
+  {
+    name: "shield-begins-nothing",
+    guard: "what is shielded begins after a cancel",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "return this.#journal.state.cancelRequested && !call.isShielded;",
+        by: "return this.#journal.state.cancelRequested && call.key !== null;",
+      },
+    ],
+    predicate: "shield-holds",
+    seed: 0,
+  },
+  {
+    name: "shield-cut-off-at-rest",
+    guard: "a cancelled run ends after what it shields",
+    world: "control",
+    edits: [{ file: EXECUTION, text: "if (this.#cancelGiven && !this.#mustTidy()) {", by: "if (this.#cancelGiven) {" }],
+    predicate: "shield-holds",
+    seed: 0,
+  },
+  {
+    name: "shield-cut-off-by-the-code",
+    guard: "a cancelled run whose code has ended ends after what it shields",
+    world: "control",
+    edits: [
+      {
+        file: EXECUTION,
+        text: "if (this.#finish !== null && !this.#mustTidy()) return",
+        by: "if (this.#finish !== null) return",
+      },
+    ],
+    predicate: "shield-holds",
+    seed: 3,
+  },
+
+  // ---- Compensations ----
+  {
+    name: "kept-scope-not-read",
+    guard: "of a scope that runs again on resume the events are read",
+    world: "sagas",
+    edits: [
+      {
+        file: EVENTS,
+        text: 'return type === "scope.completed" && !isKept(data);',
+        by: 'void isKept, data;\n  return type === "scope.completed";',
+      },
+    ],
+    predicate: "no-body-after-outcome",
+    seed: 0,
+  },
+  {
+    name: "scope-not-kept",
+    guard: "a scope that holds compensations runs again on resume",
+    world: "sagas",
+    edits: [
+      {
+        file: "src/ctx/scope.ts",
+        text: "compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {}",
+        by: "compensations.hasWithin(inner.path) ? {} : {}",
+      },
+    ],
+    predicate: "undone-unless-completed",
+    seed: 0,
+  },
+  {
+    name: "undone-in-order",
+    guard: "the last completed step is undone first",
+    world: "sagas",
+    edits: [{ file: COMPENSATIONS, text: "this.#registered.reverse()", by: "this.#registered" }],
+    predicate: "compensations-in-reverse",
+    seed: 0,
+  },
+  {
+    name: "undone-by-name",
+    guard: "steps are undone by when they have completed, not by when they were asked for",
+    world: "sagas",
+    edits: [
+      {
+        file: COMPENSATIONS,
+        text: "this.#registered.push(compensation);",
+        by: "this.#registered.push(compensation);\n    this.#registered.sort((a, b) => (a.key < b.key ? -1 : 1));",
+      },
+    ],
+    predicate: "compensations-in-reverse",
+    seed: 0,
+  },
+  {
+    name: "undone-twice",
+    guard: "what has been undone is not undone again",
+    world: "sagas",
+    edits: [{ file: COMPENSATIONS, text: "this.#registered = [];\n    return", by: "return" }],
+    predicate: "compensations-in-reverse",
+    seed: 0,
+  },
+  {
+    name: "completion-beside-a-failure-not-undone",
+    guard: "what completes as another one fails is undone as well",
+    world: "sagas",
+    edits: [
+      {
+        file: "src/ctx/saga.ts",
+        text: "isDue = compensations.hasWithin(ROOT_SCOPE);\n  }",
+        by: "isDue = false;\n  }",
+      },
+    ],
+    predicate: "undone-unless-completed",
+    seed: 0,
+  },
+
+  // ---- Retries ----
+  {
+    name: "retry-keeps-epoch",
+    guard: "a retry raises the epoch",
+    world: "retries",
+    edits: [{ file: MEMORY, text: "run.epoch++;\n      this.#insertEvents(", by: "this.#insertEvents(" }],
+    predicate: "claim-raises-epoch",
+    seed: 0,
+  },
+  {
+    name: "sql-retry-keeps-epoch",
+    guard: "a retry raises the epoch",
+    world: "retries-over-owned-file",
+    edits: [
+      {
+        file: STATEMENTS,
+        text: "available_at = NOW, epoch = epoch + 1, head = :seq",
+        by: "available_at = NOW, head = :seq",
+      },
+    ],
+    predicate: "claim-raises-epoch",
+    seed: 0,
+  },
+  {
+    name: "retry-of-another-head",
+    guard: "a run is retried from where it has ended, and only if it has",
+    world: "retries",
+    edits: [{ file: MEMORY, text: "if (isOver && run.head === seq - 1) {", by: "if (run.head === seq - 1) {" }],
+    predicate: "terminal-last",
+    seed: 0,
+  },
+  {
+    name: "retry-waits-for-lost-children",
+    guard: "a retried run starts children again that had not ended",
+    world: "retries",
+    edits: [
+      {
+        file: "src/kernel/evolve.ts",
+        text: 'call.firstSeq > from || (call.kind === "child" && call.status === "open")',
+        by: "call.firstSeq > from",
+      },
+    ],
+    predicate: "liveness",
+    seed: 0,
+  },
+];
