@@ -1,7 +1,7 @@
 /** Compensations: what undoes completed steps when a run does not come to its end. */
 import { isVarveError } from "../kernel/errors.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
-import type { Compensation, Compensations, Recorder, ScopeHandle } from "../worker/recorder.ts";
+import type { Compensation, Recorder, ScopeHandle } from "../worker/recorder.ts";
 import { scopeRequest } from "./scope.ts";
 
 /** The name of the scope in which compensations run. */
@@ -19,9 +19,7 @@ export async function compensate(recorder: Recorder, scope: ScopeHandle): Promis
     // Taken here and not in the scope: once that is one outcome, its function does not run again.
     const registered = compensations.take();
     const body = (inner: ScopeHandle) => undo(recorder, inner, registered);
-    await recorder.ask(
-      scopeRequest({ scope, name: COMPENSATE, body, compensates: true, compensations: NOTHING_TO_UNDO }),
-    );
+    await recorder.ask(scopeRequest({ scope, name: COMPENSATE, body, compensates: true, compensations }));
     isDue = compensations.hasWithin(ROOT_SCOPE);
   }
 }
@@ -39,13 +37,3 @@ async function undo(recorder: Recorder, scope: ScopeHandle, registered: readonly
     }
   }
 }
-
-/** What undoes something is not undone. */
-const NOTHING_TO_UNDO: Compensations = {
-  expect: () => () => {},
-  mayCome: false,
-  closeWithin: () => {},
-  add: () => {},
-  hasWithin: () => false,
-  take: () => [],
-};

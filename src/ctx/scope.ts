@@ -50,7 +50,7 @@ function begin(call: LiveCall, body: ScopeBody, compensations: Compensations): S
   const inner = call.openScope();
   run(body, inner).then(
     (value) => complete(call, inner, value, compensations),
-    (error) => fail(call, inner, error, compensations),
+    (error) => fail(call, error),
   );
   return STILL_OPEN;
 }
@@ -65,8 +65,7 @@ function run(body: ScopeBody, inner: ScopeHandle): PromiseLike<unknown> {
 }
 
 function complete(call: LiveCall, inner: ScopeHandle, value: unknown, compensations: Compensations): void {
-  inner.end();
-  compensations.closeWithin(inner.path);
+  call.closeScope();
   // What undoes a step is code, which only its function can bring back.
   const kept = compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {};
   try {
@@ -76,8 +75,7 @@ function complete(call: LiveCall, inner: ScopeHandle, value: unknown, compensati
   }
 }
 
-function fail(call: LiveCall, inner: ScopeHandle, error: unknown, compensations: Compensations): void {
-  inner.end();
-  compensations.closeWithin(inner.path);
+function fail(call: LiveCall, error: unknown): void {
+  call.closeScope();
   call.conclude("scope.failed", null, { error: toFailure(error) });
 }

@@ -75,7 +75,7 @@ export function stepRequest(parts: StepParts): CallRequest {
     settled();
     return givenAndUndoable(parts, undo, outcome, call);
   };
-  return { ...request, given: givenIt };
+  return { ...request, given: givenIt, isUndoable: true };
 }
 
 function contradiction(step: string, one: string, other: string, why: string): errors.DefinitionError {

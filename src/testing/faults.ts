@@ -150,7 +150,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   readInbox: 40,
   getKeyed: 3,
   putKeyed: 3,
-  requestLock: 3,
+  requestLock: 10,
   reopen: 10,
 };
 

@@ -24,6 +24,8 @@ export interface CallHost {
   childId(key: string): string | null;
   startRun(call: Call, child: NewChild, record: (runId: string) => void): void;
   versionOf(workflow: string): string | null;
+  /** Returns whether anything was open in the scope that the call stands for. */
+  closeScope(call: Call): boolean;
 }
 
 export class Call implements LiveCall {
@@ -34,11 +36,14 @@ export class Call implements LiveCall {
   #reject!: (error: unknown) => void;
   /** Its scope has concluded: nobody waits for it, and nothing more is recorded of it but what comes late. */
   isClosed = false;
+  /** Its scope is closed, and had calls that were open. */
+  leavesOpen = false;
   /** The instant it waits for; null if for something else. */
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;
   #listener: ((signal: ReceivedSignal) => boolean) | null = null;
   #waitsForMail = false;
+  #opened: Scope | null = null;
   readonly #host: CallHost;
 
   constructor(host: CallHost, request: CallRequest, key: string) {
@@ -118,7 +123,13 @@ export class Call implements LiveCall {
   }
 
   openScope(): Scope {
-    return new Scope(this.key, this.isShielded);
+    this.#opened = new Scope(this.key, this.isShielded);
+    return this.#opened;
+  }
+
+  closeScope(): void {
+    this.#opened?.end();
+    this.leavesOpen = this.#host.closeScope(this);
   }
 
   signals(name: string): readonly ReceivedSignal[] {

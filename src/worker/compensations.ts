@@ -20,6 +20,7 @@ export class RegisteredCompensations implements Compensations {
     return this.#awaited.size > 0;
   }
 
+  /** A scope is over: nobody is given any more what steps within it come to. */
   closeWithin(scope: string): void {
     for (const awaited of this.#awaited) if (isWithin(awaited.scope, scope)) this.#awaited.delete(awaited);
   }

@@ -762,7 +762,6 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void {
     const endsScope = type === "scope.completed" || type === "scope.failed";
     if (!endsScope && isConcluded(call.state)) return;
-    const leavesOpen = endsScope && this.#closeWithin(call.key);
     const write = () => {
       // A scope that runs again, though it has concluded, has come to the end that the log has.
       if (isConcluded(call.state)) return;
@@ -770,21 +769,30 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       const outcome = this.#append(call, type, attempt, data);
       if (outcome !== null) this.#fresh.push(outcome);
       if (outcome?.type === "lock.expired") this.#places.end(call.key);
-      if (leavesOpen && outcome !== null) this.#abandonWithin(call.key);
+      if (call.leavesOpen && outcome !== null) this.#abandonWithin(call.key);
       this.#host.ready(this);
     };
     if (this.#phase === "replay") this.#replay.hold(write);
     else write();
   }
 
-  /**
-   * Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. Returns whether
-   * anything was open.
-   */
-  #closeWithin(scope: string): boolean {
-    const open = this.#calls.takeWithin(scope);
+  /** Invariant I5, at once, in replay too: no turn may be opened in a scope whose function has returned. */
+  closeScope({ key }: Call): boolean {
+    const open = this.#calls.takeWithin(key);
     for (const call of open) call.isClosed = true;
+    // The code is not told any more what they have come to, but it can be undone.
+    const unheard = open.filter(({ request, state }) => request.isUndoable === true && state.status === "completed");
+    unheard.sort((a, b) => a.state.endSeq - b.state.endSeq);
+    for (const call of unheard) call.request.given(this.#outcomeAt(call.state.endSeq), call);
+    this.compensations.closeWithin(key);
     return open.length > 0;
+  }
+
+  /** An outcome that has not been given. */
+  #outcomeAt(seq: number): RunEvent {
+    const outcome = this.#replay.outcomeAt(seq) ?? this.#fresh.find((event) => event.seq === seq);
+    assert(outcome !== undefined, "what is recorded is given, or is still to be given");
+    return outcome;
   }
 
   #abandonWithin(scope: string): void {

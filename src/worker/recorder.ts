@@ -30,8 +30,6 @@ export interface ScopeHandle {
   readonly isShielded: boolean;
   /** The next occurrence of `name` among the calls, or of another counted thing. */
   next(kind: Counted, name: string): number;
-  /** Its function has returned: from now on a call in it is a mistake. */
-  end(): void;
 }
 
 /** How a call ends for the code. */
@@ -67,6 +65,8 @@ export interface CallRequest {
   readonly isShield?: boolean;
   /** Whether it may change what runs share, or wait in line for a lock. */
   readonly isSharing?: boolean;
+  /** Whether `given` makes it something that can be undone: then it is called also when the scope of the call is over. */
+  readonly isUndoable?: boolean;
   /** For an item of a map: which use of `name` the map is, as its scope has counted it, and the item's place from 0. */
   readonly item?: { readonly occurrence: number; readonly index: number };
   /** Called once the log has nothing more to say of this call: goes on from `call.state`. */
@@ -117,6 +117,8 @@ export interface LiveCall {
   operate<T>(operation: Operation<T>): void;
   /** Opens the scope that this call stands for. */
   openScope(): ScopeHandle;
+  /** Its function has come to its end: what it left open is closed. */
+  closeScope(): void;
   /** The signals of a name that nobody has taken, in order of arrival. */
   signals(name: string): readonly ReceivedSignal[];
   /** The signal that was received at `seq`. */
@@ -231,8 +233,6 @@ export interface Compensations {
   expect(scope: string): () => void;
   /** Whether such a step has none. */
   readonly mayCome: boolean;
-  /** A scope is over: nobody is given any more what steps within it come to. */
-  closeWithin(scope: string): void;
   add(compensation: Compensation): void;
   /** Whether a step within this scope can be undone: then its function must run again on resume. */
   hasWithin(scope: string): boolean;

@@ -58,6 +58,11 @@ export class Replay {
     return outcome;
   }
 
+  /** The outcome with this seq, if it is still to be given. */
+  outcomeAt(seq: number): RunEvent | undefined {
+    return this.#outcomes.find((outcome, index) => index >= this.#next && outcome.seq === seq);
+  }
+
   /** A call that the log has begun must have been asked for by the time that the log is exhausted. */
   #unasked(waiting: () => readonly Call[]): ReplayDivergedError | null {
     for (const call of this.#state.calls.values()) {

@@ -19,6 +19,7 @@ export class Scope implements ScopeHandle {
     return counted.next(name);
   }
 
+  /** Its function has returned: from now on a call in it is a mistake. */
   end(): void {
     this.#ended = true;
   }

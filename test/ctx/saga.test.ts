@@ -140,6 +140,40 @@ describe("compensations", () => {
     expect(done).toEqual(["undo beside", "undo slow"]);
   });
 
+  it.each(["throws", "returns"] as const)(
+    "run for a step that completes in the turn in which its scope %s",
+    async (how) => {
+      for (let append = 1; append <= 6; append++) {
+        const lab = openLab();
+        const done: string[] = [];
+        const both = flow(async (ctx) => {
+          await ctx.scope("both", async (inner) => {
+            const first = inner.step("first", () => "first");
+            const unheard = inner.step("unheard", () => "unheard", {
+              compensate: (value) => void done.push(`undo ${value}`),
+            });
+            await first;
+            if (how === "throws") throw new Error("no");
+            void unheard;
+          });
+          throw new Error("no");
+        });
+        const engine = await lab.engine({ workflows: [both], dies: { append, moment: "after" } });
+        engine.start("flow", {}, { idempotencyKey: "t" }).catch(() => {});
+        await lab.pass(2_000);
+        engine.kill();
+        await lab.pass(17_000, 1_000);
+        const second = await lab.engine({ workflows: [both] });
+        const run = await second.start("flow", {}, { idempotencyKey: "t" });
+        await lab.pass(4_000);
+        expect((await run.status()).status).toBe("failed");
+        const story = await lab.story(run.id);
+        expect(story.filter((each) => each.startsWith("step.completed both/unheard"))).toHaveLength(1);
+        expect(done).toContain("undo unheard");
+      }
+    },
+  );
+
   it("have not begun where nothing had completed: a retry keeps what there is", async () => {
     const lab = openLab();
     let isMended = false;

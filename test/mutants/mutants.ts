@@ -641,10 +641,11 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EXECUTION,
-        text: "if (!this.#stopping && this.#giveNext()) return true;",
-        by: `let hasGiven = false;
-    while (!this.#stopping && this.#giveNext()) hasGiven = true;
-    if (hasGiven) return true;`,
+        text: "else if (!this.#stopping && this.#giveNext()) return true;",
+        by: `else if (!this.#stopping && this.#giveNext()) {
+      while (this.#giveNext());
+      return true;
+    }`,
       },
     ],
     predicate: "liveness",
@@ -707,8 +708,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EXECUTION,
-        text: "const leavesOpen = endsScope && this.#closeWithin(call.key);",
-        by: "const leavesOpen = endsScope;",
+        text: "const open = this.#calls.takeWithin(key);",
+        by: "const open: Call[] = [];",
       },
     ],
     predicate: "closed-scope-silent",
@@ -775,7 +776,7 @@ export const MUTANTS: readonly Mutant[] = [
     guard: "what ends after its run is late",
     world: "fleet",
     edits: [
-      { file: "src/worker/bodies.ts", text: "if (!running.told && !this.#runIsOver) {", by: "if (!running.told) {" },
+      { file: "src/worker/bodies.ts", text: "!running.isLate && !this.#runIsOver", by: "!running.isLate" },
       {
         file: EXECUTION,
         text: "if (!this.#mayAppend(call) || this.#isFull()) return null;",

@@ -8,6 +8,10 @@ interface EndData {
   readonly error?: { readonly code?: string };
 }
 
+interface CreatedData {
+  readonly deadlineAt?: number;
+}
+
 /** Ends of runs whose code is not asked. */
 const WITHOUT_CODE: ReadonlySet<string | undefined> = new Set(["RUN_DEADLINE", "HISTORY_LIMIT"]);
 
@@ -17,7 +21,10 @@ const COMPENSATE = /^compensate(#\d+)?$/;
 function isByCode(checker: Checker, runId: string): boolean {
   const end = checker.endOf(runId);
   const { terminated, error } = JSON.parse(end?.data ?? "{}") as EndData;
-  return end !== undefined && terminated === undefined && !WITHOUT_CODE.has(error?.code);
+  if (end === undefined || terminated !== undefined || WITHOUT_CODE.has(error?.code)) return false;
+  // A cancelled run that meets its deadline ends at once, as cancelled.
+  const { deadlineAt } = JSON.parse(checker.history(runId)[0]?.data ?? "{}") as CreatedData;
+  return deadlineAt === undefined || end.at < deadlineAt;
 }
 
 /** The run was cancelled: what shielded it from that has come to its end all the same. */

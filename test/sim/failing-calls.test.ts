@@ -7,15 +7,18 @@ const SITES = [
   "append",
   "changed",
   "claim",
+  "getKeyed",
   "getRun",
   "heartbeat",
   "load",
   "now",
   "openWorker",
+  "putKeyed",
   "readHistory",
   "readInbox",
   "releaseStuck",
   "reopen",
+  "requestLock",
   "workAhead",
 ];
 

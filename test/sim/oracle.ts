@@ -114,8 +114,9 @@ function endingOfStep({ name, value: spec, fails, once, fallback, guardMs }: Ste
     return { values, errors: fallback === "value" ? [] : [text(`failed ${name}`)] };
   }
   const completed = text(canonical(specified(spec)));
-  const others = [...(once ? [text("unknown")] : []), ...(guardMs === undefined ? [] : [text("refused")])];
-  return { values: [completed, ...others], errors: [] };
+  const lost = text(fallback === "none" ? "unknown" : canonical(FALLBACK));
+  const others = [...(once ? [lost] : []), ...(guardMs === undefined ? [] : [text("refused")])];
+  return { values: [completed, ...others], errors: once && fallback === "step" ? [text(`failed ${name}`)] : [] };
 }
 
 function endingOfAll(branches: readonly Ending[]): Ending {

@@ -247,7 +247,9 @@ class Fleet {
     const code = interpreter(world, "1");
     const diverged = await divergenceOf(code, checker.history(runId));
     checker.expect("replay-asks-the-same", diverged === null, () => `the whole history: ${diverged}`);
-    const all = await askedBy(code, rows);
+    // A retry may have begun anew.
+    const next = rows.findIndex(({ type }, i) => i >= prefix.length && type === "run.reopened");
+    const all = await askedBy(code, next === -1 ? rows : rows.slice(0, next));
     const part = await askedBy(code, prefix);
     // Of scopes that have concluded in the whole history the code is not run again.
     // What the code asks for beyond the prefix was another's to decide, such as somebody who cancelled the run.
