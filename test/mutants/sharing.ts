@@ -9,6 +9,8 @@ const PLACES = "src/worker/places.ts";
 const EXECUTION = "src/worker/execution.ts";
 const BREAKER = "src/ctx/breaker.ts";
 const KV = "src/ctx/kv.ts";
+const STATEMENTS_KEYED = "src/log/libsql/statements-keyed.ts";
+const STATEMENTS_LOCKS = "src/log/libsql/statements-locks.ts";
 
 const WORLD = "fleet-of-sharers";
 
@@ -272,7 +274,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "breaker-not-recalled",
     guard: "what a lost attempt has told the breaker is recorded",
-    world: WORLD,
+    world: "fleet-behind-breakers",
     edits: [
       {
         file: "src/ctx/step.ts",
@@ -286,7 +288,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "breaker-not-asked-again",
     guard: "what an earlier try has told the breaker is found again",
-    world: WORLD,
+    world: "fleet-behind-breakers",
     edits: [{ file: BREAKER, text: "(this.#mayHavePut && value !== null)", by: "(false && value !== null)" }],
     predicate: "breaker-change-recorded",
     seed: 0,
@@ -294,7 +296,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "breaker-change-untold",
     guard: "a change of a breaker is recorded",
-    world: WORLD,
+    world: "fleet-behind-breakers",
     edits: [
       {
         file: BREAKER,
@@ -308,7 +310,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
   {
     name: "breaker-lets-through-early",
     guard: "an attempt that a breaker lets through waits until it is due",
-    world: WORLD,
+    world: "fleet-behind-breakers",
     edits: [
       {
         file: "src/ctx/step.ts",
@@ -317,6 +319,49 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "retry-not-early",
+    seed: 0,
+  },
+
+  // ---- The log: over a file ----
+  {
+    name: "sql-keyed-version",
+    guard: "a change is done to the version that it was made for",
+    world: "fleet-of-sharers-over-owned-file",
+    edits: [
+      {
+        file: STATEMENTS_KEYED,
+        text: "WHERE ${HELD} AND ${VERSION} = :ifVersion",
+        by: "WHERE ${HELD}",
+      },
+      {
+        file: STATEMENTS_KEYED,
+        text: "o.version = :ifVersion + 1 AND ${VERSION} = :ifVersion",
+        by: "o.version = :ifVersion + 1",
+      },
+    ],
+    predicate: "update-loses-nothing",
+    seed: 0,
+  },
+  {
+    name: "sql-lock-slots",
+    guard: "a lock is granted if fewer than its slots are before in line",
+    world: "fleet-of-sharers-over-owned-file",
+    edits: [{ file: STATEMENTS_LOCKS, text: "LIMIT 1 OFFSET :slots - 1)", by: "LIMIT 1 OFFSET :slots)" }],
+    predicate: "lock-by-turn",
+    seed: 0,
+  },
+  {
+    name: "sql-lock-not-handed-on",
+    guard: "a place that ends hands its lock to the next",
+    world: "fleet-of-sharers-over-owned-file",
+    edits: [
+      {
+        file: "src/log/libsql/beyond.ts",
+        text: '  batch.add(locks.GRANT_NEXT_IN_LINE, "endings", endings);\n',
+        by: "",
+      },
+    ],
+    predicate: "lock-by-turn",
     seed: 0,
   },
 ];

@@ -32,9 +32,11 @@ const SHARERS = { update: 8, lock: 10, step: 10, scope: 4, race: 4, shield: 1 };
 
 export const WORLDS = {
   fleet,
-  "fleet-of-maps": (seed) => fleet(seed, { weights: { map: 20, try: 5, scope: 5, race: 3, throw: 2 } }),
-  "fleet-of-sharers": (seed) => fleet(seed, { weights: SHARERS }),
-  "fleet-of-sharers-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store, weights: SHARERS })),
+  "fleet-of-maps": (seed) => fleet(seed, { bias: { weights: { map: 20, try: 5, scope: 5, race: 3, throw: 2 } } }),
+  "fleet-of-sharers": (seed) => fleet(seed, { bias: { weights: SHARERS } }),
+  "fleet-of-sharers-over-owned-file": (seed) =>
+    overFile("owned", (store) => fleet(seed, { store, bias: { weights: SHARERS } })),
+  "fleet-behind-breakers": (seed) => fleet(seed, { bias: { weights: { step: 40 }, guarded: 0.8 } }),
   "fleet-over-owned-file": (seed) => overFile("owned", (store) => fleet(seed, { store })),
   races,
   poison,
@@ -60,7 +62,7 @@ export type WorldName = keyof typeof WORLDS;
 
 type Truth = NonNullable<SimulationOptions["store"]>;
 
-async function fleet(seed: number, options: Pick<SeedOptions, "store" | "weights"> = {}): Promise<readonly Failure[]> {
+async function fleet(seed: number, options: Pick<SeedOptions, "store" | "bias"> = {}): Promise<readonly Failure[]> {
   return (await runSeed(seed, { tasksMax: TASKS_MAX, ...options })).failures;
 }
 

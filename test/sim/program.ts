@@ -193,19 +193,28 @@ const WEIGHTS: Weights = {
 
 const DEPTH_MAX = 3;
 
-/** A program of about `size` commands. `weights`: of the kinds that are drawn more or less often than in any other. */
-export function randomProgram(prng: Prng, size: number, weights: Partial<Weights> = {}): Program {
-  return new Generator(prng, { ...WEIGHTS, ...weights }).program(size, 0, false);
+/** What programs have more or less of than any other. */
+export interface Bias {
+  readonly weights?: Partial<Weights>;
+  /** The share of plain steps behind a breaker. @default 0.15 */
+  readonly guarded?: number;
+}
+
+/** A program of about `size` commands. */
+export function randomProgram(prng: Prng, size: number, bias: Bias = {}): Program {
+  return new Generator(prng, bias).program(size, 0, false);
 }
 
 class Generator {
   readonly #prng: Prng;
   readonly #weights: Weights;
+  readonly #guarded: number;
   #names = 0;
 
-  constructor(prng: Prng, weights: Weights) {
+  constructor(prng: Prng, { weights, guarded = 0.15 }: Bias) {
     this.#prng = prng;
-    this.#weights = weights;
+    this.#weights = { ...WEIGHTS, ...weights };
+    this.#guarded = guarded;
   }
 
   program(size: number, depth: number, mayThrow: boolean): Program {
@@ -313,7 +322,7 @@ class Generator {
     const fails = once ? 0 : isHopeless ? "all" : prng.chance(0.25) ? prng.int(1, 3) : 0;
     const isUndoable = !once && !isHopeless && prng.chance(0.15);
     const isPlain = !once && !isHopeless && !isUndoable;
-    const isGuarded = isPlain && prng.chance(0.15);
+    const isGuarded = isPlain && prng.chance(this.#guarded);
     const isCached = isPlain && !isGuarded && prng.chance(0.15);
     const fallback = isHopeless ? prng.pick(["none", "none", "value", "step"] as const) : "none";
     return {

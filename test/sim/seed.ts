@@ -20,14 +20,14 @@ import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
-import { COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
+import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
 import { askedBy, divergenceOf, goesOn, isPaused, withoutConcluded } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
   readonly faults?: FaultRates;
   /** What programs are made of, where it is not what they are made of in general. */
-  readonly weights?: Parameters<typeof randomProgram>[2];
+  readonly bias?: Bias;
   /** How fast the processes' clocks run that only go forward. @default 1 */
   readonly clockRate?: number;
 }
@@ -109,7 +109,7 @@ function hookOf(workflow: ReturnType<typeof interpreter>): Hook {
 
 class Fleet {
   readonly #seed: number;
-  readonly #weights: SeedOptions["weights"];
+  readonly #bias: SeedOptions["bias"];
   readonly #sim: Simulation;
   readonly #plan: Prng;
   readonly #isShared: boolean;
@@ -129,8 +129,8 @@ class Fleet {
   constructor(seed: number, options: SeedOptions) {
     this.#seed = seed;
     const name = `seed ${seed}`;
-    const { faults, weights, clockRate = 1, ...rest } = options;
-    this.#weights = weights;
+    const { faults, bias, clockRate = 1, ...rest } = options;
+    this.#bias = bias;
     const draft = new Simulation({ seed: name });
     this.#plan = draft.prng.stream("plan");
     const plan = this.#plan;
@@ -161,7 +161,7 @@ class Fleet {
 
   #order(index: number): Order {
     const plan = this.#plan.stream(`order ${index}`);
-    const program = randomProgram(plan, plan.int(8, 20), this.#weights);
+    const program = randomProgram(plan, plan.int(8, 20), this.#bias);
     const deliveries = plan.chance(0.25) ? plan.int(1, 5) : null;
     const deadlineMs = deliveries === null && plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
     const ending = endingOf(program);
