@@ -326,8 +326,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: "if (error instanceof Error) return error;",
       },
     ],
-    predicate: "liveness",
-    seed: 11,
+    predicate: "breaker-change-recorded",
+    seed: 21,
   },
   {
     name: "retried-with-other-bytes",
@@ -712,8 +712,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: "const open: Call[] = [];",
       },
     ],
-    predicate: "closed-scope-silent",
-    seed: 251,
+    predicate: "attempt-before-body",
+    seed: 82,
   },
   {
     name: "inner-scope-not-closed",
@@ -725,6 +725,7 @@ export const MUTANTS: readonly Mutant[] = [
         text: 'if (call.request.kind === "scope") scopes.push(call.key);',
         by: "",
       },
+      { file: EXECUTION, text: "!call.isClosed && !isClosed(state, call.key)", by: "!call.isClosed" },
     ],
     predicate: "closed-scope-silent",
     seed: 0,
@@ -784,7 +785,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "terminal-last",
-    seed: 7,
+    seed: 37,
   },
 
   // ---- Steps and timers ----
@@ -911,7 +912,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "result-as-expected",
-    seed: 67,
+    seed: 1062,
   },
   {
     name: "map-leaves-items-behind",

@@ -141,7 +141,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "change-once",
-    seed: 0,
+    seed: 1671,
   },
   {
     name: "settled-for-an-earlier-try",
@@ -155,7 +155,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "change-once",
-    seed: 0,
+    seed: 53,
   },
   {
     name: "update-of-another-version",
@@ -236,8 +236,8 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
         by: "void isShielded; if (scope === null) this.#release(key);",
       },
     ],
-    predicate: "row-follows-history",
-    seed: 0,
+    predicate: "lock-by-turn",
+    seed: 99,
   },
   {
     name: "doubtful-place-forgotten",
@@ -283,7 +283,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "breaker-change-recorded",
-    seed: 0,
+    seed: 8,
   },
   {
     name: "breaker-not-asked-again",
@@ -291,7 +291,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     world: "fleet-behind-breakers",
     edits: [{ file: BREAKER, text: "(this.#mayHavePut && value !== null)", by: "(false && value !== null)" }],
     predicate: "breaker-change-recorded",
-    seed: 0,
+    seed: 8,
   },
   {
     name: "breaker-change-untold",
@@ -318,8 +318,8 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
         by: "if (dueAt === undefined)",
       },
     ],
-    predicate: "retry-not-early",
-    seed: 0,
+    predicate: "change-once",
+    seed: 1009,
   },
 
   // ---- The log: over a file ----
@@ -340,7 +340,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "update-loses-nothing",
-    seed: 0,
+    seed: 5,
   },
   {
     name: "sql-lock-slots",
@@ -348,20 +348,20 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     world: "fleet-of-sharers-over-owned-file",
     edits: [{ file: STATEMENTS_LOCKS, text: "LIMIT 1 OFFSET :slots - 1)", by: "LIMIT 1 OFFSET :slots)" }],
     predicate: "lock-by-turn",
-    seed: 0,
+    seed: 3,
   },
   {
-    name: "sql-lock-not-handed-on",
-    guard: "a place that ends hands its lock to the next",
+    name: "sql-turn-untold",
+    guard: "a place that ends tells whose turn it is",
     world: "fleet-of-sharers-over-owned-file",
     edits: [
       {
         file: "src/log/libsql/beyond.ts",
-        text: '  batch.add(locks.GRANT_NEXT_IN_LINE, "endings", endings);\n',
+        text: '  batch.add(locks.TELL_NEXT_IN_LINE, "endings", endings);\n',
         by: "",
       },
     ],
-    predicate: "lock-by-turn",
+    predicate: "liveness",
     seed: 0,
   },
 ];

@@ -364,7 +364,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [{ file: "src/worker/bodies.ts", text: "!owner.isShielded", by: "owner.key !== null" }],
     predicate: "shield-holds",
-    seed: 20,
+    seed: 210,
   },
   {
     name: "shield-refused",
