@@ -350,16 +350,6 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     predicate: "lock-by-turn",
     seed: 3,
   },
-  {
-    name: "sql-turn-untold",
-    guard: "a place that ends tells whose turn it is",
-    world: "fleet-of-sharers-over-owned-file",
-    edits: [
-      {
-        file: "src/log/libsql/beyond.ts",
-        text: '  batch.add(locks.TELL_NEXT_IN_LINE, "endings", endings);\n',
-        by: "",
-      },
     ],
     predicate: "liveness",
     seed: 0,
