@@ -9,7 +9,7 @@ export interface OpenedLog {
   readonly pass: (ms: number) => Promise<void>;
 }
 
-export const LEASE_MS = 400;
+export const LEASE_MS = 800;
 
 let numbers = 0;
 
