@@ -350,8 +350,4 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     predicate: "lock-by-turn",
     seed: 3,
   },
-    ],
-    predicate: "liveness",
-    seed: 0,
-  },
 ];
