@@ -75,6 +75,7 @@ const MAY_IMPORT = {
 const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
   "@noble/hashes": ["kernel"],
   "@standard-schema/spec": ["kernel", "ctx"],
+  croner: ["scheduler"],
   eventemitter3: ["observe"],
   "drizzle-orm": ["libsql"],
   // The doctor of the command line tries whether its native module loads.
