@@ -141,6 +141,53 @@ CREATE TABLE api_keys (
   revoked_at INTEGER
 ) STRICT;
 --> statement
+-- Timetables of workflows. Every change of a row moves its revision.
+CREATE TABLE schedules (
+  id TEXT PRIMARY KEY NOT NULL,
+  workflow TEXT NOT NULL,
+  version TEXT,
+  definition TEXT NOT NULL,
+  source TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  token TEXT NOT NULL,
+  paused_at INTEGER,
+  note TEXT,
+  -- Every instant up to this one is decided.
+  cursor INTEGER NOT NULL,
+  next_at INTEGER,
+  -- Firings that wait for a run to end.
+  waiting INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+--> statement
+CREATE INDEX schedules_next ON schedules (next_at) WHERE next_at IS NOT NULL;
+--> statement
+CREATE INDEX schedules_waiting ON schedules (id) WHERE waiting > 0 AND paused_at IS NULL;
+--> statement
+-- What became of each instant of a schedule, or of a range of skipped ones.
+CREATE TABLE firings (
+  schedule_id TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  lane TEXT NOT NULL,
+  until INTEGER,
+  instants INTEGER,
+  decision TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  reason TEXT,
+  run_id TEXT,
+  generation INTEGER NOT NULL,
+  decided_at INTEGER,
+  is_open INTEGER NOT NULL,
+  PRIMARY KEY (schedule_id, at, lane)
+) STRICT;
+--> statement
+-- What the overlap rule has to look at.
+CREATE INDEX firings_open ON firings (schedule_id, at) WHERE is_open = 1;
+--> statement
+CREATE INDEX firings_decided ON firings (schedule_id, decided_at, at) WHERE is_open = 0;
+--> statement
 -- The public views: see docs/FORMAT.md.
 CREATE VIEW v_runs AS
 SELECT

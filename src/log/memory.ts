@@ -24,6 +24,7 @@ import {
   take,
   withoutCompletedScopes,
 } from "./memory-rows.ts";
+import { MemorySchedules } from "./memory-schedules.ts";
 import {
   type ApiKeyRow,
   type AppendedEvent,
@@ -33,6 +34,10 @@ import {
   type ClaimVerdict,
   type DeliveryLink,
   type DeliveryRow,
+  type FiringFilter,
+  type FiringLane,
+  type FiringPage,
+  type FiringRow,
   type HeldRun,
   INBOX_ROWS_MAX,
   type InboxMessage,
@@ -46,6 +51,7 @@ import {
   type LogStore,
   type LogWrite,
   type MessageVerdict,
+  type NewSchedule,
   type Operation,
   POISONED,
   type ProgramId,
@@ -54,6 +60,10 @@ import {
   type RunHead,
   type RunRow,
   type RunStart,
+  type ScheduleChange,
+  type ScheduleRow,
+  type SchedulesAhead,
+  type ScheduleView,
   UNCLEAN_ALONE_FROM,
   UNCLEAN_ALONE_MAX,
   type WorkAhead,
@@ -80,6 +90,16 @@ class MemoryStore implements LogStore {
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
   readonly #locks = new MemoryLocks();
+  readonly #schedules = new MemorySchedules(
+    {
+      start: (child) => {
+        this.#insertChild(child);
+        return this.#existing(child.start) as string;
+      },
+      tell: (message) => this.#insertMessage(message, Number.POSITIVE_INFINITY),
+    },
+    (runId) => this.#runs.get(runId)?.status ?? null,
+  );
   #inbox: InboxRow[] = [];
   #lastInboxId = 0;
 
@@ -438,6 +458,38 @@ class MemoryStore implements LogStore {
 
   async listApiKeys(): Promise<ApiKeyRow[]> {
     return [...this.#apiKeys.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  async createSchedule(schedule: NewSchedule): Promise<ScheduleRow> {
+    return this.#schedules.create(schedule);
+  }
+
+  async getSchedule(id: string): Promise<ScheduleView | null> {
+    return this.#schedules.get(id, this.#now);
+  }
+
+  async listSchedules(page: { after: string | null; limit: number }): Promise<ScheduleRow[]> {
+    return this.#schedules.list(page);
+  }
+
+  async changeSchedule(change: ScheduleChange): Promise<boolean> {
+    return this.#schedules.change(change);
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    this.#schedules.delete(id);
+  }
+
+  async schedulesAhead(workflows: readonly string[], limit: number): Promise<SchedulesAhead> {
+    return this.#schedules.ahead(workflows, limit, this.#now);
+  }
+
+  async listFirings(filter: FiringFilter, page: FiringPage): Promise<FiringRow[]> {
+    return this.#schedules.firings(filter, page);
+  }
+
+  async getFiring(scheduleId: string, lane: FiringLane, at: number): Promise<FiringRow | null> {
+    return this.#schedules.firing(scheduleId, lane, at);
   }
 
   async close(): Promise<void> {}

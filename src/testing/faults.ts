@@ -151,6 +151,9 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   getKeyed: 3,
   putKeyed: 3,
   requestLock: 10,
+  changeSchedule: 10,
+  getSchedule: 10,
+  schedulesAhead: 3,
   reopen: 10,
 };
 

@@ -42,6 +42,14 @@ export const SITES = Object.keys({
   putKeyed: 0,
   requestLock: 0,
   listLocks: 0,
+  createSchedule: 0,
+  getSchedule: 0,
+  listSchedules: 0,
+  changeSchedule: 0,
+  deleteSchedule: 0,
+  schedulesAhead: 0,
+  listFirings: 0,
+  getFiring: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

@@ -5,14 +5,26 @@ import { type Client, createClient } from "@libsql/client";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Database } from "../../src/log/libsql/database.ts";
 import { EVENT_BLOCKS } from "../../src/log/libsql/event-blocks.ts";
+import * as guarded from "../../src/log/libsql/guarded.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
+import * as schedules from "../../src/log/libsql/statements-schedules.ts";
 import { realPorts } from "../support/ports.ts";
 
-const statements = { ...ordinary, ...beyond, ...keyed, ...locks };
+const { UNCHANGED, ...schedule } = schedules;
+
+/** What stands under a guard, under that of schedules. */
+const underGuard = {
+  INSERT_GUARDED_STARTS: guarded.insertStarts(UNCHANGED),
+  INSERT_GUARDED_EVENTS: guarded.insertStartEvents(UNCHANGED),
+  INSERT_GUARDED_TELLS: guarded.insertTells(UNCHANGED),
+  WAKE_FOR_GUARDED_TELLS: guarded.wakeForTells(UNCHANGED),
+};
+
+const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...underGuard, ...schedule };
 
 type Name = keyof typeof statements;
 
@@ -76,10 +88,30 @@ const PLANS: { readonly [N in Name]: string } = {
   GRANT_NEXT_IN_LINE:
     "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary",
   DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
+  INSERT_GUARDED_STARTS: "s:primary g:all c:json",
+  INSERT_GUARDED_EVENTS: "s:primary g:all c:json n:primary",
+  INSERT_GUARDED_TELLS: "s:primary g:all m:json t:primary",
+  WAKE_FOR_GUARDED_TELLS: "runs:primary s:primary g:all m:json i:inbox_run",
+  READ_SCHEDULES_DUE:
+    "s:schedules_next w:json s:schedules_waiting w:json b:json f:firings_open o:firings_open r:primary",
+  READ_SCHEDULES_AHEAD: "s:schedules_next w:json s:schedules_waiting w:json",
+  READ_SCHEDULE: "s:primary",
+  READ_OPEN_FIRINGS: "f:firings_open r:primary",
+  INSERT_SCHEDULE: "",
+  PUT_FIRINGS: "s:primary j:json k:runs_idempotency",
+  CLOSE_FIRINGS: "firings:primary j:json j:json s:primary",
+  PRUNE_OLD_FIRINGS: "firings:firings_decided f:firings_decided s:primary",
+  PRUNE_MANY_FIRINGS: "firings:firings_decided n:firings_decided f:firings_decided s:primary",
+  MOVE_SCHEDULE: "schedules:primary",
+  READ_CHANGED: "s:primary",
+  READ_FIRING: "f:primary",
+  LIST_FIRINGS: "f:primary",
+  DELETE_SCHEDULE: "schedules:primary",
+  DELETE_FIRINGS: "firings:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;
@@ -102,6 +134,10 @@ function rows(from: number, to: number, events: number): string[] {
     `INSERT INTO inbox (run_id, kind, token, at) ${numbers} SELECT ${id}, 'cancel', 'token-' || i, i FROM n WHERE i % 10 = 0`,
     `INSERT INTO kv (scope, key, value, version) ${numbers} SELECT 's' || (i % 3), 'k' || i, '{}', i FROM n`,
     `INSERT INTO operations (run_id, key, version) ${numbers} SELECT ${id}, 'c', i FROM n WHERE i % 5 = 0`,
+    `INSERT INTO schedules (id, workflow, definition, source, generation, revision, token, cursor, next_at, waiting, created_at, updated_at)
+     ${numbers} SELECT 's' || i, 'ship', '{}', 'api', 1, 1, 't', i, CASE WHEN i % 2 = 0 THEN i END, i % 3 = 0, i, i FROM n`,
+    `INSERT INTO firings (schedule_id, at, lane, decision, cause, generation, run_id, decided_at, is_open)
+     ${numbers} SELECT 's' || (i % 100), i, 'schedule', 'fired', 'schedule', 1, ${id}, i, i % 10 = 0 FROM n`,
     `INSERT INTO locks (name, run_id, key, slots, requested_at, granted_at, ended_at)
      ${numbers} SELECT 'n' || (i % 3), ${id}, 'c', 5, i, i, CASE WHEN i % 2 = 0 THEN i END FROM n WHERE i % 5 = 0`,
   ];

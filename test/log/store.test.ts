@@ -101,6 +101,13 @@ function broken(store: LogStore, proxy: FaultProxy): LogStore {
       }
     };
   // A put says whether it was this try that was taken, so what it says is looked at without faults.
-  const { append, reopen, requestLock } = store;
-  return { ...store, append: breaking(append), reopen: breaking(reopen), requestLock: breaking(requestLock) };
+  const { append, reopen, requestLock, changeSchedule, createSchedule } = store;
+  return {
+    ...store,
+    append: breaking(append),
+    reopen: breaking(reopen),
+    requestLock: breaking(requestLock),
+    changeSchedule: breaking(changeSchedule),
+    createSchedule: breaking(createSchedule),
+  };
 }

@@ -210,6 +210,14 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "listDeliveries",
     "putApiKey",
     "listApiKeys",
+    "createSchedule",
+    "getSchedule",
+    "listSchedules",
+    "changeSchedule",
+    "deleteSchedule",
+    "schedulesAhead",
+    "listFirings",
+    "getFiring",
   ] as const;
   const guarded = Object.fromEntries(
     methods.map((name) => [

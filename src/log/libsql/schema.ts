@@ -5,7 +5,7 @@
 import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
 import type { RunStatus } from "../../kernel/state.ts";
-import type { MessageKind } from "../port.ts";
+import type { FiringRow, MessageKind, ScheduleRow } from "../port.ts";
 
 export const events = sqliteTable("events", {
   position: integer("position").primaryKey({ autoIncrement: true }),
@@ -109,3 +109,40 @@ export const apiKeys = sqliteTable("api_keys", {
   createdAt: integer("created_at").notNull(),
   revokedAt: integer("revoked_at"),
 });
+
+export const schedules = sqliteTable("schedules", {
+  id: text("id").primaryKey(),
+  workflow: text("workflow").notNull(),
+  version: text("version"),
+  definition: text("definition").notNull(),
+  source: text("source").$type<ScheduleRow["source"]>().notNull(),
+  generation: integer("generation").notNull(),
+  revision: integer("revision").notNull(),
+  token: text("token").notNull(),
+  pausedAt: integer("paused_at"),
+  note: text("note"),
+  cursor: integer("cursor").notNull(),
+  nextAt: integer("next_at"),
+  waiting: integer("waiting").notNull(),
+  createdAt: integer("created_at").notNull(),
+  updatedAt: integer("updated_at").notNull(),
+});
+
+export const firings = sqliteTable(
+  "firings",
+  {
+    scheduleId: text("schedule_id").notNull(),
+    at: integer("at").notNull(),
+    lane: text("lane").$type<FiringRow["lane"]>().notNull(),
+    until: integer("until"),
+    instants: integer("instants"),
+    decision: text("decision").$type<FiringRow["decision"]>().notNull(),
+    cause: text("cause").$type<FiringRow["cause"]>().notNull(),
+    reason: text("reason"),
+    runId: text("run_id"),
+    generation: integer("generation").notNull(),
+    decidedAt: integer("decided_at"),
+    isOpen: integer("is_open", { mode: "boolean" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.scheduleId, table.at, table.lane] })],
+);

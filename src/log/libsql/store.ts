@@ -8,6 +8,7 @@ import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
+import * as schedules from "./schedules.ts";
 
 /** The log in `db`, which must have been migrated. */
 export function libsqlStore(db: Database): LogStore {
@@ -43,6 +44,14 @@ export function libsqlStore(db: Database): LogStore {
     listDeliveries: (page) => reads.listDeliveries(db, page),
     putApiKey: (key: ApiKeyRow) => putApiKey(db, key),
     listApiKeys: () => listApiKeys(db),
+    createSchedule: (schedule) => schedules.createSchedule(db, schedule),
+    getSchedule: (id) => schedules.getSchedule(db, id),
+    listSchedules: (page) => schedules.listSchedules(db, page),
+    changeSchedule: (change) => schedules.changeSchedule(db, change),
+    deleteSchedule: (id) => schedules.deleteSchedule(db, id),
+    schedulesAhead: (workflows, limit) => schedules.schedulesAhead(db, workflows, limit),
+    listFirings: (filter, page) => schedules.listFirings(db, filter, page),
+    getFiring: (id, lane, at) => schedules.getFiring(db, id, lane, at),
     close: () => db.close(),
   };
 }
