@@ -31,15 +31,17 @@ export class Breaker {
     this.#caller = `${call.run.id}/${key}`;
   }
 
-  /** Asks whether the call may go on with what `attempt` numbers. */
-  admit(attempt: number | null, then: (admission: Admission) => void): void {
+  /**
+   * Asks whether the call may go on with what `attempt` numbers. `isReady`: whether it could go on now; if not, nothing is
+   * recorded of the answer, which is found again when it is asked for.
+   */
+  admit(attempt: number | null, isReady: () => boolean, then: (admission: Admission) => void): void {
     const decide = (before: BreakerState): Decision<Admission> => {
       const answer = admit(before, this.#policy, this.#caller, this.#now);
       return { answer, state: answer.kind === "probe" ? answer.state : before };
     };
-    this.#change(`admit.${attempt}`, attempt, decide, (admission) =>
-      then(admission ?? { kind: "refuse", until: this.#now }),
-    );
+    const go = (admission: Admission | null) => then(admission ?? { kind: "refuse", until: this.#now });
+    this.#change(`admit.${attempt}`, attempt, decide, go, { isReady });
   }
 
   /** Tells how it went. */
@@ -54,7 +56,7 @@ export class Breaker {
   /** An attempt was lost with its worker, which may have told how it went: if so, what came of it is recorded now. */
   recall(attempt: number, then: () => void): void {
     const id = `report.${attempt}`;
-    this.#change(id, attempt, (state) => ({ answer: null, state }), then, true);
+    this.#change(id, attempt, (state) => ({ answer: null, state }), then, { mayHavePut: true });
   }
 
   get #now(): number {
@@ -67,7 +69,7 @@ export class Breaker {
     attempt: number | null,
     decide: (state: BreakerState) => Decision<T>,
     then: (answer: T | null) => void,
-    mayHavePut = false,
+    { mayHavePut = false, isReady = always }: { readonly mayHavePut?: boolean; readonly isReady?: () => boolean } = {},
   ): void {
     const { name } = this.#policy;
     const turn = new BreakerTurn(name, decide, mayHavePut);
@@ -75,12 +77,15 @@ export class Breaker {
       id: `${this.#call.key}#${id}`,
       run: (shared) => turn.take(shared),
       done: ({ answer, change }) => {
+        if (!isReady()) return;
         if (change !== null) this.#call.record("breaker.changed", attempt, { name, ...change });
         then(answer);
       },
     });
   }
 }
+
+const always = (): boolean => true;
 
 interface Decision<T> {
   readonly answer: T;
@@ -162,7 +167,7 @@ export function admissionRequest({ scope, policy }: BreakerParts): CallRequest {
     scope,
     isSharing: true,
     live: (call) =>
-      new Breaker(call, policy).admit(null, (admission) => {
+      new Breaker(call, policy).admit(null, always, (admission) => {
         if (admission.kind === "refuse") call.conclude("breaker.refused", null, { name, until: admission.until });
         else call.conclude("breaker.admitted", null, admission.kind === "probe" ? { probe: true } : {});
       }),
