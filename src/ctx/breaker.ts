@@ -118,7 +118,7 @@ class BreakerTurn<T> {
       const { answer, state } = this.#decide(before);
       // What an earlier try has put may be what is there: only another put tells, though it be the same again.
       const isNews = state !== before || (this.#mayHavePut && value !== null);
-      if (!isNews) return { answer, change: null };
+      if (!isNews) return { answer, change: version === 0 ? null : noted(await shared.inherited()) };
       const change = state.status === before.status ? null : { from: before.status, to: state.status };
       this.#mayHavePut = true;
       const verdict = await shared.put({
@@ -130,11 +130,15 @@ class BreakerTurn<T> {
         note: JSON.stringify(change),
       });
       if (verdict.kind === "put") return { answer, change };
-      if (verdict.kind === "done")
-        return { answer, change: JSON.parse(verdict.note ?? "null") as BreakerChange | null };
+      if (verdict.kind === "done") return { answer, change: noted(verdict) };
     }
     return { answer: null, change: null };
   }
+}
+
+/** The change that a put has noted. */
+function noted(verdict: { readonly note: string | null } | null): BreakerChange | null {
+  return JSON.parse(verdict?.note ?? "null") as BreakerChange | null;
 }
 
 /** Why the breaker let nothing through. */
