@@ -31,15 +31,17 @@ export class Breaker {
     this.#caller = `${call.run.id}/${key}`;
   }
 
-  /** Asks whether the call may go on with what `attempt` numbers. */
-  admit(attempt: number | null, then: (admission: Admission) => void): void {
+  /**
+   * Asks whether the call may go on with what `attempt` numbers. `isReady`: whether it could go on now; if not, nothing is
+   * recorded of the answer, which is found again when it is asked for.
+   */
+  admit(attempt: number | null, isReady: () => boolean, then: (admission: Admission) => void): void {
     const decide = (before: BreakerState): Decision<Admission> => {
       const answer = admit(before, this.#policy, this.#caller, this.#now);
       return { answer, state: answer.kind === "probe" ? answer.state : before };
     };
-    this.#change(`admit.${attempt}`, attempt, decide, (admission) =>
-      then(admission ?? { kind: "refuse", until: this.#now }),
-    );
+    const go = (admission: Admission | null) => then(admission ?? { kind: "refuse", until: this.#now });
+    this.#change(`admit.${attempt}`, attempt, decide, go, { isReady });
   }
 
   /** Tells how it went. */
@@ -54,7 +56,7 @@ export class Breaker {
   /** An attempt was lost with its worker, which may have told how it went: if so, what came of it is recorded now. */
   recall(attempt: number, then: () => void): void {
     const id = `report.${attempt}`;
-    this.#change(id, attempt, (state) => ({ answer: null, state }), then, true);
+    this.#change(id, attempt, (state) => ({ answer: null, state }), then, { mayHavePut: true });
   }
 
   get #now(): number {
@@ -67,7 +69,7 @@ export class Breaker {
     attempt: number | null,
     decide: (state: BreakerState) => Decision<T>,
     then: (answer: T | null) => void,
-    mayHavePut = false,
+    { mayHavePut = false, isReady = always }: { readonly mayHavePut?: boolean; readonly isReady?: () => boolean } = {},
   ): void {
     const { name } = this.#policy;
     const turn = new BreakerTurn(name, decide, mayHavePut);
@@ -75,12 +77,15 @@ export class Breaker {
       id: `${this.#call.key}#${id}`,
       run: (shared) => turn.take(shared),
       done: ({ answer, change }) => {
+        if (!isReady()) return;
         if (change !== null) this.#call.record("breaker.changed", attempt, { name, ...change });
         then(answer);
       },
     });
   }
 }
+
+const always = (): boolean => true;
 
 interface Decision<T> {
   readonly answer: T;
@@ -113,7 +118,7 @@ class BreakerTurn<T> {
       const { answer, state } = this.#decide(before);
       // What an earlier try has put may be what is there: only another put tells, though it be the same again.
       const isNews = state !== before || (this.#mayHavePut && value !== null);
-      if (!isNews) return { answer, change: null };
+      if (!isNews) return { answer, change: version === 0 ? null : noted(await shared.inherited()) };
       const change = state.status === before.status ? null : { from: before.status, to: state.status };
       this.#mayHavePut = true;
       const verdict = await shared.put({
@@ -125,11 +130,15 @@ class BreakerTurn<T> {
         note: JSON.stringify(change),
       });
       if (verdict.kind === "put") return { answer, change };
-      if (verdict.kind === "done")
-        return { answer, change: JSON.parse(verdict.note ?? "null") as BreakerChange | null };
+      if (verdict.kind === "done") return { answer, change: noted(verdict) };
     }
     return { answer: null, change: null };
   }
+}
+
+/** The change that a put has noted. */
+function noted(verdict: { readonly note: string | null } | null): BreakerChange | null {
+  return JSON.parse(verdict?.note ?? "null") as BreakerChange | null;
 }
 
 /** Why the breaker let nothing through. */
@@ -162,7 +171,7 @@ export function admissionRequest({ scope, policy }: BreakerParts): CallRequest {
     scope,
     isSharing: true,
     live: (call) =>
-      new Breaker(call, policy).admit(null, (admission) => {
+      new Breaker(call, policy).admit(null, always, (admission) => {
         if (admission.kind === "refuse") call.conclude("breaker.refused", null, { name, until: admission.until });
         else call.conclude("breaker.admitted", null, admission.kind === "probe" ? { probe: true } : {});
       }),

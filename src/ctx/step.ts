@@ -1,6 +1,6 @@
 /** `ctx.step`: attempts until one completes, each recorded before its body runs. */
 import { assert } from "../kernel/assert.ts";
-import { type BreakerPolicy, breakerPolicy, type Passage } from "../kernel/breaker.ts";
+import { type Admission, type BreakerPolicy, breakerPolicy, type Passage } from "../kernel/breaker.ts";
 import type { Payload } from "../kernel/codec.ts";
 import { stepIdempotencyKey } from "../kernel/derive.ts";
 import { formatDuration, parseDuration } from "../kernel/duration.ts";
@@ -211,18 +211,20 @@ class Attempts {
       this.#start(attempt);
       return;
     }
-    this.#breaker.admit(attempt, (admission) => {
+    const go = (admission: Admission) => {
       this.#isProbe = admission.kind === "probe";
-      if (admission.kind !== "refuse") this.#startWhenDue(attempt);
+      if (admission.kind !== "refuse") this.#start(attempt);
       else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
-    });
+    };
+    this.#breaker.admit(attempt, () => this.#isReady(), go);
   }
 
   /** Time has passed: the worker may have been stopped meanwhile, the run paused, or the clock corrected. */
-  #startWhenDue(attempt: number): void {
+  #isReady(): boolean {
     const { dueAt } = this.#call.state;
-    if (dueAt !== null && this.#call.now() < dueAt) this.#call.waitUntil(dueAt, () => this.#startWhenDue(attempt));
-    else if (this.#call.mayBegin(this.#timeoutMs())) this.#start(attempt);
+    if (dueAt === null || this.#call.now() >= dueAt) return this.#call.mayBegin(this.#timeoutMs());
+    this.#call.waitUntil(dueAt, () => this.#startNext());
+    return false;
   }
 
   #start(attempt: number): void {

@@ -8,7 +8,7 @@
  */
 import { assert } from "../kernel/assert.ts";
 import { byText } from "./memory-order.ts";
-import type { KeyedPut, KeyedValue, KeyedVerdict } from "./port.ts";
+import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "./port.ts";
 
 /** What a call's put came to. */
 interface Noted {
@@ -45,8 +45,8 @@ export class MemoryKeyed {
     const { scope, key, value, ttlMs, ifVersion, operation, note } = put;
     assert(operation === null || ifVersion !== null, `the put of call ${operation?.key} names no version`);
     if (!isHeld) return { kind: "lost" };
-    const noted = operation === null ? undefined : this.#ledger.get(operation.runId)?.get(operation.key);
-    if (noted !== undefined) return { kind: "done", ...noted };
+    const noted = operation === null ? null : this.noted(operation);
+    if (noted !== null) return noted;
     const before = this.#scopes.get(scope)?.get(key)?.version ?? 0;
     if (ifVersion !== null && ifVersion !== before) return { kind: "conflict" };
     const version = before + 1;
@@ -54,6 +54,12 @@ export class MemoryKeyed {
     entry(this.#scopes, scope).set(key, { key, value, version, expiresAt });
     if (operation !== null) entry(this.#ledger, operation.runId).set(operation.key, { version, note });
     return { kind: "put", version };
+  }
+
+  /** What a run's call has put. */
+  noted({ runId, key }: Operation): Extract<KeyedVerdict, { kind: "done" }> | null {
+    const noted = this.#ledger.get(runId)?.get(key);
+    return noted === undefined ? null : { kind: "done", ...noted };
   }
 
   /** Forgets what a run's calls came to. `calls`: all of them if null. */

@@ -387,6 +387,10 @@ class MemoryStore implements LogStore {
     return this.#keyed.put(put, put.operation === null || this.#isHeld(put.operation), this.#now);
   }
 
+  async getOperation(operation: Operation): ReturnType<LogStore["getOperation"]> {
+    return this.#isHeld(operation) ? this.#keyed.noted(operation) : { kind: "lost" };
+  }
+
   /** Whether an operation's run is still its worker's. */
   #isHeld({ runId, epoch }: Operation): boolean {
     const run = this.#runs.get(runId);

@@ -579,6 +579,11 @@ export interface LogStore {
     page: { readonly prefix: string; readonly after: string | null; readonly limit: number },
   ): Promise<KeyedValue[]>;
   putKeyed(put: KeyedPut): Promise<KeyedVerdict>;
+  /**
+   * What an earlier owner of the run has put by this call: it can put no more. Null: nothing. `lost`: the run is another
+   * worker's by now, or over.
+   */
+  getOperation(operation: Operation): Promise<Extract<KeyedVerdict, { kind: "done" | "lost" }> | null>;
 
   /**
    * Takes a place in line, or finds the one that the call has, and grants the lock if it is its turn. When a place ends

@@ -149,6 +149,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   disown: 5,
   readInbox: 40,
   getKeyed: 3,
+  getOperation: 10,
   putKeyed: 3,
   requestLock: 10,
   changeSchedule: 10,

@@ -103,6 +103,7 @@ function logOf(
     load: async () => new Map([[last.runId, withoutCompletedScopes(rows)]]),
     append: end,
     getKeyed: () => end(null),
+    getOperation: () => end(null),
     listKeyed: () => end(null),
     putKeyed: () => end(null),
     requestLock: () => end(null),

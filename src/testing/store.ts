@@ -38,6 +38,7 @@ export const SITES = Object.keys({
   listApiKeys: 0,
   reopen: 0,
   getKeyed: 0,
+  getOperation: 0,
   listKeyed: 0,
   putKeyed: 0,
   requestLock: 0,

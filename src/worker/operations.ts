@@ -20,7 +20,7 @@ import type { Journal } from "./journal.ts";
 import type { BodySurroundings, Operation, PutVerdict, Shared, SharedPut } from "./recorder.ts";
 
 /** The part of the log that runs share. */
-export type SharedStore = Pick<LogStore, "getKeyed" | "listKeyed" | "putKeyed" | "requestLock">;
+export type SharedStore = Pick<LogStore, "getKeyed" | "listKeyed" | "putKeyed" | "getOperation" | "requestLock">;
 
 /** What operations take from their surroundings. */
 export interface OperationsHost {
@@ -34,6 +34,9 @@ export interface OperationsHost {
   /** A request for a lock was answered when its call had left the line. */
   hasLeft(key: string): void;
 }
+
+/** Of a run's first owner. */
+const FIRST_EPOCH = 1;
 
 /** The run is somebody else's: the operation comes to nothing. */
 const LOST = Symbol("lost");
@@ -119,6 +122,12 @@ class SharedByRun implements Shared {
     return verdict;
   }
 
+  async inherited(): ReturnType<Shared["inherited"]> {
+    if (this.#journal.epoch <= FIRST_EPOCH) return null;
+    const noted = await this.#store.getOperation(this.#operation(this.id));
+    return noted === null ? null : held(noted);
+  }
+
   async enterLine(name: string, slots: number): Promise<"granted" | "waiting"> {
     this.hasEntered = true;
     const verdict = await this.#store.requestLock({ name, slots, operation: this.#operation(this.key) });
@@ -133,7 +142,7 @@ class SharedByRun implements Shared {
   }
 }
 
-function held(verdict: KeyedVerdict): PutVerdict {
+function held<V extends KeyedVerdict>(verdict: V): Exclude<V, { kind: "lost" }> {
   if (verdict.kind === "lost") throw LOST;
-  return verdict;
+  return verdict as Exclude<V, { kind: "lost" }>;
 }

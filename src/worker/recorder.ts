@@ -162,6 +162,8 @@ export interface Shared {
     page: { readonly prefix: string; readonly after: string | null; readonly limit: number },
   ): Promise<readonly SharedValue[]>;
   put(put: SharedPut): Promise<PutVerdict>;
+  /** What an earlier owner of the run has put by this very operation, and may not have recorded; null: nothing. */
+  inherited(): Promise<Extract<PutVerdict, { kind: "done" }> | null>;
   /** Takes the call's place in line for a lock, or finds the one that it has. */
   enterLine(name: string, slots: number): Promise<"granted" | "waiting">;
 }

@@ -145,7 +145,12 @@ export function keyedContract(log: () => OpenedLog): void {
       expect(await putFor(run, "c", "1", 0)).toEqual({ kind: "lost" });
       expect(await putFor(run, "d", "1", 1)).toEqual({ kind: "lost" });
       const owned = { ...run, epoch: claims[0]?.epoch ?? 0 };
-      expect(await putFor(owned, "c", "1", 0)).toEqual({ kind: "done", version: 1, note: '"of c"' });
+      const done = { kind: "done", version: 1, note: '"of c"' };
+      const operation = { runId: run.id, epoch: owned.epoch, key: "c" };
+      expect(await store().getOperation(operation)).toEqual(done);
+      expect(await store().getOperation({ ...operation, key: "d" })).toBeNull();
+      expect(await store().getOperation({ ...operation, epoch: owned.epoch - 1 })).toEqual({ kind: "lost" });
+      expect(await putFor(owned, "c", "1", 0)).toEqual(done);
       expect(await get()).toMatchObject({ version: 1 });
     });
 

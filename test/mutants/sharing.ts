@@ -314,8 +314,23 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "src/ctx/step.ts",
-        text: "if (dueAt !== null && this.#call.now() < dueAt)",
-        by: "if (dueAt === undefined)",
+        text: "if (dueAt === null || this.#call.now() >= dueAt) return",
+        by: "if (dueAt !== undefined) return",
+      },
+    ],
+    predicate: "retry-not-early",
+    seed: 0,
+  },
+  {
+    name: "admission-told-too-soon",
+    guard: "what a breaker has let through is recorded when it begins",
+    world: "fleet-behind-breakers",
+    edits: [
+      { file: BREAKER, text: "if (!isReady()) return;", by: "" },
+      {
+        file: "src/ctx/step.ts",
+        text: "this.#start(attempt);\n      else this.#fail(attempt - 1",
+        by: "this.#isReady() && this.#start(attempt);\n      else this.#fail(attempt - 1",
       },
     ],
     predicate: "change-once",

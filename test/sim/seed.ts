@@ -260,7 +260,8 @@ class Fleet {
     checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
     checker.expect("replay-has-no-effect", begun === 0, () => `replay of run ${runId} began ${begun} bodies`);
     const asked = new Set(part.map(keyOf));
-    const keys = prefix.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
+    const since = prefix.slice(prefix.findLastIndex(({ type }) => type === "run.reopened") + 1);
+    const keys = since.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
     const missing = keys.find(({ key }) => !asked.has(key as string));
     checker.expect(
       "replay-asks-the-same",

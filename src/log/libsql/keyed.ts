@@ -1,7 +1,7 @@
 /** Values that runs and others share. A change is one batch, and what it came to is read in the same. */
 import type { Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
-import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "../port.ts";
+import type { KeyedPut, KeyedValue, KeyedVerdict, LogStore, Operation } from "../port.ts";
 import type { Database } from "./database.ts";
 import * as sql from "./statements-keyed.ts";
 
@@ -57,11 +57,19 @@ async function putOnce(db: Database, put: KeyedPut, operation: Operation): Promi
     { sql: sql.PUT_NOTED, args: { runId, call, scope, key, value, ttlMs, ifVersion } },
     { sql: sql.READ_OPERATION, args: { runId, epoch, call } },
   ]);
-  const [row] = read?.rows ?? [];
+  const noted = notedOperation(read?.rows[0]);
+  if (noted === null) return { kind: "conflict" };
+  return noted.kind === "done" && done?.rowsAffected === 1 ? { kind: "put", version: noted.version } : noted;
+}
+
+export async function getOperation(db: Database, { runId, epoch, key: call }: Operation): Promise<Noted> {
+  const [row] = await db.one(sql.READ_OPERATION, { runId, epoch, call });
+  return notedOperation(row);
+}
+
+type Noted = Awaited<ReturnType<LogStore["getOperation"]>>;
+
+function notedOperation(row: Row | undefined): Noted {
   if (row === undefined) return { kind: "lost" };
-  if (row.version === null) return { kind: "conflict" };
-  const version = Number(row.version);
-  return done?.rowsAffected === 1
-    ? { kind: "put", version }
-    : { kind: "done", note: row.note as string | null, version };
+  return row.version === null ? null : { kind: "done", note: row.note as string | null, version: Number(row.version) };
 }

@@ -4,7 +4,7 @@ import { listApiKeys, putApiKey } from "./api-keys.ts";
 import { append } from "./append.ts";
 import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
-import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
+import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
@@ -29,6 +29,7 @@ export function libsqlStore(db: Database): LogStore {
     releaseStuck: (programs) => claims.releaseStuck(db, programs),
     reopen: (request) => reopen(db, request),
     getKeyed: (scope, key) => getKeyed(db, scope, key),
+    getOperation: (operation) => getOperation(db, operation),
     listKeyed: (scope, page) => listKeyed(db, scope, page),
     putKeyed: (put) => putKeyed(db, put),
     requestLock: (request) => requestLock(db, request),
