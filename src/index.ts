@@ -62,6 +62,19 @@ export type {
   WorkerHandle,
   WorkflowInfo,
 } from "./engine/api.ts";
+export type {
+  BackfillOptions,
+  BackfillResult,
+  FiringInfo,
+  FiringsPage,
+  InstantInfo,
+  NewScheduleOptions,
+  ScheduleChanges,
+  ScheduleInfo,
+  Schedules,
+  SchedulesPage,
+  TriggerResult,
+} from "./engine/api-schedules.ts";
 export type { BreakerOptions } from "./kernel/breaker.ts";
 export type { Payload } from "./kernel/codec.ts";
 export { decodePayload } from "./kernel/codec.ts";
@@ -119,6 +132,12 @@ export type { Backoff, RetryOptions } from "./kernel/retry.ts";
 export type { RunStatus } from "./kernel/state.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
+export type { ScheduleDefinition, ScheduleInput, ScheduleOptions, ScheduleRules } from "./scheduler/definition.ts";
+export type { CatchUpOptions, CatchUpPolicy, Overlap } from "./scheduler/policy.ts";
+// Define schedules
+export { schedule } from "./scheduler/schedule.ts";
+export type { Calendar, CalendarField, DstPolicy, Exception, ScheduleSpec, ScheduleTimes } from "./scheduler/spec.ts";
+export { scheduleTimes } from "./scheduler/times.ts";
 export { github } from "./triggers/github.ts";
 export type { Hook, HookOptions, WebhookDelivery } from "./triggers/hook.ts";
 // Start runs by webhooks

@@ -10,6 +10,7 @@ import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
 import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
 import type { WorkerOptions } from "../worker/options.ts";
+import type { Schedules } from "./api-schedules.ts";
 
 export interface StartOptions {
   /** A start with a used key makes no run but returns the one that has it. The key belongs to the workflow. */
@@ -315,6 +316,8 @@ export interface Engine {
   readonly keys: ApiKeys;
   /** The addresses that `ctx.resumeUrl` has made. */
   readonly resumes: Resumes;
+  /** When workflows run by themselves. */
+  readonly schedules: Schedules;
   /** The time, the log lines and the randomness of the engine, for what is built on it. */
   readonly ports: Pick<Ports, "clock" | "logger" | "random">;
   /** Starts a run of a registered workflow by its name. */

@@ -18,12 +18,24 @@ import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
+import type {
+  ChildStart,
+  DeliveryRow,
+  LogStore,
+  MessageKind,
+  MessageVerdict,
+  ProgramId,
+  RunFilter,
+  RunRow,
+} from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
+import type { ScheduleDefinition } from "../scheduler/definition.ts";
+import type { RunOfSchedule } from "../scheduler/settle.ts";
+import type { ScheduleTimes } from "../scheduler/spec.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { Asked } from "../worker/host.ts";
-import { createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
+import { childStart, createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
 import { programKey, type WorkerOptions, type WorkerParts } from "../worker/options.ts";
 import type { Program } from "../worker/recorder.ts";
 import { Worker } from "../worker/worker.ts";
@@ -37,6 +49,7 @@ import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
 import { runInfo } from "./run-info.ts";
+import { EngineSchedules } from "./schedules.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import { isSameInput, PendingStart, prepareStart } from "./start.ts";
@@ -48,6 +61,10 @@ export interface EngineParts {
   readonly ports: Ports;
   readonly workflows: readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: readonly Hook[];
+  /** Schedules that the code declares. Those of its workflows that it declared before and does not any more are paused. */
+  readonly schedules?: readonly ScheduleDefinition[];
+  /** What computes timetables. @default what the first of `schedules` brings along */
+  readonly times?: ScheduleTimes;
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
@@ -88,6 +105,7 @@ export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
   const engine = new EngineOfParts(parts);
   // A hook that cannot verify anything must not be served: it fails here, not at its first request.
   for (const hook of parts.hooks ?? []) await hook.scheme.check();
+  await engine.schedules.check();
   return engine;
 }
 
@@ -96,6 +114,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly results: Results;
   readonly keys: api.ApiKeys;
   readonly resumes: api.Resumes;
+  readonly schedules: EngineSchedules;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -148,7 +167,47 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
+    this.schedules = this.#openSchedules(parts);
     this.#watchStore();
+  }
+
+  #openSchedules({ schedules, times }: EngineParts): EngineSchedules {
+    const { store } = this;
+    for (const end of ["run.completed", "run.failed", "run.cancelled"] as const) {
+      this.#bus.on(end, () => this.schedules.loop.runEnded());
+    }
+    return new EngineSchedules({
+      store,
+      ports: this.#ports,
+      times: times ?? schedules?.[0]?.times ?? null,
+      declared: schedules ?? null,
+      workflows: this.#workflows,
+      now: () => this.#now(),
+      checkOpen: () => this.#checkOpen(),
+      checkLimit,
+      newToken: () => this.#newToken(),
+      inputOf: (workflow, version, input) => {
+        const ref = version === null ? this.#workflows.get(workflow) : undefined;
+        return this.#inputOf({ workflow, version: version ?? ref?.version ?? "" }, input);
+      },
+      startOf: (run) => this.#startOf(run),
+      changed: (starts, tells) => {
+        const created = starts.map(({ start, created: event }) =>
+          parseEvent({ ...event, runId: start.runId, seq: 1, epoch: 0, position: 0 }),
+        );
+        this.#bus.publish(created);
+        for (const worker of this.#workers) {
+          for (const { availableAt } of starts) worker.dueAt(availableAt);
+          for (const { runId } of tells) void worker.mailArrived(runId);
+        }
+      },
+    });
+  }
+
+  #startOf({ definition, idempotencyKey, trigger, ...run }: RunOfSchedule & { readonly version: string }): ChildStart {
+    const { input, tags, deadlineMs } = definition;
+    const options = { idempotencyKey, trigger, tags, ...(deadlineMs === null ? {} : { deadline: deadlineMs }) };
+    return childStart(prepareStart({ ...run, runId: this.#newRunId(), input }, options));
   }
 
   get ports(): Ports {
@@ -406,6 +465,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#workers.add(worker);
     try {
       await worker.start();
+      await this.schedules.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -418,6 +478,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         return worker.activeRuns;
       },
       stop: async (stop = {}) => {
+        if (this.#workers.size === 1 && this.#workers.has(worker)) await this.schedules.loop.stop();
         await worker.stop(stop.deadline === undefined ? undefined : parseDuration(stop.deadline));
         this.#workers.delete(worker);
       },
@@ -433,13 +494,16 @@ class EngineOfParts implements api.Engine, HandleHost {
         `expected budgetMs above 0 and at most ${BUDGET_MS_MAX}, but found ${String(budgetMs)}`,
       );
     await this.#releaseStuck();
+    const endsAt = this.#ports.clock.monotonic() + budgetMs;
+    const scheduled = await this.schedules.tick(() => this.#ports.clock.monotonic() >= endsAt);
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const parts = this.#workerParts(
       this.#openSession(),
       reachOf(() => [worker]),
     );
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
-    return await worker.tick();
+    const done = await worker.tick();
+    return { more: done.more || scheduled.more, nextAt: earlier(done.nextAt, scheduled.nextAt) };
   }
 
   /** An engine is new code, which may go on with what older code could not. Once: a tick that follows is the same code. */
@@ -486,6 +550,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async #close(deadlineMs: number | undefined): Promise<void> {
+    await this.schedules.loop.stop();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
     await this.#session?.writer.settled(CLOSE_MS);
@@ -578,6 +643,10 @@ function hooksOf(hooks: readonly Hook[]): Map<string, Hook> {
     byName.set(hook.name, hook);
   }
   return byName;
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 function checkLimit(limit: number = PAGE_DEFAULT): number {

@@ -8,6 +8,7 @@ import type { Ports } from "../kernel/ports.ts";
 import { Database } from "../log/libsql/database.ts";
 import { filePath, remoteClient } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
+import type { ScheduleTimes } from "../scheduler/spec.ts";
 import { storePerCall } from "./call-store.ts";
 import { drainInIsolate } from "./drain.ts";
 import type { EngineOptions as LocalEngineOptions } from "./local.ts";
@@ -23,6 +24,11 @@ export interface EngineOptions<Env = unknown> extends Omit<LocalEngineOptions<En
    * caller who hangs up does not leave runs to wait for the end of a lease.
    */
   readonly waitUntil?: (work: Promise<unknown>) => void;
+  /**
+   * `scheduleTimes` of varve, for schedules that are made at run time only: those in code bring it along. Without either, the
+   * isolate carries nothing that computes timetables.
+   */
+  readonly times?: ScheduleTimes;
 }
 
 /**
@@ -45,7 +51,7 @@ export interface EngineOptions<Env = unknown> extends Omit<LocalEngineOptions<En
  * };
  */
 export async function createEngine<Env = unknown>(options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume, waitUntil = () => {} } = options;
+  const { workflows, hooks = [], schedules, times, env, limits = {}, resume, waitUntil = () => {} } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -60,7 +66,9 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
   const parts = { store: { ...store, append }, ports, workflows, hooks, env, limits, isolated: true };
-  const engine = await createEngineOf(resume === undefined ? parts : { ...parts, resume });
+  const given = { resume, schedules, times };
+  const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const engine = await createEngineOf({ ...parts, ...defined });
   const tick = engine.tick.bind(engine);
   engine.tick = (budget) => keep(tick(budget));
   return engine;

@@ -7,6 +7,8 @@ import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
+import type { ScheduleDefinition } from "../scheduler/definition.ts";
+import { scheduleTimes } from "../scheduler/times.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
@@ -23,6 +25,11 @@ export interface EngineOptions<Env = unknown> {
   readonly workflows: readonly Workflow<never, unknown, Env, never>[];
   /** Webhooks that start runs. */
   readonly hooks?: readonly Hook[];
+  /**
+   * Schedules. One that was given before, of a workflow that is given now, and is not given any more, is paused; without this
+   * option nothing is said of any.
+   */
+  readonly schedules?: readonly ScheduleDefinition[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
@@ -45,7 +52,7 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume } = options;
+  const { workflows, hooks = [], schedules, env, limits = {}, resume } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -58,7 +65,8 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const parts = { store, ports, workflows, hooks, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const given = { ...(resume === undefined ? {} : { resume }), ...(schedules === undefined ? {} : { schedules }) };
+  const parts = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);

@@ -21,6 +21,7 @@ const LAYER_OF: readonly (readonly [prefix: string, layer: Layer])[] = [
   ["src/graph/", "graph"],
   ["src/dialects/", "dialects"],
   ["src/engine/api.ts", "engine interface"],
+  ["src/engine/api-schedules.ts", "engine interface"],
   ["src/engine/", "engine"],
   ["src/http/wire.ts", "wire"],
   ["src/http/", "http"],
@@ -48,7 +49,7 @@ const MAY_IMPORT = {
   history: ["kernel", "log port"],
   graph: ["kernel", "ctx"],
   dialects: ["kernel", "graph"],
-  "engine interface": ["kernel", "observe", "triggers", "worker"],
+  "engine interface": ["kernel", "observe", "triggers", "scheduler", "worker"],
   engine: [
     ...["kernel", "log port", "observe", "triggers", "recorder", "worker", "ctx"],
     ...["admission", "scheduler", "history", "graph", "engine interface"],
@@ -61,14 +62,14 @@ const MAY_IMPORT = {
     ...["ctx", "engine", "engine interface"],
   ],
   runtime: [
-    ...["kernel", "log port", "libsql", "observe", "triggers", "worker", "ctx", "history"],
+    ...["kernel", "log port", "libsql", "observe", "triggers", "scheduler", "worker", "ctx", "history"],
     ...["engine", "engine interface", "http", "client"],
   ],
   cli: [
-    ...["kernel", "triggers", "ctx", "history", "engine", "engine interface"],
+    ...["kernel", "triggers", "scheduler", "ctx", "history", "engine", "engine interface"],
     ...["http", "wire", "client", "dialects", "runtime"],
   ],
-  index: ["kernel", "observe", "triggers", "recorder", "worker", "ctx", "engine interface"],
+  index: ["kernel", "observe", "triggers", "scheduler", "recorder", "worker", "ctx", "engine interface"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Which layers may import a package. One that is not here may be imported by none. */

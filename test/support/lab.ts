@@ -14,6 +14,8 @@ import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
+import type { ScheduleDefinition } from "../../src/scheduler/definition.ts";
+import type { ScheduleTimes } from "../../src/scheduler/spec.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
 import type { WorkerOptions } from "../../src/worker/options.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
@@ -46,6 +48,8 @@ export interface EngineSetup {
   readonly worker?: WorkerOptions | false;
   readonly hooks?: readonly Hook[];
   readonly resume?: ResumeOptions;
+  readonly schedules?: readonly ScheduleDefinition[];
+  readonly times?: ScheduleTimes;
   /** Decides its ids and its jitter. @default another one for each engine */
   readonly seed?: number;
   readonly dies?: Death;
@@ -149,6 +153,8 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     env: setup.env,
     limits: setup.limits ?? {},
     ...(setup.resume === undefined ? {} : { resume: setup.resume }),
+    ...(setup.schedules === undefined ? {} : { schedules: setup.schedules }),
+    ...(setup.times === undefined ? {} : { times: setup.times }),
     asked: (runId: string, key: string, kind: CallKind) => asked.push({ runId, call: `${kind} ${key}` }),
   });
   if (setup.worker !== false) await engine.work({ leaseMs: LEASE_MS, ...setup.worker });
