@@ -42,6 +42,15 @@ export const SITES = Object.keys({
   putKeyed: 0,
   requestLock: 0,
   listLocks: 0,
+  holdEndpoint: 0,
+  releaseEndpoint: 0,
+  planNotices: 0,
+  pendingNotices: 0,
+  settleNotices: 0,
+  retryNotices: 0,
+  enableEndpoint: 0,
+  listEndpoints: 0,
+  listNotices: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

@@ -10,9 +10,10 @@ import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
+import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
 import { realPorts } from "../support/ports.ts";
 
-const statements = { ...ordinary, ...beyond, ...keyed, ...locks };
+const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...outgoing };
 
 type Name = keyof typeof statements;
 
@@ -76,6 +77,21 @@ const PLANS: { readonly [N in Name]: string } = {
   GRANT_NEXT_IN_LINE:
     "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary",
   DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
+  // The last row alone, by SQLite's way with max().
+  OPEN_ENDPOINT: "l:all",
+  HOLD_ENDPOINT: "endpoints:primary",
+  READ_HOLD: "e:primary n:notices_due",
+  RELEASE_ENDPOINT: "endpoints:primary",
+  INSERT_NOTICES: "j:json e:primary",
+  MOVE_ENDPOINT: "endpoints:primary",
+  READ_MOVED: "e:primary",
+  READ_PENDING: "n:notices_due",
+  SETTLE_NOTICES: "notices:primary e:primary j:json",
+  SETTLE_ENDPOINT: "endpoints:primary",
+  FORGET_NOTICES: "notices:primary n:notices_ended",
+  RETRY_NOTICE: "notices:primary",
+  RETRY_DEAD: "notices:primary n:primary",
+  ENABLE_ENDPOINT: "endpoints:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */

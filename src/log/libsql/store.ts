@@ -6,6 +6,7 @@ import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
 import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
+import { outgoingStore } from "./outgoing.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 
@@ -43,6 +44,7 @@ export function libsqlStore(db: Database): LogStore {
     listDeliveries: (page) => reads.listDeliveries(db, page),
     putApiKey: (key: ApiKeyRow) => putApiKey(db, key),
     listApiKeys: () => listApiKeys(db),
+    ...outgoingStore(db),
     close: () => db.close(),
   };
 }
