@@ -188,6 +188,41 @@ CREATE INDEX firings_open ON firings (schedule_id, at) WHERE is_open = 1;
 --> statement
 CREATE INDEX firings_decided ON firings (schedule_id, decided_at, at) WHERE is_open = 0;
 --> statement
+-- Where each endpoint of outgoing webhooks is in the log, and who sends for it until when. `epoch` grows with each holder.
+CREATE TABLE endpoints (
+  name TEXT PRIMARY KEY NOT NULL,
+  position INTEGER NOT NULL,
+  holder TEXT,
+  expires_at INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  -- The receiver asked for no request before then.
+  rest_until INTEGER,
+  disabled_at INTEGER
+) STRICT;
+--> statement
+-- What endpoints are told: one event of the log each.
+CREATE TABLE notices (
+  endpoint TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,
+  tries INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  first_at INTEGER,
+  -- When it is tried next, while it is pending.
+  due_at INTEGER,
+  ended_at INTEGER,
+  note TEXT,
+  PRIMARY KEY (endpoint, position)
+) STRICT;
+--> statement
+CREATE INDEX notices_due ON notices (endpoint, due_at) WHERE due_at IS NOT NULL;
+--> statement
+-- For retention.
+CREATE INDEX notices_ended ON notices (status, ended_at) WHERE ended_at IS NOT NULL;
+--> statement
 -- The public views: see docs/FORMAT.md.
 CREATE VIEW v_runs AS
 SELECT

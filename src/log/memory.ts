@@ -12,6 +12,7 @@ import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { byText } from "./memory-order.ts";
+import { MemoryOutgoing } from "./memory-outgoing.ts";
 import {
   changedUnclean,
   isEnd,
@@ -89,6 +90,7 @@ class MemoryStore implements LogStore {
   readonly #deliveries = new Map<string, { runId: string; delivery: DeliveryRow }>();
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
+  readonly #outgoing = new MemoryOutgoing();
   readonly #locks = new MemoryLocks();
   readonly #schedules = new MemorySchedules(
     {
@@ -455,6 +457,20 @@ class MemoryStore implements LogStore {
       .filter((link) => after === null || byHookAndId(link, after) > 0)
       .slice(0, limit);
   }
+
+  readonly holdEndpoint: LogStore["holdEndpoint"] = async (request) =>
+    this.#outgoing.hold(request, this.#now, this.#events.length);
+  readonly releaseEndpoint: LogStore["releaseEndpoint"] = async (endpoint, holder) =>
+    this.#outgoing.release(endpoint, holder);
+  readonly planNotices: LogStore["planNotices"] = async (plan) => this.#outgoing.plan(plan, this.#now);
+  readonly pendingNotices: LogStore["pendingNotices"] = async (endpoint, limit) =>
+    this.#outgoing.pending(endpoint, limit);
+  readonly settleNotices: LogStore["settleNotices"] = async (settled) => this.#outgoing.settle(settled, this.#now);
+  readonly retryNotices: LogStore["retryNotices"] = async (endpoint, position, limit) =>
+    this.#outgoing.retry(endpoint, position, limit, this.#now);
+  readonly enableEndpoint: LogStore["enableEndpoint"] = async (endpoint) => this.#outgoing.enable(endpoint);
+  readonly listEndpoints: LogStore["listEndpoints"] = async () => this.#outgoing.listEndpoints();
+  readonly listNotices: LogStore["listNotices"] = async (page) => this.#outgoing.list(page);
 
   async putApiKey(key: ApiKeyRow): Promise<void> {
     this.#apiKeys.set(key.id, { ...key });

@@ -7,6 +7,7 @@
  */
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
 import type { RunStatus } from "../kernel/state.ts";
+import type { OutgoingStore } from "./port-outgoing.ts";
 
 /** One run's part of a write. All of it is stored, or none. */
 export interface RunAppend {
@@ -526,7 +527,7 @@ export interface FiringPage {
 }
 
 /** The log and what belongs to it. Times are the database's clock, milliseconds since the epoch. */
-export interface LogStore {
+export interface LogStore extends OutgoingStore {
   /** Whether this process alone can write: then nothing happens to the log that it does not know of. */
   readonly exclusive: boolean;
   /** Whether the database's clock is this machine's: then the clock port can be read instead of asking. */

@@ -51,6 +51,15 @@ export const SITES = Object.keys({
   schedulesAhead: 0,
   listFirings: 0,
   getFiring: 0,
+  holdEndpoint: 0,
+  releaseEndpoint: 0,
+  planNotices: 0,
+  pendingNotices: 0,
+  settleNotices: 0,
+  retryNotices: 0,
+  enableEndpoint: 0,
+  listEndpoints: 0,
+  listNotices: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

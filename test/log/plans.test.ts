@@ -11,6 +11,7 @@ import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
+import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
 import * as schedules from "../../src/log/libsql/statements-schedules.ts";
 import { realPorts } from "../support/ports.ts";
 
@@ -24,7 +25,7 @@ const underGuard = {
   WAKE_FOR_GUARDED_TELLS: guarded.wakeForTells(UNCHANGED),
 };
 
-const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...underGuard, ...schedule };
+const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...outgoing, ...underGuard, ...schedule };
 
 type Name = keyof typeof statements;
 
@@ -108,6 +109,21 @@ const PLANS: { readonly [N in Name]: string } = {
   LIST_FIRINGS: "f:primary",
   DELETE_SCHEDULE: "schedules:primary",
   DELETE_FIRINGS: "firings:primary",
+  // The last row alone, by SQLite's way with max().
+  OPEN_ENDPOINT: "l:all",
+  HOLD_ENDPOINT: "endpoints:primary",
+  READ_HOLD: "e:primary n:notices_due",
+  RELEASE_ENDPOINT: "endpoints:primary",
+  INSERT_NOTICES: "j:json e:primary",
+  MOVE_ENDPOINT: "endpoints:primary",
+  READ_MOVED: "e:primary",
+  READ_PENDING: "n:notices_due",
+  SETTLE_NOTICES: "notices:primary e:primary j:json",
+  SETTLE_ENDPOINT: "endpoints:primary",
+  FORGET_NOTICES: "notices:primary n:notices_ended",
+  RETRY_NOTICE: "notices:primary",
+  RETRY_DEAD: "notices:primary n:primary",
+  ENABLE_ENDPOINT: "endpoints:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */

@@ -6,6 +6,7 @@ import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite
 import type { Tags } from "../../kernel/events.ts";
 import type { RunStatus } from "../../kernel/state.ts";
 import type { FiringRow, MessageKind, ScheduleRow } from "../port.ts";
+import type { NoticeStatus } from "../port-outgoing.ts";
 
 export const events = sqliteTable("events", {
   position: integer("position").primaryKey({ autoIncrement: true }),
@@ -100,6 +101,35 @@ export const locks = sqliteTable("locks", {
   grantedAt: integer("granted_at"),
   endedAt: integer("ended_at"),
 });
+
+export const endpoints = sqliteTable("endpoints", {
+  name: text("name").primaryKey(),
+  position: integer("position").notNull(),
+  holder: text("holder"),
+  expiresAt: integer("expires_at").notNull(),
+  epoch: integer("epoch").notNull(),
+  restUntil: integer("rest_until"),
+  disabledAt: integer("disabled_at"),
+});
+
+export const notices = sqliteTable(
+  "notices",
+  {
+    endpoint: text("endpoint").notNull(),
+    position: integer("position").notNull(),
+    runId: text("run_id").notNull(),
+    seq: integer("seq").notNull(),
+    type: text("type").notNull(),
+    status: text("status").$type<NoticeStatus>().notNull(),
+    tries: integer("tries").notNull(),
+    createdAt: integer("created_at").notNull(),
+    firstAt: integer("first_at"),
+    dueAt: integer("due_at"),
+    endedAt: integer("ended_at"),
+    note: text("note"),
+  },
+  (table) => [primaryKey({ columns: [table.endpoint, table.position] })],
+);
 
 export const apiKeys = sqliteTable("api_keys", {
   id: text("id").primaryKey(),

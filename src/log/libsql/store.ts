@@ -6,6 +6,7 @@ import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
 import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
+import { outgoingStore } from "./outgoing.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 import * as schedules from "./schedules.ts";
@@ -53,6 +54,7 @@ export function libsqlStore(db: Database): LogStore {
     schedulesAhead: (workflows, limit) => schedules.schedulesAhead(db, workflows, limit),
     listFirings: (filter, page) => schedules.listFirings(db, filter, page),
     getFiring: (id, lane, at) => schedules.getFiring(db, id, lane, at),
+    ...outgoingStore(db),
     close: () => db.close(),
   };
 }
