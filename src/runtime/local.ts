@@ -2,12 +2,14 @@
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
+import type { RetentionOptions } from "../engine/retention.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
 import { systemClock, systemRandom } from "./system.ts";
@@ -23,6 +25,10 @@ export interface EngineOptions<Env = unknown> {
   readonly workflows: readonly Workflow<never, unknown, Env, never>[];
   /** Webhooks that start runs. */
   readonly hooks?: readonly Hook[];
+  /** Finds the secrets that hooks name by `env("NAME")`. @default the variables of the environment */
+  readonly secrets?: SecretResolver;
+  /** For how long the log keeps what is needed for a look back. */
+  readonly retention?: RetentionOptions;
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
@@ -42,10 +48,12 @@ export interface Surroundings {
   /** Keeps the process alive until the returned function is called. */
   readonly keepAlive: () => () => void;
   readonly stderr: Logger;
+  /** The environment. */
+  readonly secrets: SecretResolver;
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume } = options;
+  const { workflows, hooks = [], env, limits = {}, resume, retention = {}, secrets = surroundings.secrets } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -58,7 +66,8 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const parts = { store, ports, workflows, hooks, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const known = { store, ports, workflows, hooks, env, limits, retention, secrets };
+  const parts = { ...known, ...(resume === undefined ? {} : { resume }) };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);

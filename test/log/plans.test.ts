@@ -8,11 +8,14 @@ import { EVENT_BLOCKS } from "../../src/log/libsql/event-blocks.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
+import * as deliveries from "../../src/log/libsql/statements-deliveries.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import { realPorts } from "../support/ports.ts";
 
-const statements = { ...ordinary, ...beyond, ...keyed, ...locks };
+const { UNDECIDED: _fragment, listDeliveries, ...ofDeliveries } = deliveries;
+const lists = { LIST_DELIVERIES: listDeliveries(false), LIST_DELIVERIES_OF_HOOK: listDeliveries(true) };
+const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...ofDeliveries, ...lists };
 
 type Name = keyof typeof statements;
 
@@ -23,7 +26,18 @@ type Name = keyof typeof statements;
 const PLANS: { readonly [N in Name]: string } = {
   INSERT_RUNS: "j:json",
   READ_STARTS: "j:json k:runs_idempotency o:primary",
-  INSERT_DELIVERY: "r:primary k:runs_idempotency",
+  INSERT_DELIVERED_RUN: "j:json d:deliveries_id",
+  INSERT_STARTED: "r:primary k:runs_idempotency",
+  INSERT_SIGNAL: "r:primary d:deliveries_id i:inbox_run",
+  WAKE_FOR_SIGNAL: "runs:primary i:inbox_run",
+  INSERT_SIGNALLED: "one:all r:primary i:primary",
+  INSERT_DECIDED: "",
+  READ_DECIDED: "d:deliveries_id",
+  READ_DELIVERY: "d:deliveries_id",
+  READ_LAST_REPLAY: "d:deliveries_id",
+  LIST_DELIVERIES: "d:primary",
+  LIST_DELIVERIES_OF_HOOK: "d:deliveries_hook",
+  PRUNE: "deliveries:primary d:deliveries_received n:deliveries_id",
   INSERT_EVENTS: "j:json r:primary e:json",
   INSERT_MESSAGES: "j:json r:primary i:inbox_run",
   WAKE_FOR_MESSAGES: "runs:primary j:json i:inbox_run",
@@ -79,7 +93,7 @@ const PLANS: { readonly [N in Name]: string } = {
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "one"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;

@@ -206,8 +206,12 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "putKeyed",
     "requestLock",
     "listLocks",
+    "decideDelivery",
+    "getDecided",
     "getDelivery",
+    "lastReplay",
     "listDeliveries",
+    "pruneDeliveries",
     "putApiKey",
     "listApiKeys",
   ] as const;
