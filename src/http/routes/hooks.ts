@@ -30,6 +30,7 @@ const deliverHook = route({
       schema: wire.deliveryResultSchema,
     },
     202: { description: "What was decided is durable.", schema: wire.deliverySchema, headers: location },
+    400: { description: "The body does not fit the signal that it becomes.", schema: wire.problemSchema },
     401: { description: "There is no such hook, or the signature is not good.", schema: wire.problemSchema },
     413: { description: "The body is too large.", schema: wire.problemSchema },
     422: { description: "The body does not fit what the hook takes.", schema: wire.problemSchema },
