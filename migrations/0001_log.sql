@@ -79,16 +79,27 @@ CREATE TABLE workers (
   turn INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 --> statement
--- Webhook requests that were accepted, each stored in the write that started its run.
+-- Webhook requests whose signature was good, and their replays, each stored with what became of it in the write that did it.
 CREATE TABLE deliveries (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
   hook TEXT NOT NULL,
   delivery_id TEXT NOT NULL,
-  run_id TEXT NOT NULL,
+  -- 0: the request itself, which has the content.
+  replay INTEGER NOT NULL,
   received_at INTEGER NOT NULL,
-  headers TEXT NOT NULL,
-  body BLOB NOT NULL,
-  PRIMARY KEY (hook, delivery_id)
+  decision TEXT NOT NULL,
+  run_id TEXT,
+  reason TEXT,
+  headers TEXT,
+  body BLOB
 ) STRICT;
+--> statement
+CREATE UNIQUE INDEX deliveries_id ON deliveries (hook, delivery_id, replay);
+--> statement
+CREATE INDEX deliveries_hook ON deliveries (hook, position);
+--> statement
+-- What can be pruned.
+CREATE INDEX deliveries_received ON deliveries (received_at);
 --> statement
 -- Values that runs and others share. `version` only grows, so what was deleted stays as a row without a value.
 CREATE TABLE kv (

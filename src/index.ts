@@ -42,7 +42,14 @@ export type {
   BulkAction,
   BulkOptions,
   BulkResult,
+  DecidedOutcome,
+  Deliveries,
+  Delivery,
+  DeliveryDecision,
+  DeliveryInfo,
+  DeliveryListOptions,
   DeliveryOutcome,
+  DeliveryPage,
   Engine,
   Health,
   ListOptions,
@@ -138,12 +145,41 @@ export type { CatchUpOptions, CatchUpPolicy, Overlap } from "./scheduler/policy.
 export { schedule } from "./scheduler/schedule.ts";
 export type { Calendar, CalendarField, DstPolicy, Exception, ScheduleSpec, ScheduleTimes } from "./scheduler/spec.ts";
 export { scheduleTimes } from "./scheduler/times.ts";
+export type { DecisionReason } from "./triggers/decide.ts";
+export type { DeliveryIdSource } from "./triggers/delivery-id.ts";
+export { cel } from "./triggers/filter.ts";
 export { github } from "./triggers/github.ts";
-export type { Hook, HookOptions, WebhookDelivery } from "./triggers/hook.ts";
-// Start runs by webhooks
+export type { GitlabOptions } from "./triggers/gitlab.ts";
+export { gitlab } from "./triggers/gitlab.ts";
+export type { HmacOptions, HmacTimestamp } from "./triggers/hmac.ts";
+export { hmac } from "./triggers/hmac.ts";
+export type {
+  DeliveryCondition,
+  Hook,
+  HookBase,
+  HookOptions,
+  HookSignal,
+  HookTarget,
+  SignallingHookOptions,
+  StartingHookOptions,
+  WebhookDelivery,
+} from "./triggers/hook.ts";
+// Start runs by webhooks, or tell them something
 export { webhook } from "./triggers/hook.ts";
-export type { RefusalReason, Secrets, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
+export type { HmacAlgorithm, MacEncoding } from "./triggers/mac.ts";
+export type { NoneOptions } from "./triggers/none.ts";
+export { none } from "./triggers/none.ts";
+export type { RefusalReason, Sample, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
+export type { SecretReference, SecretResolver, Secrets } from "./triggers/secrets.ts";
+export { env } from "./triggers/secrets.ts";
+export { shopify } from "./triggers/shopify.ts";
+export type { BasicOptions, ShownSecretOptions } from "./triggers/shown-secret.ts";
+export { basic, bearer } from "./triggers/shown-secret.ts";
+export type { SlackOptions } from "./triggers/slack.ts";
+export { slack } from "./triggers/slack.ts";
 export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";
+export type { StripeOptions } from "./triggers/stripe.ts";
+export { stripe } from "./triggers/stripe.ts";
 export type { WorkerOptions } from "./worker/options.ts";
 export type { LogLine, RunFacts } from "./worker/recorder.ts";

@@ -34,6 +34,7 @@ import type { RunOfSchedule } from "../scheduler/settle.ts";
 import type { ScheduleTimes } from "../scheduler/spec.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
 import { childStart, createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
 import { programKey, type WorkerOptions, type WorkerParts } from "../worker/options.ts";
@@ -42,12 +43,13 @@ import { Worker } from "../worker/worker.ts";
 import type * as api from "./api.ts";
 import { ApiKeyRing } from "./api-keys.ts";
 import { bulk } from "./bulk.ts";
-import { deliver } from "./deliver.ts";
+import { Deliveries } from "./deliveries.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
+import { deliveriesMsOf, type RetentionOptions } from "./retention.ts";
 import { runInfo } from "./run-info.ts";
 import { EngineSchedules } from "./schedules.ts";
 import { openSession, type Session } from "./session.ts";
@@ -67,6 +69,9 @@ export interface EngineParts {
   readonly times?: ScheduleTimes;
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
+  /** Finds the secrets that hooks name. */
+  readonly secrets?: SecretResolver | undefined;
+  readonly retention?: RetentionOptions;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
@@ -104,7 +109,10 @@ export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
   if (typeof logger?.log !== "function") throw invalidOption("logger", "an object with a function log", logger);
   const engine = new EngineOfParts(parts);
   // A hook that cannot verify anything must not be served: it fails here, not at its first request.
-  for (const hook of parts.hooks ?? []) await hook.scheme.check();
+  for (const { name, scheme } of parts.hooks ?? []) {
+    await scheme.check(parts.secrets);
+    if (scheme.warning !== undefined) logger.log("warn", scheme.warning, { hook: name, scheme: scheme.name });
+  }
   await engine.schedules.check();
   return engine;
 }
@@ -115,6 +123,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly keys: api.ApiKeys;
   readonly resumes: api.Resumes;
   readonly schedules: EngineSchedules;
+  readonly deliveries: Deliveries;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -127,7 +136,6 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #workflows: ReadonlyMap<string, WorkflowRef>;
   /** By program. */
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
-  readonly #hooks: ReadonlyMap<string, Hook>;
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
@@ -153,7 +161,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#programs = programsOf(parts.workflows);
     this.#workflows = latestOf(parts.workflows);
     this.#definitions = definitionsOf(parts.workflows);
-    this.#hooks = hooksOf(parts.hooks ?? []);
+    this.deliveries = this.#openDeliveries(parts);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
     this.#newToken = idSource("msg", ports);
@@ -386,7 +394,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const at = Math.floor(await this.#now());
     const { writer } = this.#openSession();
     const verdict = await writer.send({ runId, kind, token, data: dataText(data), at });
-    if (verdict === "accepted") for (const worker of this.#workers) await worker.mailArrived(runId);
+    if (verdict === "accepted") await this.#told(runId);
     return verdict;
   }
 
@@ -439,10 +447,30 @@ class EngineOfParts implements api.Engine, HandleHost {
 
   async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<api.DeliveryOutcome> {
     this.#checkOpen();
-    const received = { ...request, receivedAt: Math.floor(this.#ports.clock.now()) };
-    return await deliver(this.#hooks.get(hookName), received, (hook, input, delivery, idempotencyKey) =>
-      this.#start(hook.workflow, encodeInput(input, this.#limits.payloadBytesMax), { idempotencyKey, delivery }),
-    );
+    const receivedAt = Math.floor(this.#ports.clock.now());
+    return await this.deliveries.deliver(hookName, { ...request, receivedAt });
+  }
+
+  #openDeliveries({ store, ports, hooks = [], secrets, retention = {} }: EngineParts): Deliveries {
+    return new Deliveries({
+      store,
+      ports,
+      secrets,
+      hooks: hooksOf(hooks),
+      payloadBytesMax: this.#limits.payloadBytesMax,
+      keptMs: deliveriesMsOf(retention),
+      checkOpen: () => this.#checkOpen(),
+      checkLimit,
+      start: (workflow, input, options) => this.#start(workflow, input, options),
+      run: (runId) => new Handle(this, runId),
+      signalOf: (row, name, payload) => this.signalOf(row, name, payload),
+      told: (runId) => this.#told(runId),
+    });
+  }
+
+  /** Mail for a run has been stored. */
+  async #told(runId: string): Promise<void> {
+    for (const worker of this.#workers) await worker.mailArrived(runId);
   }
 
   // ---- Work ----

@@ -33,8 +33,12 @@ export function prepareStart(
     deadlineAt: deadline === undefined ? null : createdAt + parseDuration(deadline),
     delivery: delivery ?? null,
     parent: null,
-    trigger: options.trigger,
+    trigger: delivery === undefined ? options.trigger : triggerOf(delivery),
   };
+}
+
+function triggerOf({ hook, deliveryId }: DeliveryRow): Trigger {
+  return { kind: "webhook", source: hook, id: deliveryId };
 }
 
 /** A run that nobody claims with its start: it is written as pending. */

@@ -3,7 +3,7 @@
  *
  * Rebuilt and compared, for every run: workflow, version, idempotency key, tags, parent, created, started, ended, deadline,
  * head, result, whether and how it ended, when a waiting run goes on, the scope index of its events, the delivery that
- * started it. Every history is held to the named invariants of the kernel.
+ * started it (unless it is so old that it may have been pruned). Every history is held to the named invariants of the kernel.
  *
  * Events determine these in part, and so only bounds are checked: `epoch` (a claim that wrote nothing leaves no event),
  * `unclean` (as above), `owner` (known once its claim wrote something), the due time of a `pending` run (a hand-back and
@@ -18,7 +18,7 @@ import type { EventRow } from "../kernel/events.ts";
 import { type Violation, violations } from "../kernel/invariants.ts";
 import type { Drain } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import type { DeliveryLink, LogStore, RunRow } from "../log/port.ts";
+import { DELIVERIES_KEPT_MS, type DecidedDelivery, type LogStore, type RunRow } from "../log/port.ts";
 import { type Difference, Projection } from "./projection.ts";
 
 export type { Difference } from "./projection.ts";
@@ -52,6 +52,8 @@ export interface VerifyOptions {
 
 /** The most differences and violations that a report names, each. */
 const NAMED_MAX = 1_000;
+
+const ALL = { hook: null, decision: null } as const;
 
 const PAGE_RUNS = 200;
 const PAGE_EVENTS = 200;
@@ -182,35 +184,38 @@ class Verification {
 
   async #checkDeliveryOf({ runId, state }: Projection): Promise<void> {
     const delivery = state?.delivery ?? null;
-    if (delivery === null) return;
-    const { hook, id } = delivery;
-    const found = await this.#store.getDelivery(hook, id);
+    if (state === null || delivery === null) return;
+    const { hook, id, replay = 0 } = delivery;
+    const found = await this.#store.getDecided({ hook, deliveryId: id, replay });
     if (found?.runId === runId) return;
+    // It may have been pruned: none is before it is so old.
+    if (found === null && state.createdAt < (await this.#store.now()) - DELIVERIES_KEPT_MS) return;
     const other = found === null ? "none" : `one of run ${found.runId}`;
     this.#differ([{ runId, what: "delivery", expected: `the delivery ${hook}/${id}`, found: other }]);
   }
 
   async #checkDeliveries(): Promise<void> {
-    let after: DeliveryLink | null = null;
+    let before: number | null = null;
     for (;;) {
-      const page: DeliveryLink[] = await this.#store.listDeliveries({ after, limit: PAGE_RUNS });
-      for (const link of page) await this.#checkLink(link);
+      const page: DecidedDelivery[] = await this.#store.listDeliveries(ALL, { before, limit: PAGE_RUNS });
+      for (const delivery of page) await this.#checkDelivery(delivery);
       if (page.length < PAGE_RUNS) return;
-      after = page.at(-1) as DeliveryLink;
+      before = (page.at(-1) as DecidedDelivery).position;
       await this.#breathe();
     }
   }
 
   /** A delivery belongs to the run that it started, or to one that was there under its idempotency key. */
-  async #checkLink({ hook, deliveryId, runId }: DeliveryLink): Promise<void> {
+  async #checkDelivery({ hook, deliveryId, replay, decision, runId }: DecidedDelivery): Promise<void> {
     this.#deliveries++;
+    if (decision !== "started" || runId === null) return;
     const [first] = await this.#store.readHistory(runId, { afterSeq: 0, limit: 1 });
     const projection = new Projection(runId);
     if (first !== undefined) projection.add(first);
     const { state } = projection;
     const named = state?.delivery ?? null;
     if (state !== null && named === null && state.idempotencyKey !== null) return;
-    if (named?.hook === hook && named.id === deliveryId) return;
+    if (named?.hook === hook && named.id === deliveryId && (named.replay ?? 0) === replay) return;
     const found = state === null ? "no such run" : `a run started by ${named === null ? "no" : "another"} delivery`;
     this.#differ([{ runId, what: "delivery", expected: `the run that ${hook}/${deliveryId} started`, found }]);
   }

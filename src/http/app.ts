@@ -5,12 +5,13 @@
 import { type Context, Hono } from "hono";
 import type { Engine } from "../engine/api.ts";
 import { DefinitionError, isVarveError, NotFoundError } from "../kernel/errors.ts";
-import { type Auth, gateOf } from "./auth.ts";
+import { type Auth, gateOf, localTestOf } from "./auth.ts";
 import { jsonResponse } from "./json.ts";
 import { openApi } from "./openapi.ts";
 import { problemResponse, RefusalError } from "./problem.ts";
 import { type Route, route, type Site } from "./route.ts";
 import { controlRoutes } from "./routes/control.ts";
+import { deliveryRoutes } from "./routes/deliveries.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 import { resumeRoutes } from "./routes/resume.ts";
@@ -66,7 +67,7 @@ const getOpenApi = route({
 /** All routes. */
 export const ROUTES: readonly Route[] = [
   ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...controlRoutes],
-  ...[...eventRoutes, ...systemRoutes, getOpenApi],
+  ...[...eventRoutes, ...deliveryRoutes, ...systemRoutes, getOpenApi],
 ];
 
 /**
@@ -85,6 +86,7 @@ export function createApp(engine: Engine, options: AppOptions = {}): Hono {
   const site: Site = {
     engine,
     gate: gateOf(options.auth ?? "keys", engine),
+    isLocal: localTestOf(options.auth ?? "keys"),
     apiBytesMax: checkBytes(options.apiBytesMax ?? API_BYTES_MAX),
     hookBytesMax: checkBytes(options.hookBytesMax ?? HOOK_BYTES_MAX),
   };

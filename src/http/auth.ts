@@ -34,6 +34,25 @@ export interface Admission {
 /** Lets a request in, or throws a {@link RefusalError}. */
 export type Gate = (c: Context, scope: ApiScope) => Promise<Admission>;
 
+/** Whether a request is one of this machine (A2). With keys nobody can tell. */
+export type LocalTest = (c: Context) => boolean;
+
+/** @throws DefinitionError `AUTH_INVALID` */
+export function localTestOf(auth: Auth): LocalTest {
+  if (auth === "keys") return () => false;
+  const { hosts, peerAddress } = checkLoopback(auth);
+  return (c) => {
+    try {
+      checkPeer(c, peerAddress);
+      checkHost(c.req.raw, hosts);
+      return true;
+    } catch (error) {
+      if (error instanceof RefusalError) return false;
+      throw error;
+    }
+  };
+}
+
 /**
  * The gate that an option asks for.
  *

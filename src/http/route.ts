@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import * as z from "zod";
 import type { ApiScope, Engine } from "../engine/api.ts";
 import { validateNow } from "../kernel/validate.ts";
-import type { Gate } from "./auth.ts";
+import type { Gate, LocalTest } from "./auth.ts";
 import { JSON_TYPE, mediaTypeOf, readBody, unsupportedType } from "./body.ts";
 import { parseJson } from "./json.ts";
 
@@ -14,6 +14,7 @@ import { parseJson } from "./json.ts";
 export interface Site {
   readonly engine: Engine;
   readonly gate: Gate;
+  readonly isLocal: LocalTest;
   /** The largest body of an API request, bytes. */
   readonly apiBytesMax: number;
   /** The largest body of a webhook, bytes. */
@@ -30,6 +31,8 @@ export interface Call<Params, Query, Body> {
   readonly body: Body;
   /** Whether the sender would still be let in. */
   readonly isStillAllowed: () => Promise<boolean>;
+  /** Whether a program of this machine sent it, as far as the app can tell. */
+  readonly isLocal: () => boolean;
 }
 
 /** A body that a route reads by itself, as the document tells of it. */
@@ -90,6 +93,7 @@ export function route<
       query: (scope === null ? undefined : checkQuery(request, query ?? NO_QUERY)) as z.output<Query>,
       body: (body === undefined ? undefined : await checkBody(request, body, site.apiBytesMax)) as z.output<Body>,
       isStillAllowed: async () => (await admission?.isStillGood()) ?? true,
+      isLocal: () => site.isLocal(c),
     });
   };
   return { ...route, serve } as Route;

@@ -7,7 +7,15 @@
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
 import * as z from "zod";
-import type { BulkAction, BulkResult, RunInfo } from "../engine/api.ts";
+import type {
+  BulkAction,
+  BulkResult,
+  Delivery,
+  DeliveryDecision,
+  DeliveryInfo,
+  RefusedRequest,
+  RunInfo,
+} from "../engine/api.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
@@ -19,6 +27,7 @@ export const API_PATH = "/api/v1";
 /** How the pages and waits of the API are bounded. */
 export const WIRE_LIMITS = {
   runsPage: { default: 50, max: 500 },
+  deliveriesPage: { default: 50, max: 500 },
   historyPage: { default: 100, max: 500 },
   /** How long `GET /runs/:id/result` waits, milliseconds. */
   resultWaitMs: { default: 25_000, max: 60_000 },
@@ -29,6 +38,12 @@ export const WIRE_LIMITS = {
 
 /** What can be done to many runs at once. */
 const BULK_ACTIONS: readonly [BulkAction, ...BulkAction[]] = ["cancel", "terminate", "pause", "resume", "retry"];
+
+const DELIVERY_DECISIONS: readonly [DeliveryDecision, ...DeliveryDecision[]] = [
+  ...(["started", "signalled", "ignored", "invalid"] as const),
+];
+
+type DecisionReason = NonNullable<DeliveryInfo["reason"]>;
 
 /** The schemas that have a name in the OpenAPI document. */
 export const wireSchemas = z.registry<{ id: string; description: string }>();
@@ -269,13 +284,80 @@ export const logPositionSchema = named(
   z.object({ lastPosition: z.number().int().describe("0 for an empty log.") }),
 );
 
+const decisionReasonSchema = z.object({
+  code: z.string().describe("Stable: `FILTERED`."),
+  message: z.string(),
+} satisfies Record<keyof DecisionReason, unknown>);
+
+export const decisionSchema = z.enum(DELIVERY_DECISIONS).describe("What a delivery came to.");
+
 export const deliverySchema = named(
   "DeliveryAccepted",
-  "The delivery and its run are durable.",
+  "What was decided about the delivery is durable.",
   z.object({
-    runId: z.string(),
-    created: z.boolean().describe("False: this delivery had come before."),
     deliveryId: z.string(),
+    replay: z.number().int().describe("0: the request itself; else the number of its replay."),
+    decision: decisionSchema,
+    runId: z.string().nullable().describe("The run that it started, or told."),
+    created: z.boolean().describe("Whether it made the run. False also when this delivery had come before."),
+    reason: decisionReasonSchema.nullable().describe("Why nothing came of it."),
+  }),
+);
+
+export const deliveryResultSchema = named(
+  "DeliveryResult",
+  "What the run of the delivery came to.",
+  z.object({ runId: z.string(), output: z.unknown().optional(), outputMeta: payloadMetaSchema.optional() }),
+);
+
+const deliveryInfo = {
+  hook: z.string(),
+  id: z.string().describe("The sender's."),
+  replay: z.number().int().describe("0: the request itself; else the number of its replay."),
+  receivedAt: instantSchema,
+  decision: decisionSchema,
+  runId: z.string().nullable().describe("The run that it started, or told."),
+  reason: decisionReasonSchema.nullable().describe("Why nothing came of it."),
+  bytes: z.number().int().describe("The length of its body."),
+} satisfies Record<keyof DeliveryInfo, unknown>;
+
+export const deliveryInfoSchema = named(
+  "Delivery",
+  "A webhook delivery as it was decided about.",
+  z.object(deliveryInfo),
+);
+
+export const deliveryContentSchema = named(
+  "DeliveryContent",
+  "A webhook delivery with what was sent.",
+  z.object({
+    ...deliveryInfo,
+    headers: z.record(z.string(), z.string()).describe("By lower-case name, without those that are secrets."),
+    body: z.string().describe("In base64."),
+  } satisfies Record<keyof Delivery, unknown>),
+);
+
+export const deliveryPageSchema = named(
+  "DeliveryPage",
+  "Webhook deliveries, newest first.",
+  z.object({
+    deliveries: z.array(deliveryInfoSchema),
+    cursor: z.string().nullable().describe("Gives the next page; null: the last."),
+  }),
+);
+
+export const refusedRequestsSchema = named(
+  "RefusedRequests",
+  "Requests to hooks about which nothing was decided, newest first: the last of this process.",
+  z.object({
+    refused: z.array(
+      z.object({
+        hook: z.string(),
+        at: instantSchema,
+        reason: z.string(),
+        detail: z.string(),
+      } satisfies Record<keyof RefusedRequest, unknown>),
+    ),
   }),
 );
 
@@ -321,4 +403,8 @@ export type WireBulkResult = z.infer<typeof bulkResultSchema>;
 export type WireWorkflowList = z.infer<typeof workflowListSchema>;
 export type WireLogPosition = z.infer<typeof logPositionSchema>;
 export type WireDelivery = z.infer<typeof deliverySchema>;
+export type WireDeliveryResult = z.infer<typeof deliveryResultSchema>;
+export type WireDeliveryContent = z.infer<typeof deliveryContentSchema>;
+export type WireDeliveryPage = z.infer<typeof deliveryPageSchema>;
+export type WireRefusedRequests = z.infer<typeof refusedRequestsSchema>;
 export type WireProblem = z.infer<typeof problemSchema>;

@@ -27,8 +27,8 @@ export interface EventData {
     readonly deadlineAt?: number;
     /** The worker that claimed the run in the same write. */
     readonly worker?: string;
-    /** The webhook delivery that started it. */
-    readonly delivery?: { readonly hook: string; readonly id: string };
+    /** The webhook delivery that started it; with the number of its replay, if it is one. */
+    readonly delivery?: { readonly hook: string; readonly id: string; readonly replay?: number };
     readonly parent?: ParentLink;
     readonly trigger?: Trigger;
   };

@@ -1,7 +1,8 @@
 /**
  * The log's reference: the storage port in plain maps. It forgets everything with its process.
  *
- * Owns: all its rows; those that runs share are in `memory-keyed.ts` and `memory-locks.ts`. Called by tests and by
+ * Owns: all its rows; those that runs share are in `memory-keyed.ts` and `memory-locks.ts`, deliveries in
+ * `memory-deliveries.ts`. Called by tests and by
  * `varve/testing`. It does in the same order what the batch of `libsql/append.ts` does, so the contract suite and the
  * simulator can hold one against the other.
  */
@@ -9,6 +10,7 @@ import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
+import { MemoryDeliveries } from "./memory-deliveries.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { byText } from "./memory-order.ts";
@@ -33,8 +35,9 @@ import {
   type Claim,
   type ClaimRequest,
   type ClaimVerdict,
-  type DeliveryLink,
-  type DeliveryRow,
+  type DecidedDelivery,
+  type DeliveryId,
+  type DeliveryVerdict,
   type FiringFilter,
   type FiringLane,
   type FiringPage,
@@ -67,6 +70,7 @@ import {
   type ScheduleView,
   UNCLEAN_ALONE_FROM,
   UNCLEAN_ALONE_MAX,
+  UNTOLD,
   type WorkAhead,
   type WorkerRow,
   type WriteVerdict,
@@ -87,7 +91,7 @@ class MemoryStore implements LogStore {
   readonly #workers = new Map<string, Mutable<WorkerRow>>();
   /** By worker: the last of its claims. */
   readonly #turns = new Map<string, number>();
-  readonly #deliveries = new Map<string, { runId: string; delivery: DeliveryRow }>();
+  readonly #deliveries = new MemoryDeliveries();
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
   readonly #outgoing = new MemoryOutgoing();
@@ -135,19 +139,16 @@ class MemoryStore implements LogStore {
     for (const run of fenced) this.#moveRow(run);
     return {
       runs: new Map(write.runs.flatMap(({ runId }) => this.#headOf(runId))),
-      starts: new Map(write.starts.map((start) => [start.runId, this.#existing(start) as string])),
+      starts: new Map(write.starts.flatMap((start) => this.#startOf(start))),
       messages: new Map(write.messages.map((message) => [message.token, this.#messageVerdict(message)])),
     };
   }
 
   #insertStart(start: RunStart): void {
-    if (this.#existing(start) === null) this.#runs.set(start.runId, newRow(start));
     const { delivery } = start;
-    if (delivery === null) return;
-    const id = deliveryKey(delivery.hook, delivery.deliveryId);
-    if (!this.#deliveries.has(id)) {
-      this.#deliveries.set(id, { runId: this.#existing(start) as string, delivery: structuredClone(delivery) });
-    }
+    if (delivery !== null && this.#deliveries.has(delivery)) return;
+    if (this.#existing(start) === null) this.#runs.set(start.runId, newRow(start));
+    if (delivery !== null) this.#deliveries.put(delivery, "started", this.#existing(start), null);
   }
 
   /** The run under a start's idempotency key, or its own. */
@@ -158,6 +159,13 @@ class MemoryStore implements LogStore {
       }
     }
     return this.#runs.has(runId) ? runId : null;
+  }
+
+  /** Nothing: its delivery has been decided about otherwise. */
+  #startOf(start: RunStart): [string, string][] {
+    const actual = this.#existing(start);
+    assert(actual !== null || start.delivery !== null, "a start left neither its run nor another under its key");
+    return actual === null ? [] : [[start.runId, actual]];
   }
 
   /** The fence (rule R2). */
@@ -445,17 +453,34 @@ class MemoryStore implements LogStore {
     return this.#inbox.filter((row) => runIds.includes(row.runId));
   }
 
-  async getDelivery(hook: string, deliveryId: string): Promise<{ runId: string; delivery: DeliveryRow } | null> {
-    return this.#deliveries.get(deliveryKey(hook, deliveryId)) ?? null;
+  async decideDelivery(verdict: DeliveryVerdict): Promise<DecidedDelivery | null> {
+    return this.#deliveries.decide(verdict, (signal) => {
+      const row = this.#runs.get(signal.runId);
+      if (row === undefined) return UNTOLD.unknown;
+      if (isTerminalStatus(row.status)) return UNTOLD.over;
+      this.#insertMessage(signal, INBOX_ROWS_MAX);
+      return this.#mailOf(signal.runId).some(({ token }) => token === signal.token) ? null : undefined;
+    });
   }
 
-  async listDeliveries(page: { after: DeliveryLink | null; limit: number }): Promise<DeliveryLink[]> {
-    const { after, limit } = page;
-    return [...this.#deliveries.values()]
-      .map(({ runId, delivery: { hook, deliveryId } }) => ({ hook, deliveryId, runId }))
-      .sort(byHookAndId)
-      .filter((link) => after === null || byHookAndId(link, after) > 0)
-      .slice(0, limit);
+  async getDecided(id: DeliveryId): Promise<DecidedDelivery | null> {
+    return this.#deliveries.getDecided(id);
+  }
+
+  async getDelivery(id: DeliveryId): ReturnType<LogStore["getDelivery"]> {
+    return this.#deliveries.get(id);
+  }
+
+  async lastReplay(hook: string, deliveryId: string): Promise<number | null> {
+    return this.#deliveries.lastReplay(hook, deliveryId);
+  }
+
+  async listDeliveries(...[filter, page]: Parameters<LogStore["listDeliveries"]>): Promise<DecidedDelivery[]> {
+    return this.#deliveries.list(filter, page);
+  }
+
+  async pruneDeliveries(request: { before: number; limit: number }): Promise<number> {
+    return this.#deliveries.prune(request);
   }
 
   readonly holdEndpoint: LogStore["holdEndpoint"] = async (request) =>
@@ -513,12 +538,4 @@ class MemoryStore implements LogStore {
   }
 
   async close(): Promise<void> {}
-}
-
-function deliveryKey(hook: string, deliveryId: string): string {
-  return `${hook}\0${deliveryId}`;
-}
-
-function byHookAndId(a: DeliveryLink, b: DeliveryLink): number {
-  return byText(a.hook, b.hook) || byText(a.deliveryId, b.deliveryId);
 }

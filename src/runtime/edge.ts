@@ -9,13 +9,17 @@ import { Database } from "../log/libsql/database.ts";
 import { filePath, remoteClient } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import type { ScheduleTimes } from "../scheduler/spec.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import { storePerCall } from "./call-store.ts";
 import { drainInIsolate } from "./drain.ts";
 import type { EngineOptions as LocalEngineOptions } from "./local.ts";
 import { jsonLogger, systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in an isolate. */
-export interface EngineOptions<Env = unknown> extends Omit<LocalEngineOptions<Env>, "db" | "file" | "worker"> {
+export interface EngineOptions<Env = unknown>
+  extends Omit<LocalEngineOptions<Env>, "db" | "file" | "worker" | "secrets"> {
+  /** Finds the secrets that hooks name by `env("NAME")`. @default the texts of the option `env` */
+  readonly secrets?: SecretResolver;
   /** The address of a libSQL server: `libsql:`, `https:` or `http:`. */
   readonly db: string;
   /**
@@ -51,7 +55,8 @@ export interface EngineOptions<Env = unknown> extends Omit<LocalEngineOptions<En
  * };
  */
 export async function createEngine<Env = unknown>(options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], schedules, times, env, limits = {}, resume, waitUntil = () => {} } = options;
+  const { workflows, hooks = [], schedules, times, env, limits = {}, resume, retention = {} } = options;
+  const { secrets = secretsIn(env), waitUntil = () => {} } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -65,13 +70,24 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   };
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
-  const parts = { store: { ...store, append }, ports, workflows, hooks, env, limits, isolated: true };
+  const decideDelivery: LogStore["decideDelivery"] = (verdict) => keep(store.decideDelivery(verdict));
+  const kept = { ...store, append, decideDelivery };
+  const parts = { store: kept, ports, workflows, hooks, env, limits, secrets, retention, isolated: true };
   const given = { resume, schedules, times };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const engine = await createEngineOf({ ...parts, ...defined });
   const tick = engine.tick.bind(engine);
   engine.tick = (budget) => keep(tick(budget));
   return engine;
+}
+
+/** The texts among the bindings of an isolate: it has no other environment. */
+function secretsIn(env: unknown): SecretResolver {
+  return (name) => {
+    if (typeof env !== "object" || env === null || !Object.hasOwn(env, name)) return undefined;
+    const found = (env as Record<string, unknown>)[name];
+    return typeof found === "string" ? found : undefined;
+  };
 }
 
 function openStore({ db: url, authToken }: Pick<EngineOptions, "db" | "authToken">, ports: Ports): LogStore {

@@ -2,6 +2,7 @@
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
+import type { RetentionOptions } from "../engine/retention.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
@@ -10,6 +11,7 @@ import type { LogStore } from "../log/port.ts";
 import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import { scheduleTimes } from "../scheduler/times.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
 import { systemClock, systemRandom } from "./system.ts";
@@ -30,6 +32,10 @@ export interface EngineOptions<Env = unknown> {
    * option nothing is said of any.
    */
   readonly schedules?: readonly ScheduleDefinition[];
+  /** Finds the secrets that hooks name by `env("NAME")`. @default the variables of the environment */
+  readonly secrets?: SecretResolver;
+  /** For how long the log keeps what is needed for a look back. */
+  readonly retention?: RetentionOptions;
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
@@ -49,10 +55,13 @@ export interface Surroundings {
   /** Keeps the process alive until the returned function is called. */
   readonly keepAlive: () => () => void;
   readonly stderr: Logger;
+  /** The environment. */
+  readonly secrets: SecretResolver;
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], schedules, env, limits = {}, resume } = options;
+  const { workflows, hooks = [], schedules, env, limits = {}, resume, retention = {} } = options;
+  const { secrets = surroundings.secrets } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -66,7 +75,8 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     ports,
   );
   const given = { ...(resume === undefined ? {} : { resume }), ...(schedules === undefined ? {} : { schedules }) };
-  const parts = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, ...given };
+  const known = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, retention, secrets };
+  const parts = { ...known, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);

@@ -15,5 +15,6 @@ export const processSurroundings: Surroundings = {
     const timer = setInterval(() => {}, KEEP_ALIVE_MS);
     return () => clearInterval(timer);
   },
+  secrets: (name) => process.env[name],
   stderr: jsonLogger("warn", (line) => process.stderr.write(`${line}\n`)),
 };

@@ -3,43 +3,60 @@
  * delivery. There is no timestamp, so only the id tells a repeat.
  * Source: docs.github.com, "Validating webhook deliveries".
  */
-import { checkSecrets, currentSecrets, isMacOfAny, macFromHex } from "./hmac.ts";
+import { decodeMac, encodeMac, isMacOfAny, joinedBytes, macOf, textBytes } from "./mac.ts";
 import {
+  closed,
+  DELIVERY_ID,
   refuse,
-  type Secrets,
+  type Sample,
   singleHeader,
   type Verification,
   type WebhookRequest,
   type WebhookScheme,
 } from "./scheme.ts";
+import { currentSecrets, requireSecrets, type SecretResolver, type Secrets } from "./secrets.ts";
 
+const PREFIX = "sha256=";
 const SIGNATURE = /^sha256=[0-9a-f]{64}$/;
-const DELIVERY = /^[A-Za-z0-9_-]{1,128}$/;
 
 /**
- * Verifies webhooks of GitHub.
+ * Verifies webhooks of GitHub. Dedupe key: `X-GitHub-Delivery`, which a redelivery keeps. Time window: none.
  *
  * @param options `secrets`: what is entered as the webhook's secret; during a rotation the new one and the old one
- * @example webhook({ name: "github", scheme: github({ secrets: [secret] }), workflow: triage });
+ * @example webhook({ name: "github", scheme: github({ secrets: env("GITHUB_WEBHOOK_SECRET") }), workflow: triage });
  */
-export function github(options: { readonly secrets: Secrets }): WebhookScheme {
+export function github({ secrets }: { readonly secrets: Secrets }): WebhookScheme {
   return {
     name: "github",
-    check: async () => checkSecrets("github", await currentSecrets(options.secrets)),
-    verify: (request) => verify(request, options.secrets),
+    check: async (resolve) => void (await requireSecrets("github", secrets, resolve)),
+    verify: (request, resolve) => closed(() => verify(request, secrets, resolve)),
+    sign: (sample, resolve) => sign(sample, secrets, resolve),
   };
 }
 
-async function verify(request: WebhookRequest, secrets: Secrets): Promise<Verification> {
+async function verify(
+  request: WebhookRequest,
+  secrets: Secrets,
+  resolve: SecretResolver | undefined,
+): Promise<Verification> {
   const signature = singleHeader(request, "x-hub-signature-256", SIGNATURE);
   if ("refusal" in signature) return signature.refusal;
-  const delivery = singleHeader(request, "x-github-delivery", DELIVERY);
+  const delivery = singleHeader(request, "x-github-delivery", DELIVERY_ID);
   if ("refusal" in delivery) return delivery.refusal;
-  const mac = macFromHex(signature.value.slice("sha256=".length));
+  const mac = decodeMac(signature.value.slice(PREFIX.length), "hex");
   if (mac === null) return refuse("header-malformed", "the signature is no hex");
-  const keys = (await currentSecrets(secrets)).map((secret) => new TextEncoder().encode(secret));
-  const isGood = await isMacOfAny(keys, mac, new Uint8Array(request.body));
-  return isGood
+  const keys = (await currentSecrets(secrets, resolve)).map(textBytes);
+  return (await isMacOfAny(keys, mac, joinedBytes(request.body)))
     ? { ok: true, deliveryId: delivery.value }
     : refuse("signature-wrong", "no secret gives this signature");
+}
+
+async function sign(
+  { body, id }: Sample,
+  secrets: Secrets,
+  resolve: SecretResolver | undefined,
+): Promise<Record<string, string>> {
+  const [secret = ""] = await requireSecrets("github", secrets, resolve);
+  const mac = await macOf(textBytes(secret), joinedBytes(body));
+  return { "x-github-delivery": id, "x-hub-signature-256": `${PREFIX}${encodeMac(mac, "hex")}` };
 }

@@ -1,66 +1,182 @@
-/** HMAC-SHA-256 by WebCrypto, which compares in constant time. */
+/** Webhooks of senders that sign by HMAC in a way of their own: what differs between them is configuration. */
+import type { Duration } from "../kernel/duration.ts";
 import { DefinitionError } from "../kernel/errors.ts";
-import type { Secrets } from "./scheme.ts";
+import { checkHeader, checkIdSource, type DeliveryIdSource, deliveryIdOf } from "./delivery-id.ts";
+import {
+  decodeMac,
+  encodeMac,
+  type HmacAlgorithm,
+  isMacOfAny,
+  MAC_BYTES,
+  type MacEncoding,
+  macOf,
+  textBytes,
+} from "./mac.ts";
+import {
+  closed,
+  type Found,
+  outsideWindow,
+  refuse,
+  type Sample,
+  singleHeader,
+  toleranceMsOf,
+  type Verification,
+  type WebhookRequest,
+  type WebhookScheme,
+} from "./scheme.ts";
+import { currentSecrets, requireSecrets, type SecretResolver, type Secrets } from "./secrets.ts";
+import { compileSigned, type SignedBytes } from "./signed-text.ts";
 
-const HMAC_SHA256 = { name: "HMAC", hash: "SHA-256" } as const;
+export interface HmacOptions {
+  /** The keys, as their bytes in UTF-8. */
+  readonly secrets: Secrets;
+  /** The header that holds the signature. */
+  readonly header: string;
+  /** What stands before the signature, such as `sha256=`. @default nothing */
+  readonly prefix?: string;
+  /** Hex is lower-case, base64 padded, base64url not. @default "hex" */
+  readonly encoding?: MacEncoding;
+  /** @default "sha256" */
+  readonly algorithm?: HmacAlgorithm;
+  /** Where the id of a delivery comes from, by which a repeat is known. A header that is not signed can be changed. */
+  readonly id: DeliveryIdSource;
+  /** The header that holds when it was signed, and how far that may be from our clock, both ways. @default none is asked for */
+  readonly timestamp?: HmacTimestamp;
+  /**
+   * What is signed: a text with `{body}`, and `{timestamp}` (which must be there if there is one) and `{id}` as their headers
+   * hold them. @default "{body}", or "{timestamp}.{body}" with a timestamp
+   */
+  readonly signed?: string;
+}
 
-/** The length of an HMAC-SHA-256, bytes. */
-export const MAC_BYTES = 32;
+export interface HmacTimestamp {
+  readonly header: string;
+  /** What the header counts since the epoch. @default "s" */
+  readonly unit?: "s" | "ms";
+  /** @default "5m" */
+  readonly tolerance?: Duration;
+}
+
+/** The options, checked. */
+interface Checked {
+  readonly secrets: Secrets;
+  readonly header: string;
+  readonly prefix: string;
+  readonly encoding: MacEncoding;
+  readonly algorithm: HmacAlgorithm;
+  readonly id: DeliveryIdSource;
+  readonly timestamp: { readonly header: string; readonly unitMs: number; readonly toleranceMs: number } | null;
+  readonly signedBytes: SignedBytes;
+}
+
+const HEADER_TEXT = /^[\x20-\x7e]{1,1024}$/;
+const TIMESTAMP = /^[0-9]{1,15}$/;
+const UNIT_MS = { s: 1_000, ms: 1 } as const;
+const ENCODINGS: readonly MacEncoding[] = ["hex", "base64", "base64url"];
 
 /**
- * Whether `mac` is the HMAC of `message` under any of `keys`. Every key is tried, so that the time tells nothing; but an
- * empty one, which a secret can become while it is served, proves nothing: anybody has it.
- */
-export async function isMacOfAny(
-  keys: readonly Uint8Array<ArrayBuffer>[],
-  mac: Uint8Array<ArrayBuffer>,
-  message: Uint8Array<ArrayBuffer>,
-): Promise<boolean> {
-  let found = false;
-  for (const bytes of keys) {
-    if (bytes.length === 0) continue;
-    const key = await crypto.subtle.importKey("raw", bytes, HMAC_SHA256, false, ["verify"]);
-    if (await crypto.subtle.verify("HMAC", key, mac, message)) found = true;
-  }
-  return found;
-}
-
-/** The bytes of strict lower-case hex of a MAC; null if it is none. */
-export function macFromHex(text: string): Uint8Array<ArrayBuffer> | null {
-  if (!/^[0-9a-f]{64}$/.test(text)) return null;
-  return Uint8Array.from({ length: MAC_BYTES }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
-}
-
-/** The bytes of strict base64; null if it is none. */
-export function fromStrictBase64(text: string): Uint8Array<ArrayBuffer> | null {
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) return null;
-  const binary = atob(text);
-  // The unused bits of the last character must be zero, or one MAC would have several texts.
-  if (btoa(binary) !== text) return null;
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
-}
-
-/** The secrets as they are now. */
-export async function currentSecrets(secrets: Secrets): Promise<readonly string[]> {
-  return typeof secrets === "function" ? await secrets() : secrets;
-}
-
-/**
- * Checks that there is a secret and that none is empty.
+ * Verifies webhooks that are signed by HMAC, in whatever header and encoding. Dedupe key: what `id` names. Time window: that
+ * of `timestamp`, if there is one.
  *
- * @throws DefinitionError `SECRET_INVALID`
+ * @throws DefinitionError `SCHEME_INVALID`, `DURATION_INVALID`
+ * @example
+ * hmac({
+ *   secrets: env("LINEAR_SECRET"),
+ *   header: "Linear-Signature",
+ *   id: { header: "Linear-Delivery" },
+ * });
  */
-export function checkSecrets(scheme: string, secrets: readonly string[]): void {
-  const found =
-    secrets.length === 0
-      ? "none"
-      : secrets.some((secret) => typeof secret !== "string" || secret === "")
-        ? "an empty one"
-        : null;
-  if (found === null) return;
-  throw new DefinitionError(
-    "SECRET_INVALID",
-    `expected at least one secret for the webhook scheme "${scheme}" and none of them empty, but found ${found}; a hook without a secret is not served`,
-    { scheme },
+export function hmac(options: HmacOptions): WebhookScheme {
+  const checked = check(options);
+  const { secrets } = options;
+  return {
+    name: "hmac",
+    check: async (resolve) => void (await requireSecrets("hmac", secrets, resolve)),
+    verify: (request, resolve) => closed(async () => await verify(request, checked, resolve)),
+    sign: (sample, resolve) => sign(sample, checked, resolve),
+  };
+}
+
+function check(options: HmacOptions): Checked {
+  const { secrets, prefix = "", encoding = "hex", algorithm = "sha256", timestamp } = options;
+  const id = checkIdSource("hmac", options.id);
+  const header = checkHeader("hmac", "header", options.header);
+  if (!ENCODINGS.includes(encoding)) throw invalid("encoding", ENCODINGS, encoding);
+  if (!Object.hasOwn(MAC_BYTES, algorithm)) throw invalid("algorithm", Object.keys(MAC_BYTES), algorithm);
+  if (typeof prefix !== "string" || !/^[\x20-\x7e]*$/.test(prefix)) throw invalid("prefix", ["a text"], prefix);
+  const { signed = timestamp === undefined ? "{body}" : "{timestamp}.{body}" } = options;
+  const knowsId = typeof id === "object" && "header" in id;
+  const signedBytes = compileSigned(signed, {
+    needed: timestamp === undefined ? ["body"] : ["body", "timestamp"],
+    known: [...(timestamp === undefined ? [] : ["timestamp" as const]), ...(knowsId ? ["id" as const] : []), "body"],
+  });
+  return { secrets, header, prefix, encoding, algorithm, id, timestamp: checkTimestamp(timestamp), signedBytes };
+}
+
+function checkTimestamp(timestamp: HmacTimestamp | undefined): Checked["timestamp"] {
+  if (timestamp === undefined) return null;
+  const { unit = "s", tolerance } = timestamp;
+  if (!Object.hasOwn(UNIT_MS, unit)) throw invalid("timestamp.unit", Object.keys(UNIT_MS), unit);
+  const header = checkHeader("hmac", "timestamp.header", timestamp.header);
+  return { header, unitMs: UNIT_MS[unit], toleranceMs: toleranceMsOf(tolerance) };
+}
+
+async function verify(
+  request: WebhookRequest,
+  scheme: Checked,
+  resolve: SecretResolver | undefined,
+): Promise<Verification> {
+  const signature = singleHeader(request, scheme.header, HEADER_TEXT);
+  if ("refusal" in signature) return signature.refusal;
+  if (!signature.value.startsWith(scheme.prefix))
+    return refuse("header-malformed", `${scheme.header} does not begin with ${JSON.stringify(scheme.prefix)}`);
+  const mac = decodeMac(signature.value.slice(scheme.prefix.length), scheme.encoding);
+  if (mac?.length !== MAC_BYTES[scheme.algorithm])
+    return refuse("header-malformed", `${scheme.header} holds no ${scheme.algorithm} in ${scheme.encoding}`);
+  const timestamp = timestampOf(request, scheme);
+  if ("refusal" in timestamp) return timestamp.refusal;
+  const id = await deliveryIdOf(request, scheme.id);
+  // What is in the body is looked at after the signature; what is in a header may be signed.
+  const isInHeader = typeof scheme.id === "object" && "header" in scheme.id;
+  if (isInHeader && "refusal" in id) return id.refusal;
+  const values = { timestamp: timestamp.value, id: "value" in id ? id.value : "", body: request.body };
+  const keys = (await currentSecrets(scheme.secrets, resolve)).map(textBytes);
+  if (!(await isMacOfAny(keys, mac, scheme.signedBytes(values), scheme.algorithm)))
+    return refuse("signature-wrong", "no secret gives this signature");
+  const off = isOff(request, timestamp.value, scheme);
+  if (off !== null) return off;
+  return "refusal" in id ? id.refusal : { ok: true, deliveryId: id.value };
+}
+
+function timestampOf(request: WebhookRequest, { timestamp }: Checked): Found<string> {
+  return timestamp === null ? { value: "" } : singleHeader(request, timestamp.header, TIMESTAMP);
+}
+
+function isOff(request: WebhookRequest, text: string, { timestamp }: Checked): Verification | null {
+  if (timestamp === null) return null;
+  return outsideWindow(request, Number(text) * timestamp.unitMs, timestamp.toleranceMs);
+}
+
+async function sign(
+  { body, id, at }: Sample,
+  scheme: Checked,
+  resolve: SecretResolver | undefined,
+): Promise<Record<string, string>> {
+  const [secret = ""] = await requireSecrets("hmac", scheme.secrets, resolve);
+  const { timestamp, header, prefix, encoding, algorithm, id: source } = scheme;
+  const time = timestamp === null ? "" : String(Math.floor(at / timestamp.unitMs));
+  const mac = await macOf(textBytes(secret), scheme.signedBytes({ timestamp: time, id, body }), algorithm);
+  return {
+    ...(timestamp === null ? {} : { [timestamp.header]: time }),
+    ...(typeof source === "object" && "header" in source ? { [source.header]: id } : {}),
+    [header]: `${prefix}${encodeMac(mac, encoding)}`,
+  };
+}
+
+function invalid(field: string, expected: readonly string[], found: unknown): DefinitionError {
+  return new DefinitionError(
+    "SCHEME_INVALID",
+    `expected ${field} of the webhook scheme "hmac" to be ${expected.join(" or ")}, but found ${JSON.stringify(found)}`,
+    { scheme: "hmac", field },
   );
 }

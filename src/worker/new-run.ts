@@ -53,7 +53,10 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
   if (availableAt !== createdAt) data.availableAt = availableAt;
   if (deadlineAt !== null) data.deadlineAt = deadlineAt;
   if (worker !== null) data.worker = worker;
-  if (run.delivery !== null) data.delivery = { hook: run.delivery.hook, id: run.delivery.deliveryId };
+  if (run.delivery !== null) {
+    const { hook, deliveryId: id, replay } = run.delivery;
+    data.delivery = replay === 0 ? { hook, id } : { hook, id, replay };
+  }
   if (run.parent !== null) data.parent = run.parent;
   if (run.trigger !== undefined) data.trigger = run.trigger;
   return {

@@ -10,7 +10,7 @@
  * I5 A start is written with its first events or not at all: a row without them would be a run that nobody can run.
  */
 import { assert, InvariantError } from "../kernel/assert.ts";
-import { StoreError } from "../kernel/errors.ts";
+import { ConflictError, StoreError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type {
   InboxMessage,
@@ -259,7 +259,7 @@ export class Writer {
     }
     for (const { start, resolve, reject } of group.starts) {
       const runId = verdict.starts.get(start.runId);
-      if (runId === undefined) reject(new InvariantError(`the start of ${start.runId} has no verdict`));
+      if (runId === undefined) reject(unstarted(start));
       else resolve({ runId, created: runId === start.runId });
     }
     for (const { message, resolve, reject } of group.messages) {
@@ -278,6 +278,17 @@ export class Writer {
       source.written(row.availableAt);
     }
   }
+}
+
+/** Only a start by a delivery can come to nothing: when the delivery has been decided about otherwise. */
+function unstarted({ runId, delivery }: RunStart): Error {
+  if (delivery === null) return new InvariantError(`the start of ${runId} has no verdict`);
+  const { hook, deliveryId } = delivery;
+  return new ConflictError(
+    "DELIVERY_DECIDED",
+    `expected the delivery ${hook}/${deliveryId} not to be decided about, but another process has done so`,
+    { hook, deliveryId },
+  );
 }
 
 /** Adds what a source has to write. Returns the length of its data. */

@@ -82,8 +82,8 @@ async function work(path: string): Promise<typeof runs> {
     ["x-github-delivery", "delivery-1"],
   ];
   const outcome = await engine.deliver("hub", { headers, body: new TextEncoder().encode(body) });
-  if (outcome.kind !== "accepted") throw new Error(outcome.detail);
-  await outcome.run.result();
+  if (outcome.kind !== "accepted") throw new Error(outcome.kind);
+  await outcome.run?.result();
   await engine.close();
   return { order: ordered.id, waiting: waiting.id };
 }

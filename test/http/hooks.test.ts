@@ -84,13 +84,13 @@ describe("a webhook", () => {
         const deliveryId = `real-${++sent}`;
         const signature = await sign(SECRET, body);
         const headers = { "x-github-event": name, "x-github-delivery": deliveryId, "x-hub-signature-256": signature };
-        const { runId, created, ...rest } = await deliverySent(await post("github", body, headers));
-        expect({ created, ...rest }).toEqual({ created: true, deliveryId });
-        expect(await site.engine.run(runId).result()).toEqual({ event: name, payload });
-        const row = await site.store.getDelivery("github", deliveryId);
+        const { runId, ...rest } = await deliverySent(await post("github", body, headers));
+        expect(rest).toEqual({ created: true, deliveryId, replay: 0, decision: "started", reason: null });
+        expect(await site.engine.run(runId ?? "").result()).toEqual({ event: name, payload });
+        const row = await site.store.getDelivery({ hook: "github", deliveryId, replay: 0 });
         expect(row?.runId).toBe(runId);
-        expect(new TextDecoder().decode(row?.delivery.body)).toBe(body);
-        expect(row?.delivery.headers).toMatchObject(headers);
+        expect(new TextDecoder().decode(row?.content?.body)).toBe(body);
+        expect(row?.content?.headers).toMatchObject(headers);
       }
     }
     expect(sent).toBeGreaterThan(200);
@@ -103,7 +103,7 @@ describe("a webhook", () => {
     const timestamp = `${Math.floor(now.getTime() / 1_000)}`;
     const headers = { "webhook-id": "msg_ref", "webhook-timestamp": timestamp, "webhook-signature": signature };
     const { runId } = await deliverySent(await post("payments", body, headers));
-    expect(await site.engine.run(runId).result()).toBe(7);
+    expect(await site.engine.run(runId ?? "").result()).toBe(7);
   });
 
   test("that comes five times at once starts one run, and each answer names it", async () => {
@@ -116,7 +116,7 @@ describe("a webhook", () => {
     expect(deliveries.filter(({ created }) => created)).toHaveLength(1);
     expect((await stored()).runs).toBe(before.runs + 1);
     const later = await deliverySent(await post("github", body, headers));
-    expect(later).toEqual({ runId: deliveries[0]?.runId, created: false, deliveryId: "five-times" });
+    expect(later).toEqual({ ...deliveries[0], created: false });
   });
 
   test("is answered only after its commit", async () => {
@@ -243,16 +243,25 @@ describe("a webhook that is signed but cannot be used", () => {
     ["no JSON for a workflow with a schema", "payments", "amount=7", "BODY_INVALID"],
   ])("%s is 422 and starts nothing", async (_what, hook, body, code) => {
     const before = await stored();
+    const id = crypto.randomUUID();
     const headers =
-      hook === "github" ? githubHeaders(SECRET, body) : standardHeaders(STANDARD_SECRET, body, { at: Date.now() });
-    expect(await problemOf(await post(hook, body, headers))).toMatchObject({ status: 422, code });
+      hook === "github"
+        ? githubHeaders(SECRET, body, id)
+        : standardHeaders(STANDARD_SECRET, body, { id, at: Date.now() });
+    const problem = await problemOf(await post(hook, body, headers));
+    expect(problem).toMatchObject({ status: 422, code });
     expect(await stored()).toEqual(before);
-    expect(await site.store.getDelivery(hook, "d-1")).toBeNull();
+    const delivery = await site.engine.deliveries.get(hook, id);
+    expect(delivery).toMatchObject({ decision: "invalid", runId: null, reason: { code } });
+    expect(new TextDecoder().decode(delivery?.body)).toBe(body);
+    // A repeat has the same answer, and is not decided about again.
+    const { instance: _, ...again } = await problemOf(await post(hook, body, headers));
+    expect(problem).toMatchObject(again);
   });
 
   test("bytes that are no UTF-8 are 422", async () => {
     const body = Uint8Array.from([0x22, 0xff, 0x22]);
-    expect(await problemOf(await post("github", body, githubHeaders(SECRET, body)))).toMatchObject({
+    expect(await problemOf(await post("github", body, githubHeaders(SECRET, body, "no-utf-8")))).toMatchObject({
       code: "BODY_INVALID",
     });
   });

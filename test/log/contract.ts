@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { LogStore } from "../../src/log/port.ts";
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
 import { beyondContract } from "./contract-beyond.ts";
+import { deliveriesContract } from "./contract-deliveries.ts";
 import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
@@ -98,26 +99,6 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect(
         (await store.claim({ turn: turn(), worker: "w2", programs: [PROGRAM], limit: 9, alone: false })).claims,
       ).toEqual([]);
-    });
-
-    it("a delivery is stored in the write that starts its run, once", async () => {
-      const [a, b] = [runId(), runId()];
-      const delivery = {
-        hook: "github",
-        deliveryId: "d-1",
-        receivedAt: 5,
-        headers: { "x-github-event": "push" },
-        body: new Uint8Array([0, 255, 10]),
-      };
-      await write({ starts: [start(a, { idempotencyKey: "hook/d-1", delivery })], runs: [created(a)] });
-      await write({
-        starts: [start(b, { idempotencyKey: "hook/d-1", delivery: { ...delivery, receivedAt: 9 } })],
-        runs: [created(b)],
-      });
-      const found = await store.getDelivery("github", "d-1");
-      expect(found?.runId).toBe(a);
-      expect(found?.delivery).toEqual(delivery);
-      expect(await store.getDelivery("github", "d-2")).toBeNull();
     });
   });
 
@@ -617,21 +598,6 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect(await store.listLoggedRuns({ before: ids[0]!, limit: 2 })).toEqual([]);
     });
 
-    it("deliveries are listed with their runs by hook and id, and paged", async () => {
-      const deliver = async (hook: string, deliveryId: string) => {
-        const delivery = { hook, deliveryId, receivedAt: 5, headers: {}, body: new Uint8Array([1]) };
-        return { hook, deliveryId, runId: await pending({ delivery }) };
-      };
-      const last = await deliver("b", "1");
-      const first = await deliver("a", "2");
-      const second = await deliver("a", "3");
-      expect(await store.listDeliveries({ after: null, limit: 10 })).toEqual([first, second, last]);
-      expect(await store.listDeliveries({ after: null, limit: 1 })).toEqual([first]);
-      expect(await store.listDeliveries({ after: first, limit: 1 })).toEqual([second]);
-      expect(await store.listDeliveries({ after: second, limit: 5 })).toEqual([last]);
-      expect(await store.listDeliveries({ after: last, limit: 5 })).toEqual([]);
-    });
-
     it("a write that does not say when a run was started leaves that as it is", async () => {
       const { id, epoch } = await claimed();
       await write({ runs: [append(id, epoch, 2, { row: moved({ status: "running", startedAt: 7 }) })] });
@@ -660,4 +626,5 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   locksContract(() => store);
   schedulesContract(() => store);
   outgoingContract(() => ({ store, pass }));
+  deliveriesContract(() => ({ store, pass }));
 }

@@ -9,6 +9,7 @@ import * as guarded from "../../src/log/libsql/guarded.ts";
 import { migrate } from "../../src/log/libsql/migrate.ts";
 import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
+import * as deliveries from "../../src/log/libsql/statements-deliveries.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
@@ -24,8 +25,19 @@ const underGuard = {
   INSERT_GUARDED_TELLS: guarded.insertTells(UNCHANGED),
   WAKE_FOR_GUARDED_TELLS: guarded.wakeForTells(UNCHANGED),
 };
-
-const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...outgoing, ...underGuard, ...schedule };
+const { UNDECIDED: _fragment, listDeliveries, ...ofDeliveries } = deliveries;
+const lists = { LIST_DELIVERIES: listDeliveries(false), LIST_DELIVERIES_OF_HOOK: listDeliveries(true) };
+const statements = {
+  ...ordinary,
+  ...beyond,
+  ...keyed,
+  ...locks,
+  ...outgoing,
+  ...underGuard,
+  ...schedule,
+  ...ofDeliveries,
+  ...lists,
+};
 
 type Name = keyof typeof statements;
 
@@ -36,7 +48,18 @@ type Name = keyof typeof statements;
 const PLANS: { readonly [N in Name]: string } = {
   INSERT_RUNS: "j:json",
   READ_STARTS: "j:json k:runs_idempotency o:primary",
-  INSERT_DELIVERY: "r:primary k:runs_idempotency",
+  INSERT_DELIVERED_RUN: "j:json d:deliveries_id",
+  INSERT_STARTED: "r:primary k:runs_idempotency",
+  INSERT_SIGNAL: "r:primary d:deliveries_id i:inbox_run",
+  WAKE_FOR_SIGNAL: "runs:primary i:inbox_run",
+  INSERT_SIGNALLED: "one:all r:primary i:primary",
+  INSERT_DECIDED: "",
+  READ_DECIDED: "d:deliveries_id",
+  READ_DELIVERY: "d:deliveries_id",
+  READ_LAST_REPLAY: "d:deliveries_id",
+  LIST_DELIVERIES: "d:primary",
+  LIST_DELIVERIES_OF_HOOK: "d:deliveries_hook",
+  PRUNE: "deliveries:primary d:deliveries_received n:deliveries_id",
   INSERT_EVENTS: "j:json r:primary e:json",
   INSERT_MESSAGES: "j:json r:primary i:inbox_run",
   WAKE_FOR_MESSAGES: "runs:primary j:json i:inbox_run",
@@ -127,7 +150,7 @@ const PLANS: { readonly [N in Name]: string } = {
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g", "one"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;

@@ -45,7 +45,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   deliver: async (request) => {
     const body = new Uint8Array(await request.arrayBuffer());
     const outcome = await engine.deliver("orders", { headers: [...request.headers], body });
-    return outcome.kind === "accepted" ? { id: outcome.run.id, created: outcome.run.created } : outcome;
+    return outcome.kind === "accepted" ? { id: outcome.run?.id, created: outcome.run?.created } : outcome;
   },
   tick: (_, query) => engine.tick({ budgetMs: Number(query.get("budgetMs")) }),
   result: (_, query) => engine.run(parcels, query.get("id") ?? "").result({ timeout: "25s" }),

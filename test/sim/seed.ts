@@ -367,8 +367,8 @@ class Fleet {
         if (deliveries === null) return await engine.start("program", { program }, options);
         const body = new TextEncoder().encode(JSON.stringify({ program }));
         const outcome = await engine.deliver("orders", { headers: [["id", key]], body });
-        if (outcome.kind === "accepted") return outcome.run;
-        throw new Error(outcome.detail);
+        if (outcome.kind === "accepted" && outcome.run !== null) return outcome.run;
+        throw new Error(`a delivery was ${outcome.kind}`);
       },
       ({ id }) => {
         order.runId = id;

@@ -60,7 +60,7 @@ describe("a test engine", () => {
     const accepted = await deliver(new Webhook(secret).sign("msg_1", new Date(START), text));
     expect(accepted.kind).toBe("accepted");
     await t.crash();
-    if (accepted.kind === "accepted") expect(await accepted.run.result()).toBe("Hello, Ada");
+    if (accepted.kind === "accepted") expect(await accepted.run?.result()).toBe("Hello, Ada");
     expect(await deliver("v1,none")).toMatchObject({ kind: "refused" });
   });
 

@@ -10,8 +10,10 @@ import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdi
 import { Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
 import { addChildren, addEndings, addSettled, addTells, reachesOut } from "./beyond.ts";
 import type { Database, DatabaseKind } from "./database.ts";
+import { deliveryArgs } from "./deliveries.ts";
 import { eventBlocks } from "./event-blocks.ts";
 import * as sql from "./statements.ts";
+import { INSERT_STARTED } from "./statements-deliveries.ts";
 
 /** Stores `write`. See `LogStore.append`. */
 export async function append(db: Database, write: LogWrite): Promise<WriteVerdict> {
@@ -41,15 +43,14 @@ function startRow(start: RunStart): unknown[] {
 }
 
 function addStarts(batch: Batch, starts: readonly RunStart[]): void {
-  batch.add(sql.INSERT_RUNS, "starts", starts.map(startRow));
-  for (const { runId, workflow, idempotencyKey, delivery } of starts) {
-    if (delivery === null) continue;
-    const { hook, deliveryId, receivedAt, body } = delivery;
-    const headers = JSON.stringify(delivery.headers);
-    batch.statements.push({
-      sql: sql.INSERT_DELIVERY,
-      args: { hook, deliveryId, receivedAt, headers, body, runId, workflow, key: idempotencyKey },
-    });
+  batch.add(sql.INSERT_RUNS, "starts", starts.filter((start) => start.delivery === null).map(startRow));
+  // One by one: of two starts by one delivery the second must find what the first has left.
+  for (const start of starts) {
+    if (start.delivery === null) continue;
+    const { runId, workflow, idempotencyKey: key, delivery } = start;
+    const { hook, deliveryId, replay } = delivery;
+    batch.add(sql.INSERT_DELIVERED_RUN, "starts", [startRow(start)], { hook, deliveryId, replay });
+    batch.statements.push({ sql: INSERT_STARTED, args: { ...deliveryArgs(delivery), runId, workflow, key } });
   }
 }
 
@@ -117,7 +118,7 @@ function addQuestions(batch: Batch, write: LogWrite): void {
   // Mail decides when a run that would wait or be paused goes on.
   const parks = write.runs.filter(isPark).map(({ runId }) => runId);
   batch.ask("parks", sql.READ_HEADS, "ids", parks);
-  // Without an idempotency key no other run can be in its place.
+  // Without an idempotency key, and without a delivery, no other run can be in its place.
   batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(isKeyed).map(startRow));
   batch.ask(
     "messages",
@@ -128,7 +129,7 @@ function addQuestions(batch: Batch, write: LogWrite): void {
 }
 
 function isKeyed(start: RunStart): boolean {
-  return start.idempotencyKey !== null;
+  return start.idempotencyKey !== null || start.delivery !== null;
 }
 
 function isPark({ row }: RunAppend): boolean {
@@ -158,9 +159,12 @@ function answers(
   write: LogWrite,
 ): Pick<WriteVerdict, "starts" | "messages"> {
   const starts = new Map(write.starts.map(({ runId }) => [runId, runId]));
+  const delivered = new Set(write.starts.filter((start) => start.delivery !== null).map(({ runId }) => runId));
   for (const row of batch.rowsOf("starts", results)) {
-    assert(row.actual !== null, "a start left neither its run nor another under its key");
-    starts.set(row.asked as string, row.actual as string);
+    const asked = row.asked as string;
+    assert(row.actual !== null || delivered.has(asked), "a start left neither its run nor another under its key");
+    if (row.actual === null) starts.delete(asked);
+    else starts.set(asked, row.actual as string);
   }
   const messages = batch.rowsOf("messages", results);
   return {

@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "6cfa209f9a816bbcbfd4d427ac4417b260f1bffda58846feb9449b243b959585",
+    hash: "8d5dea340a087a4a665cc0de2d75f4f797df881be2519f2b19ff11cf24b1ac4a",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -27,7 +27,10 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE inbox (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  kind TEXT NOT NULL,\n  token TEXT NOT NULL UNIQUE,\n  data TEXT,\n  at INTEGER NOT NULL\n) STRICT",
       "CREATE INDEX inbox_run ON inbox (run_id, id)",
       "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL,\n  -- The last of its claims: an earlier one that arrives late, or again, does nothing.\n  turn INTEGER NOT NULL DEFAULT 0\n) STRICT",
-      "CREATE TABLE deliveries (\n  hook TEXT NOT NULL,\n  delivery_id TEXT NOT NULL,\n  run_id TEXT NOT NULL,\n  received_at INTEGER NOT NULL,\n  headers TEXT NOT NULL,\n  body BLOB NOT NULL,\n  PRIMARY KEY (hook, delivery_id)\n) STRICT",
+      "CREATE TABLE deliveries (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  hook TEXT NOT NULL,\n  delivery_id TEXT NOT NULL,\n  -- 0: the request itself, which has the content.\n  replay INTEGER NOT NULL,\n  received_at INTEGER NOT NULL,\n  decision TEXT NOT NULL,\n  run_id TEXT,\n  reason TEXT,\n  headers TEXT,\n  body BLOB\n) STRICT",
+      "CREATE UNIQUE INDEX deliveries_id ON deliveries (hook, delivery_id, replay)",
+      "CREATE INDEX deliveries_hook ON deliveries (hook, position)",
+      "CREATE INDEX deliveries_received ON deliveries (received_at)",
       "CREATE TABLE kv (\n  scope TEXT NOT NULL,\n  key TEXT NOT NULL,\n  value TEXT,\n  version INTEGER NOT NULL,\n  expires_at INTEGER,\n  PRIMARY KEY (scope, key)\n) STRICT",
       "CREATE TABLE operations (\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  version INTEGER NOT NULL,\n  note TEXT\n) STRICT",
       "CREATE UNIQUE INDEX operations_call ON operations (run_id, key)",

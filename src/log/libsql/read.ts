@@ -2,7 +2,7 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
 import { closesScope, type EventRow } from "../../kernel/events.ts";
-import type { Claim, DeliveryLink, DeliveryRow, InboxRow, MessageKind, RunFilter, RunRow } from "../port.ts";
+import type { Claim, InboxRow, MessageKind, RunFilter, RunRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
@@ -199,44 +199,4 @@ export async function lastPosition(db: Database): Promise<number> {
       await db.query.select({ position: events.position }).from(events).orderBy(desc(events.position)).limit(1),
   );
   return rows[0]?.position ?? 0;
-}
-
-export async function getDelivery(
-  db: Database,
-  hook: string,
-  deliveryId: string,
-): Promise<{ runId: string; delivery: DeliveryRow } | null> {
-  const { deliveries } = schema;
-  const rows = await db.attempt(
-    async () =>
-      await db.query
-        .select()
-        .from(deliveries)
-        .where(and(eq(deliveries.hook, hook), eq(deliveries.deliveryId, deliveryId))),
-  );
-  const row = rows[0];
-  if (row === undefined) return null;
-  const { runId, body, ...delivery } = row;
-  return { runId, delivery: { ...delivery, body: new Uint8Array(body as ArrayBuffer) } };
-}
-
-export async function listDeliveries(
-  db: Database,
-  page: { readonly after: DeliveryLink | null; readonly limit: number },
-): Promise<DeliveryLink[]> {
-  const { deliveries } = schema;
-  const { hook, deliveryId, runId } = deliveries;
-  const { after } = page;
-  // A row value uses the primary key, which two conditions joined by OR would not.
-  const following =
-    after === null ? undefined : drizzleSql`(${hook}, ${deliveryId}) > (${after.hook}, ${after.deliveryId})`;
-  return await db.attempt(
-    async () =>
-      await db.query
-        .select({ hook, deliveryId, runId })
-        .from(deliveries)
-        .where(following)
-        .orderBy(asc(hook), asc(deliveryId))
-        .limit(page.limit),
-  );
 }

@@ -5,7 +5,7 @@
 import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
 import type { RunStatus } from "../../kernel/state.ts";
-import type { FiringRow, MessageKind, ScheduleRow } from "../port.ts";
+import type { DeliveryDecision, FiringRow, MessageKind, ScheduleRow } from "../port.ts";
 import type { NoticeStatus } from "../port-outgoing.ts";
 
 export const events = sqliteTable("events", {
@@ -59,18 +59,18 @@ export const workers = sqliteTable("workers", {
   turn: integer("turn").notNull(),
 });
 
-export const deliveries = sqliteTable(
-  "deliveries",
-  {
-    hook: text("hook").notNull(),
-    deliveryId: text("delivery_id").notNull(),
-    runId: text("run_id").notNull(),
-    receivedAt: integer("received_at").notNull(),
-    headers: text("headers", { mode: "json" }).$type<Record<string, string>>().notNull(),
-    body: blob("body").$type<ArrayBuffer | Uint8Array>().notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.hook, table.deliveryId] })],
-);
+export const deliveries = sqliteTable("deliveries", {
+  position: integer("position").primaryKey({ autoIncrement: true }),
+  hook: text("hook").notNull(),
+  deliveryId: text("delivery_id").notNull(),
+  replay: integer("replay").notNull(),
+  receivedAt: integer("received_at").notNull(),
+  decision: text("decision").$type<DeliveryDecision>().notNull(),
+  runId: text("run_id"),
+  reason: text("reason"),
+  headers: text("headers", { mode: "json" }).$type<Record<string, string>>(),
+  body: blob("body").$type<ArrayBuffer | Uint8Array>(),
+});
 
 export const kv = sqliteTable(
   "kv",

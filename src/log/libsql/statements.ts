@@ -5,17 +5,24 @@
  */
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX, WAKES_PAUSED } from "../port.ts";
 import { FENCE, type HotStatement, OVER, texts, wake } from "./fragments.ts";
+import { UNDECIDED } from "./statements-deliveries.ts";
 
-/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId], ...]` */
-export const INSERT_RUNS: HotStatement = `
+/** Inserts runs where `guard` holds. */
+const insertRuns = (guard: string): HotStatement => `
 INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, status, started_at, head, unclean)
 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
   j.value ->> 8, j.value ->> 9, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
   iif((j.value ->> 7) IS NULL, NULL, j.value ->> 5), 0, (j.value ->> 7) IS NOT NULL
 FROM json_each(:starts) j
-WHERE true
+WHERE ${guard}
 ORDER BY j.key
 ON CONFLICT DO NOTHING`;
+
+/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId], ...]` */
+export const INSERT_RUNS: HotStatement = insertRuns("true");
+
+/** The same for the run that a delivery starts, if nothing has been decided about it. `:starts` as above, one of them. */
+export const INSERT_DELIVERED_RUN: HotStatement = insertRuns(UNDECIDED);
 
 /** Which run exists for each start: by `runs_idempotency`, else by primary key. `:starts` as above. */
 export const READ_STARTS: HotStatement = `
@@ -23,14 +30,6 @@ SELECT j.value ->> 0 AS asked, coalesce(
   (SELECT k.id FROM runs k WHERE k.workflow = j.value ->> 1 AND k.idempotency_key = j.value ->> 3),
   (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0)) AS actual
 FROM json_each(:starts) j`;
-
-/** Stores a delivery beside the run that its start found or made. */
-export const INSERT_DELIVERY: HotStatement = `
-INSERT INTO deliveries (hook, delivery_id, run_id, received_at, headers, body)
-SELECT :hook, :deliveryId, r.id, :receivedAt, :headers, :body
-FROM runs r
-WHERE r.id = coalesce((SELECT k.id FROM runs k WHERE k.workflow = :workflow AND k.idempotency_key = :key), :runId)
-ON CONFLICT (hook, delivery_id) DO NOTHING`;
 
 /** Appends events under the fence. `:appends`: `[[runId, epoch, firstSeq, [[type, v, key, scope, attempt, at, data], ...]], ...]` */
 export const INSERT_EVENTS: HotStatement = `

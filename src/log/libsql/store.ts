@@ -4,6 +4,7 @@ import { listApiKeys, putApiKey } from "./api-keys.ts";
 import { append } from "./append.ts";
 import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
+import * as deliveries from "./deliveries.ts";
 import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { outgoingStore } from "./outgoing.ts";
@@ -42,8 +43,12 @@ export function libsqlStore(db: Database): LogStore {
     readLog: (page) => reads.readLog(db, page),
     lastPosition: () => reads.lastPosition(db),
     readInbox: (runIds) => reads.readInbox(db, runIds),
-    getDelivery: (hook, deliveryId) => reads.getDelivery(db, hook, deliveryId),
-    listDeliveries: (page) => reads.listDeliveries(db, page),
+    decideDelivery: (verdict) => deliveries.decideDelivery(db, verdict),
+    getDecided: (id) => deliveries.getDecided(db, id),
+    getDelivery: (id) => deliveries.getDelivery(db, id),
+    lastReplay: (hook, deliveryId) => deliveries.lastReplay(db, hook, deliveryId),
+    listDeliveries: (filter, page) => deliveries.listDeliveries(db, filter, page),
+    pruneDeliveries: (request) => deliveries.pruneDeliveries(db, request),
     putApiKey: (key: ApiKeyRow) => putApiKey(db, key),
     listApiKeys: () => listApiKeys(db),
     createSchedule: (schedule) => schedules.createSchedule(db, schedule),
