@@ -42,7 +42,7 @@ const MAY_IMPORT = {
   triggers: ["kernel"],
   recorder: ["kernel"],
   worker: ["kernel", "log port", "observe", "recorder"],
-  ctx: ["kernel", "recorder"],
+  ctx: ["kernel", "triggers", "recorder"],
   admission: ["kernel", "log port"],
   scheduler: ["kernel", "log port", "triggers"],
   history: ["kernel", "log port"],
@@ -76,6 +76,7 @@ const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
   "@noble/hashes": ["kernel"],
   "@standard-schema/spec": ["kernel", "ctx"],
   eventemitter3: ["observe"],
+  "@marcbachmann/cel-js": ["triggers"],
   "drizzle-orm": ["libsql"],
   // The doctor of the command line tries whether its native module loads.
   "@libsql/client": ["libsql", "runtime", "cli"],
