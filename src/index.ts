@@ -102,6 +102,7 @@ export type {
   KeyedAction,
   RunEvent,
   Tags,
+  Trigger,
 } from "./kernel/events.ts";
 export type { KeyedPage, KeyedScope } from "./kernel/keyed.ts";
 export type {

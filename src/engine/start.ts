@@ -1,7 +1,7 @@
 /** A start: what is checked before anything is written, and what is written. */
 import type { Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
-import type { EventOf } from "../kernel/events.ts";
+import type { EventOf, Trigger } from "../kernel/events.ts";
 import type { Json } from "../kernel/json.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
@@ -17,7 +17,7 @@ import type { StartOptions } from "./api.ts";
  */
 export function prepareStart(
   run: Pick<NewRun, "runId" | "workflow" | "version" | "createdAt" | "input">,
-  options: StartOptions & { readonly delivery?: DeliveryRow },
+  options: StartOptions & { readonly delivery?: DeliveryRow; readonly trigger?: Trigger },
 ): NewRun {
   const { idempotencyKey, delay, deadline, delivery } = options;
   const { runId, workflow, version, createdAt, input } = run;
@@ -33,6 +33,7 @@ export function prepareStart(
     deadlineAt: deadline === undefined ? null : createdAt + parseDuration(deadline),
     delivery: delivery ?? null,
     parent: null,
+    trigger: options.trigger,
   };
 }
 

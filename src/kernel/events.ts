@@ -30,6 +30,7 @@ export interface EventData {
     /** The webhook delivery that started it. */
     readonly delivery?: { readonly hook: string; readonly id: string };
     readonly parent?: ParentLink;
+    readonly trigger?: Trigger;
   };
   /** The first event under a new epoch: which worker writes from here on. */
   "run.claimed": { readonly worker: string };
@@ -139,6 +140,16 @@ export type BreakerStatus = "closed" | "open" | "half-open";
 export interface FromMail {
   /** The message's: one that comes again, however late, is not recorded again. */
   readonly token?: string;
+}
+
+/** What started a run that no caller asked for by name. */
+export interface Trigger {
+  /** `webhook`, `schedule`, `message`, `run`. */
+  readonly kind: string;
+  /** The hook, the schedule's id, the topic. */
+  readonly source: string;
+  /** Which one of it: the delivery's id, the instant in ISO 8601, the message's id. */
+  readonly id: string;
 }
 
 /** The run that started another one. */

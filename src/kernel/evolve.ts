@@ -24,7 +24,7 @@ export function evolve(state: RunState | null, event: RunEvent): RunState {
 
 function initial(event: RunEvent): RunState {
   if (event.type !== "run.created") throw invalid(event, "run.created as the first event");
-  const { workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, worker, delivery, parent } =
+  const { workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, worker, delivery, parent, trigger } =
     event.data;
   return {
     id: event.runId,
@@ -38,6 +38,7 @@ function initial(event: RunEvent): RunState {
     deadlineAt: deadlineAt ?? null,
     delivery: delivery ?? null,
     parent: parent ?? null,
+    trigger: trigger ?? null,
     head: event.seq,
     epoch: event.epoch,
     at: event.at,

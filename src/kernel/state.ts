@@ -1,6 +1,6 @@
 /** What a run is, folded from its events. */
 import type { Payload } from "./codec.ts";
-import type { EventData, Tags } from "./events.ts";
+import type { EventData, Tags, Trigger } from "./events.ts";
 import type { Failure } from "./failure.ts";
 import { ROOT_SCOPE, scopeOfKey } from "./keys.ts";
 
@@ -97,6 +97,7 @@ export interface RunState {
   readonly deadlineAt: number | null;
   readonly delivery: EventData["run.created"]["delivery"] | null;
   readonly parent: EventData["run.created"]["parent"] | null;
+  readonly trigger: Trigger | null;
   /** The seq of the last event. */
   head: number;
   /** The epoch of the last event. */

@@ -133,8 +133,8 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     events: readonly RunEvent[],
     begun: boolean,
   ) {
-    const { id, workflow, version, tags, createdAt } = journal.state;
-    this.run = { id, workflow, version, tags, createdAt };
+    const { id, workflow, version, tags, createdAt, trigger } = journal.state;
+    this.run = { id, workflow, version, tags, createdAt, trigger };
     this.#host = host;
     this.#program = program;
     this.#journal = journal;

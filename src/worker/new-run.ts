@@ -7,6 +7,7 @@ import {
   FORMAT_VERSION,
   type ParentLink,
   type Tags,
+  type Trigger,
 } from "../kernel/events.ts";
 import type { AppendedEvent, ChildStart, DeliveryRow, RunStart } from "../log/port.ts";
 
@@ -23,6 +24,8 @@ export interface NewRun {
   readonly deadlineAt: number | null;
   readonly delivery: DeliveryRow | null;
   readonly parent: ParentLink | null;
+  /** Undefined: a caller asked for it. */
+  readonly trigger?: Trigger | undefined;
 }
 
 /**
@@ -52,6 +55,7 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
   if (worker !== null) data.worker = worker;
   if (run.delivery !== null) data.delivery = { hook: run.delivery.hook, id: run.delivery.deliveryId };
   if (run.parent !== null) data.parent = run.parent;
+  if (run.trigger !== undefined) data.trigger = run.trigger;
   return {
     runId,
     seq: 1,

@@ -3,7 +3,7 @@
  * what the log says of it, and hands the code its outcomes one at a time, in the order of the log (rule R6).
  */
 import type { Payload } from "../kernel/codec.ts";
-import type { EventData, EventType, RunEvent, Tags } from "../kernel/events.ts";
+import type { EventData, EventType, RunEvent, Tags, Trigger } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import type { LogLevel } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
@@ -17,6 +17,8 @@ export interface RunFacts {
   readonly tags: Tags;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+  /** What started it; null: a caller, by the workflow's name. Of a schedule's run `id` is the instant for which it was started. */
+  readonly trigger: Trigger | null;
 }
 
 /** What is counted by name in a scope. */

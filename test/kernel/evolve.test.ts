@@ -53,6 +53,7 @@ describe("a new run", () => {
       result: null,
       signals: null,
       tokens: null,
+      trigger: null,
       children: null,
       locks: null,
       startedRuns: 0,

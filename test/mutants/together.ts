@@ -234,13 +234,13 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: STATEMENTS_BEYOND,
-        text: "ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c\nWHERE true",
-        by: "ON r.id = j.value ->> 0 CROSS JOIN json_each(j.value, '$[3]') c\nWHERE true",
+        text: "childRuns(\n  `json_each(:children) j CROSS JOIN runs r ON ${FENCE}",
+        by: "childRuns(\n  `json_each(:children) j CROSS JOIN runs r ON r.id = j.value ->> 0",
       },
       {
         file: STATEMENTS_BEYOND,
-        text: "ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c\n  CROSS JOIN runs n",
-        by: "ON r.id = j.value ->> 0 CROSS JOIN json_each(j.value, '$[3]') c\n  CROSS JOIN runs n",
+        text: "childEvents(\n  `json_each(:children) j CROSS JOIN runs r ON ${FENCE}",
+        by: "childEvents(\n  `json_each(:children) j CROSS JOIN runs r ON r.id = j.value ->> 0",
       },
     ],
     predicate: "child-and-parent-agree",
@@ -253,8 +253,8 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: STATEMENTS_BEYOND,
-        text: "ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') m CROSS JOIN runs t",
-        by: "ON r.id = j.value ->> 0 CROSS JOIN json_each(j.value, '$[3]') m CROSS JOIN runs t",
+        text: "tellsOf(\n  `json_each(:tells) j CROSS JOIN runs r ON ${FENCE}",
+        by: "tellsOf(\n  `json_each(:tells) j CROSS JOIN runs r ON r.id = j.value ->> 0",
       },
     ],
     predicate: "child-and-parent-agree",

@@ -20,7 +20,7 @@ export function addChildren(batch: Batch, runs: readonly OutwardAppend[]): void 
   batch.add(beyond.INSERT_CHILD_EVENTS, "children", rows);
 }
 
-function childRow({ start, created, availableAt }: ChildStart): unknown[] {
+export function childRow({ start, created, availableAt }: ChildStart): unknown[] {
   const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, parentId } = start;
   const tags = JSON.stringify(start.tags);
   const event = eventValues(created);

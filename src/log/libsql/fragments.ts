@@ -33,3 +33,39 @@ export const wake = (ids: string): HotStatement => `
 UPDATE runs SET status = 'pending', available_at = min(coalesce(available_at, NOW), NOW)
 WHERE id IN (${ids}) AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL
   AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id AND (runs.status <> 'paused' OR i.kind IN ${texts(WAKES_PAUSED)}))`;
+
+/**
+ * Creates pending runs with one event, unless their id or idempotency key exists. `c.value` of `source`:
+ * `[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event]`
+ */
+export const childRuns = (source: string, order: string): HotStatement => `
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, status, epoch, head, unclean)
+SELECT c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3, c.value ->> 4, c.value ->> 5, c.value ->> 6, c.value ->> 7,
+  c.value ->> 8, 'pending', 0, 1, 0
+FROM ${source}
+WHERE true
+ORDER BY ${order}
+ON CONFLICT DO NOTHING`;
+
+/**
+ * Appends the first event of each run that {@link childRuns} has created: a run that was there has one. By primary key.
+ * `c.value` as there; an event is `[type, v, key, scope, attempt, at, data]`.
+ */
+export const childEvents = (source: string, order: string): HotStatement => `
+INSERT INTO events (run_id, seq, epoch, type, v, key, scope, attempt, at, data)
+SELECT n.id, 1, 0, c.value ->> '$[9][0]', c.value ->> '$[9][1]', c.value ->> '$[9][2]', c.value ->> '$[9][3]', c.value ->> '$[9][4]',
+  c.value ->> '$[9][5]', c.value ->> '$[9][6]'
+FROM ${source}
+  CROSS JOIN runs n ON n.id = c.value ->> 0 AND n.epoch = 0 AND n.head = 1
+WHERE true
+ORDER BY ${order}
+ON CONFLICT (run_id, seq) DO NOTHING`;
+
+/** Stores mail for runs that are not over, without the inbox's bound, by primary key. `m.value` of `source`: `[runId, token, kind, data, at]` */
+export const tellsOf = (source: string, order: string): HotStatement => `
+INSERT INTO inbox (run_id, token, kind, data, at)
+SELECT t.id, m.value ->> 1, m.value ->> 2, m.value ->> 3, m.value ->> 4
+FROM ${source} CROSS JOIN runs t ON t.id = m.value ->> 0
+WHERE t.status NOT IN ${OVER}
+ORDER BY ${order}
+ON CONFLICT (token) DO NOTHING`;
