@@ -7,6 +7,7 @@
  */
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
 import type { RunStatus } from "../kernel/state.ts";
+import type { MessageStore } from "./port-messages.ts";
 
 /** One run's part of a write. All of it is stored, or none. */
 export interface RunAppend {
@@ -124,8 +125,8 @@ export interface DeliveryLink extends Pick<DeliveryRow, "hook" | "deliveryId"> {
   readonly runId: string;
 }
 
-/** What a message is about. `child`: a child has ended. `lock`: a lock is granted. */
-export type MessageKind = "cancel" | "terminate" | "pause" | "resume" | "signal" | "child" | "lock";
+/** What mail is about. `child`: a child has ended. `lock`: a lock is granted. `message`: what a call waits for was published. */
+export type MessageKind = "cancel" | "terminate" | "pause" | "resume" | "signal" | "child" | "lock" | "message";
 
 /** What wakes a paused run; other mail waits until it is resumed. */
 export const WAKES_PAUSED: readonly MessageKind[] = ["cancel", "terminate", "resume"];
@@ -382,7 +383,7 @@ export interface ApiKeyRow {
 }
 
 /** The log and what belongs to it. Times are the database's clock, milliseconds since the epoch. */
-export interface LogStore {
+export interface LogStore extends MessageStore {
   /** Whether this process alone can write: then nothing happens to the log that it does not know of. */
   readonly exclusive: boolean;
   /** Whether the database's clock is this machine's: then the clock port can be read instead of asking. */

@@ -151,6 +151,10 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   getKeyed: 3,
   putKeyed: 3,
   requestLock: 10,
+  requestWait: 10,
+  expireWait: 10,
+  publishMessage: 10,
+  dispatchMessage: 10,
   reopen: 10,
 };
 

@@ -106,5 +106,7 @@ function logOf(
     listKeyed: () => end(null),
     putKeyed: () => end(null),
     requestLock: () => end(null),
+    requestWait: () => end(null),
+    expireWait: () => end(null),
   });
 }

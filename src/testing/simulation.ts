@@ -85,7 +85,17 @@ export interface Incarnation {
 }
 
 /** What changes the log otherwise than by whose turn it is. */
-const WRITES: ReadonlySet<string> = new Set(["append", "putKeyed", "requestLock"]);
+const WRITES: ReadonlySet<string> = new Set([
+  "append",
+  "putKeyed",
+  "requestLock",
+  "publishMessage",
+  "dispatchMessage",
+  "fireGathering",
+  "requestWait",
+  "giveMessage",
+  "expireWait",
+]);
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
 function writeText(write: object): string {

@@ -101,6 +101,16 @@ function broken(store: LogStore, proxy: FaultProxy): LogStore {
       }
     };
   // A put says whether it was this try that was taken, so what it says is looked at without faults.
-  const { append, reopen, requestLock } = store;
-  return { ...store, append: breaking(append), reopen: breaking(reopen), requestLock: breaking(requestLock) };
+  const { append, reopen, requestLock, publishMessage, dispatchMessage, requestWait, giveMessage, expireWait } = store;
+  return {
+    ...store,
+    append: breaking(append),
+    reopen: breaking(reopen),
+    requestLock: breaking(requestLock),
+    publishMessage: breaking(publishMessage),
+    dispatchMessage: breaking(dispatchMessage),
+    requestWait: breaking(requestWait),
+    giveMessage: breaking(giveMessage),
+    expireWait: breaking(expireWait),
+  };
 }

@@ -7,7 +7,7 @@
 const LAYER_OF: readonly (readonly [prefix: string, layer: Layer])[] = [
   ["src/index.ts", "index"],
   ["src/kernel/", "kernel"],
-  ["src/log/port.ts", "log port"],
+  ["src/log/port", "log port"],
   ["src/log/libsql/", "libsql"],
   ["src/log/memory", "memory log"],
   ["src/observe/", "observe"],

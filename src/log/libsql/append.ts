@@ -11,6 +11,7 @@ import { Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
 import { addChildren, addEndings, addSettled, addTells, reachesOut } from "./beyond.ts";
 import type { Database, DatabaseKind } from "./database.ts";
 import { eventBlocks } from "./event-blocks.ts";
+import { addWaitsOfEnded } from "./messages.ts";
 import * as sql from "./statements.ts";
 
 /** Stores `write`. See `LogStore.append`. */
@@ -24,6 +25,7 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   addTells(batch, outward);
   addEndings(batch, outward);
   addSettled(batch, outward);
+  addWaitsOfEnded(batch, outward);
   addDeletes(batch, write.runs);
   addRows(batch, write.runs);
   addQuestions(batch, write);
