@@ -31,8 +31,10 @@ import type * as api from "./api.ts";
 import { ApiKeyRing } from "./api-keys.ts";
 import { bulk } from "./bulk.ts";
 import { deliver } from "./deliver.ts";
+import type { Listener } from "./dispatch.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
+import { Messages, type MessagesOptions } from "./messages.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -55,6 +57,7 @@ export interface EngineParts {
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
+  readonly messages?: MessagesOptions;
 }
 
 /** How long `close` waits for the last writes. */
@@ -112,6 +115,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
+  readonly #messages: Messages;
   readonly #workers = new Set<Worker>();
   readonly #shutdown = new Shutdown();
   /** Monotonic time since when the database takes no writes. */
@@ -148,7 +152,24 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
+    this.#messages = new Messages({
+      store,
+      ports,
+      options: parts.messages,
+      listeners: latestOf(parts.workflows),
+      isolated: parts.isolated === true,
+      payloadBytesMax: this.#limits.payloadBytesMax,
+      newRunId: () => this.#newRunId(),
+      now: () => this.#now(),
+      reached: (runIds, started) => this.#reached(runIds, started),
+    });
     this.#watchStore();
+  }
+
+  /** What was decided has told runs something, or started some. */
+  #reached(runIds: readonly string[], started: boolean): void {
+    const { reached } = reachOf(() => this.#workers);
+    reached(runIds, started ? this.#ports.clock.now() : null);
   }
 
   get ports(): Ports {
@@ -285,6 +306,21 @@ class EngineOfParts implements api.Engine, HandleHost {
     });
   }
 
+  async publish(topic: string, payload?: unknown, options: api.PublishOptions = {}): Promise<api.PublishedMessage> {
+    this.#checkOpen();
+    return await this.#messages.publish(topic, payload, options);
+  }
+
+  async messages(options: api.MessagesOptions = {}): Promise<api.MessagePage> {
+    this.#checkOpen();
+    return await this.#messages.list(options, checkLimit(options.limit));
+  }
+
+  async message(topic: string, id: string): Promise<api.MessageDetail> {
+    this.#checkOpen();
+    return await this.#messages.show(topic, id);
+  }
+
   async lastPosition(): Promise<number> {
     this.#checkOpen();
     return await this.store.lastPosition();
@@ -305,6 +341,9 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   #watchStore(): void {
+    for (const end of ["run.completed", "run.failed", "run.cancelled"] as const) {
+      this.#bus.on(end, () => this.#messages.runEnded());
+    }
     this.#bus.on("store.failing", () => {
       this.#storeFailingSince ??= this.#ports.clock.monotonic();
     });
@@ -406,6 +445,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#workers.add(worker);
     try {
       await worker.start();
+      this.#messages.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -433,13 +473,17 @@ class EngineOfParts implements api.Engine, HandleHost {
         `expected budgetMs above 0 and at most ${BUDGET_MS_MAX}, but found ${String(budgetMs)}`,
       );
     await this.#releaseStuck();
+    await this.#messages.look();
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const parts = this.#workerParts(
       this.#openSession(),
       reachOf(() => [worker]),
     );
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
-    return await worker.tick();
+    const ticked = await worker.tick();
+    // What has ended may start something.
+    const dueAt = await this.#messages.look();
+    return dueAt === null ? ticked : { ...ticked, nextAt: Math.min(ticked.nextAt ?? dueAt, dueAt) };
   }
 
   /** An engine is new code, which may go on with what older code could not. Once: a tick that follows is the same code. */
@@ -486,6 +530,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async #close(deadlineMs: number | undefined): Promise<void> {
+    await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
     await this.#session?.writer.settled(CLOSE_MS);
@@ -520,8 +565,8 @@ function programsOf(workflows: EngineParts["workflows"]): Map<string, Program> {
 }
 
 /** By name the workflow that a start by name means: the one that was registered last. */
-function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef> {
-  return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef]));
+function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef & Listener> {
+  return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef & Listener]));
 }
 
 /** By program. */

@@ -9,21 +9,18 @@ import { type EventType, isTerminal } from "../kernel/events.ts";
 import type { GuardedWrites } from "./memory-guarded.ts";
 import { byText } from "./memory-order.ts";
 import type { Mutable } from "./memory-rows.ts";
-import type { Operation, RunRow } from "./port.ts";
+import type { MessageDispatch, MessageStore, Operation, RunRow, WaitRequest } from "./port.ts";
 import {
   type DispatchAhead,
   type DispatchRow,
   type EndsAhead,
   type GatheredMessage,
   type GatheringRow,
-  type MessageDispatch,
   type MessageRow,
-  type MessageStore,
   type NewMessage,
   type PublishVerdict,
   type SubscriptionRow,
   SWEEP_MAX,
-  type WaitRequest,
   type WaitRow,
   type WaitVerdict,
 } from "./port-messages.ts";
@@ -113,11 +110,12 @@ export class MemoryMessages implements MessageStore {
     const now = this.#host.now();
     const open = this.#messages.filter(({ position, dispatchedAt }) => dispatchedAt === null && position > after);
     const unfired = this.#gatherings.filter(({ firedAt }) => firedAt === null).sort((a, b) => a.dueAt - b.dueAt);
+    const due = unfired.filter(({ dueAt }) => dueAt <= now).map(gatheringRow);
     return {
       messages: open.slice(0, limit).map(messageRow),
-      due: unfired.filter(({ dueAt }) => dueAt <= now).map(gatheringRow),
+      due,
       dueAt: unfired.find(({ dueAt }) => dueAt > now)?.dueAt ?? null,
-      subscriptions: [...this.#subscriptions],
+      subscriptions: open.length + due.length > 0 ? [...this.#subscriptions] : [],
     };
   }
 

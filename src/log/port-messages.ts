@@ -1,12 +1,8 @@
 /**
- * The part of the storage port that holds messages: what was published, who listens, who waits, what is being gathered, and
- * what became of each message. Part of `LogStore`, and held to what is written here by `test/log/messages.ts`.
- *
- * A message is written, and then dispatched in one write that is guarded by its not having been: whoever comes first does
- * all of it, and whoever comes again does nothing.
+ * What the storage port says of messages: what was published, who listens, who waits, what is being gathered, and what
+ * became of each. What is done with them is `MessageStore` in `port.ts`.
  */
 import type { EventRow, Tags } from "../kernel/events.ts";
-import type { ChildStart, InboxMessage, Operation } from "./port.ts";
 
 /** A message to be published. */
 export interface NewMessage {
@@ -96,25 +92,6 @@ export interface GatheringRow {
   readonly dueAt: number;
 }
 
-/** All that a message comes to. It happens as a whole, and once. */
-export interface MessageDispatch {
-  readonly position: number;
-  readonly starts: readonly { readonly subject: string; readonly start: ChildStart }[];
-  /** Mail that cancels runs. One that is over has no decision. */
-  readonly cancels: readonly { readonly subject: string; readonly mail: InboxMessage }[];
-  /** Waits that it ends, if they are open still: each run is told by mail of the kind `message`. */
-  readonly waits: readonly number[];
-  readonly gathered: readonly GatheredMessage[];
-  readonly decisions: readonly Pick<DispatchRow, "subject" | "decision" | "reason">[];
-}
-
-/** A call that wants a message. */
-export interface WaitRequest {
-  readonly topic: string;
-  readonly match: string | null;
-  readonly operation: Operation;
-}
-
 /** How a wait stands. `lost`: its run is another worker's by now, or over. */
 export type WaitVerdict =
   | { readonly kind: "lost" }
@@ -145,71 +122,8 @@ export interface DispatchAhead {
   readonly due: readonly GatheringRow[];
   /** When the next one is. */
   readonly dueAt: number | null;
-  /** All that is listened to. */
+  /** All that is listened to, if there is anything to be dispatched. */
   readonly subscriptions: readonly SubscriptionRow[];
-}
-
-export interface MessageStore {
-  publishMessage(message: NewMessage): Promise<PublishVerdict>;
-  /** Puts these in the place of all that the workflows listened to. From the first end of a run on, ends are captured. */
-  putSubscriptions(workflows: readonly string[], rows: readonly SubscriptionRow[]): Promise<void>;
-  /** `after`: only messages after this position. */
-  dispatchAhead(page: { readonly after: number; readonly limit: number }): Promise<DispatchAhead>;
-  /** Open waits on a topic or on patterns that began before the message, by id. */
-  listWaits(message: number, page: { readonly after: number; readonly limit: number }): Promise<WaitRow[]>;
-  /** The first events of runs, for what they were created with. */
-  readCreated(runIds: readonly string[]): Promise<EventRow[]>;
-  /** Runs of a workflow that are not over, by id. */
-  listLiveRuns(workflow: string, page: { readonly after: string; readonly limit: number }): Promise<string[]>;
-  /** Does all that a message comes to, unless that has been done. Returns the runs that were told something by it. */
-  dispatchMessage(dispatch: MessageDispatch): Promise<readonly string[]>;
-  /** The last messages of a gathering, in order. */
-  readGathered(id: number, limit: number): Promise<MessageRow[]>;
-  /**
-   * Ends a gathering that has `count` still: starts its run, or says why there is none. False: it has another count, or
-   * an earlier try has ended it.
-   */
-  fireGathering(fire: {
-    readonly id: number;
-    readonly count: number;
-    readonly start: ChildStart | null;
-    readonly reason: string | null;
-  }): Promise<boolean>;
-
-  /** Begins a call's wait, or finds it. */
-  requestWait(request: WaitRequest): Promise<WaitVerdict>;
-  /** Gives a message to a wait that is open still. */
-  giveMessage(operation: Operation, position: number): Promise<WaitVerdict>;
-  /** Ends a wait to which nothing was given. */
-  expireWait(operation: Operation): Promise<WaitVerdict>;
-  /** Messages on a topic or pattern that the run was not given before, in order. */
-  lookBack(
-    runId: string,
-    page: {
-      readonly topic: string;
-      readonly since: number;
-      readonly after: number;
-      readonly until: number;
-      readonly limit: number;
-    },
-  ): Promise<MessageRow[]>;
-
-  /** The next ends of runs that somebody listens to; null: nobody does. */
-  endsAhead(limit: number): Promise<EndsAhead | null>;
-  /** Publishes them, if nobody has gone on from there before. */
-  publishEnds(from: number, until: number, messages: readonly NewMessage[]): Promise<void>;
-
-  /** Newest first. `before`: only earlier ones. */
-  listMessages(page: {
-    readonly topic: string | null;
-    readonly before: number | null;
-    readonly limit: number;
-  }): Promise<MessageRow[]>;
-  getMessage(topic: string, id: string): Promise<MessageRow | null>;
-  /** What became of a message, by subject. `after`: only what follows that many. */
-  listDispatches(position: number, page: { readonly after: number; readonly limit: number }): Promise<DispatchRow[]>;
-  /** Forgets messages that were published before and dispatched, with what became of them. Returns how many, up to 500. */
-  sweepMessages(before: number): Promise<number>;
 }
 
 /** The most messages of one sweep. */

@@ -1,7 +1,7 @@
 /** What every log must do with messages: each is dispatched as a whole and once, and a wait ends in one way. */
 import { describe, expect, it } from "vitest";
-import type { ChildStart, LogStore } from "../../src/log/port.ts";
-import type { GatheredMessage, MessageDispatch, NewMessage, SubscriptionRow } from "../../src/log/port-messages.ts";
+import type { ChildStart, LogStore, MessageDispatch } from "../../src/log/port.ts";
+import type { GatheredMessage, NewMessage, SubscriptionRow } from "../../src/log/port-messages.ts";
 import { beyond, ended, type Held, handAt, message as mail, type OpenedLog, runId, start } from "./hand.ts";
 import { eventOf, PROGRAM } from "./writes.ts";
 
@@ -140,6 +140,8 @@ export function messagesContract(opened: () => { readonly store: LogStore; reado
 
   describe("subscriptions", () => {
     it("are those that were put last, by workflow", async () => {
+      expect((await ahead()).subscriptions).toEqual([]);
+      await publish("orders", "m");
       const [a, b, c] = [subscription("a", "1", {}), subscription("b", "1", {}), subscription("a", "2", { x: 1 })];
       await store().putSubscriptions(["a", "b"], [a, b]);
       expect((await ahead()).subscriptions).toEqual([a, b]);

@@ -101,7 +101,7 @@ function broken(store: LogStore, proxy: FaultProxy): LogStore {
       }
     };
   // A put says whether it was this try that was taken, so what it says is looked at without faults.
-  const { append, reopen, requestLock, publishMessage, dispatchMessage, requestWait, giveMessage, expireWait } = store;
+  const { append, reopen, requestLock, publishMessage, dispatchMessage, requestWait, expireWait } = store;
   return {
     ...store,
     append: breaking(append),
@@ -110,7 +110,6 @@ function broken(store: LogStore, proxy: FaultProxy): LogStore {
     publishMessage: breaking(publishMessage),
     dispatchMessage: breaking(dispatchMessage),
     requestWait: breaking(requestWait),
-    giveMessage: breaking(giveMessage),
     expireWait: breaking(expireWait),
   };
 }

@@ -1,14 +1,12 @@
 /** Messages in the database: each decision one guarded batch. */
 import type { ResultSet, Row } from "@libsql/client";
-import type { Operation } from "../port.ts";
+import type { MessageDispatch, MessageStore, Operation } from "../port.ts";
 import {
   type DispatchRow,
   type EndsAhead,
   type GatheredMessage,
   type GatheringRow,
-  type MessageDispatch,
   type MessageRow,
-  type MessageStore,
   type NewMessage,
   type SubscriptionRow,
   SWEEP_MAX,
@@ -49,11 +47,13 @@ export function messageStore(db: Database): MessageStore {
       const gatherings = await db.one(sql.READ_DUE, { limit: DUE_MAX });
       const isDue = (row: Row) => Number(row.is_due) === 1;
       const next = gatherings.find((row) => !isDue(row));
+      const due = gatherings.filter(isDue).map(gatheringRow);
+      const isAny = messages.length + due.length > 0;
       return {
         messages,
-        due: gatherings.filter(isDue).map(gatheringRow),
+        due,
         dueAt: next === undefined ? null : Number(next.due_at),
-        subscriptions: (await db.one(sql.READ_SUBSCRIPTIONS)) as unknown as SubscriptionRow[],
+        subscriptions: isAny ? (await db.one(sql.READ_SUBSCRIPTIONS)).map(subscriptionRow) : [],
       };
     },
     listWaits: async (position, { after, limit }) =>
@@ -214,6 +214,10 @@ function messageRow(row: Row): MessageRow {
     publishedAt: Number(row.published_at),
     dispatchedAt: row.dispatched_at === null ? null : Number(row.dispatched_at),
   };
+}
+
+function subscriptionRow({ workflow, name, version, text }: Row): SubscriptionRow {
+  return { workflow, name, version, text } as unknown as SubscriptionRow;
 }
 
 function waitRow(row: Row): WaitRow {
