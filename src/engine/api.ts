@@ -362,7 +362,7 @@ export interface MessageDetail extends MessageInfo {
   readonly more: boolean;
 }
 
-export interface MessagesOptions {
+export interface ListMessagesOptions {
   /** @default all */
   readonly topic?: string;
   /** From 1 to 500. @default 50 */
@@ -443,7 +443,7 @@ export interface Engine {
    */
   publish(topic: string, payload?: unknown, options?: PublishOptions): Promise<PublishedMessage>;
   /** Messages that are kept, newest first. */
-  messages(options?: MessagesOptions): Promise<MessagePage>;
+  messages(options?: ListMessagesOptions): Promise<MessagePage>;
   /**
    * A message, and what became of it: why it started a run, or why it did not.
    *

@@ -311,7 +311,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return await this.#messages.publish(topic, payload, options);
   }
 
-  async messages(options: api.MessagesOptions = {}): Promise<api.MessagePage> {
+  async messages(options: api.ListMessagesOptions = {}): Promise<api.MessagePage> {
     this.#checkOpen();
     return await this.#messages.list(options, checkLimit(options.limit));
   }

@@ -82,7 +82,7 @@ export class Messages {
     }
   }
 
-  async list(options: api.MessagesOptions, limit: number): Promise<api.MessagePage> {
+  async list(options: api.ListMessagesOptions, limit: number): Promise<api.MessagePage> {
     const topic = options.topic === undefined ? null : checkListed(options.topic);
     const before = options.cursor === undefined ? null : positionOf(options.cursor);
     const rows = await this.#parts.store.listMessages({ topic, before, limit: limit + 1 });

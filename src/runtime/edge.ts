@@ -60,7 +60,11 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
   const parts = { store: { ...store, append }, ports, workflows, hooks, env, limits, isolated: true };
-  const engine = await createEngineOf(resume === undefined ? parts : { ...parts, resume });
+  const engine = await createEngineOf({
+    ...parts,
+    ...(resume === undefined ? {} : { resume }),
+    ...(options.messages === undefined ? {} : { messages: options.messages }),
+  });
   const tick = engine.tick.bind(engine);
   engine.tick = (budget) => keep(tick(budget));
   return engine;

@@ -2,6 +2,7 @@
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
+import type { MessagesOptions } from "../engine/messages.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
@@ -28,6 +29,8 @@ export interface EngineOptions<Env = unknown> {
   readonly limits?: Partial<Limits>;
   /** How `ctx.resumeUrl` makes addresses, and which secrets sign them. @default it makes none */
   readonly resume?: ResumeOptions;
+  /** How long messages are kept. */
+  readonly messages?: MessagesOptions;
   /** The worker of this engine; false: none, call `engine.work` for one. */
   readonly worker?: WorkerOptions | false;
   /** Where log lines go. @default warnings and errors to stderr */
@@ -58,7 +61,11 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const parts = { store, ports, workflows, hooks, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const parts = {
+    ...{ store, ports, workflows, hooks, env, limits },
+    ...(resume === undefined ? {} : { resume }),
+    ...(options.messages === undefined ? {} : { messages: options.messages }),
+  };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);

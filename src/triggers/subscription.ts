@@ -39,10 +39,13 @@ export interface RunEnd {
   readonly reason?: string;
 }
 
+/** A function of a message; as the type of its payload it may say what its publishers promise. */
+type MessageFunction<Payload, Result> = { of(message: Message<Payload>): Result }["of"];
+
 /** A start that is put off while messages keep coming. The last payload counts. */
 export interface DebounceOptions<Payload = unknown> {
   /** Messages of one key are taken together: an expression over `message`, or a function. @default all */
-  readonly key?: string | ((message: Message<Payload>) => string);
+  readonly key?: string | MessageFunction<Payload, string>;
   /** The start comes when none came for so long, up to a day. */
   readonly period: Duration;
   /** At the latest so long after the first, up to a day. @default ten times `period` */
@@ -56,7 +59,7 @@ export interface BatchOptions<Payload = unknown> {
   /** At the latest so long after the first, up to a day. */
   readonly timeout: Duration;
   /** As of a debounce. */
-  readonly key?: string | ((message: Message<Payload>) => string);
+  readonly key?: string | MessageFunction<Payload, string>;
 }
 
 interface TriggerOptions<Payload> {
@@ -67,9 +70,9 @@ interface TriggerOptions<Payload> {
    *
    * @default all
    */
-  readonly match?: string | ((message: Message<Payload>) => boolean);
+  readonly match?: string | MessageFunction<Payload, boolean>;
   /** Makes the run's input; with `batch` it is called for each message. @default the payload */
-  readonly input?: (message: Message<Payload>) => unknown;
+  readonly input?: MessageFunction<Payload, unknown>;
   readonly debounce?: DebounceOptions<Payload>;
   readonly batch?: BatchOptions<Payload>;
 }
@@ -78,6 +81,7 @@ interface TriggerOptions<Payload> {
 export interface TopicTrigger<Payload = unknown> extends TriggerOptions<Payload> {
   /** Such as `orders.paid`, or `orders.*`: `*` is one segment, as the last one or more. */
   readonly topic: string;
+  readonly run?: undefined;
 }
 
 /** The ends of another workflow's runs start runs. */
@@ -86,9 +90,10 @@ export interface EndTrigger extends TriggerOptions<RunEnd> {
   readonly run: string | { readonly name: string };
   /** @default ["completed"] */
   readonly ends?: readonly TerminalStatus[];
+  readonly topic?: undefined;
 }
 
-export type WorkflowTrigger = TopicTrigger<never> | TopicTrigger | EndTrigger;
+export type WorkflowTrigger = TopicTrigger | EndTrigger;
 
 /** Messages that cancel a workflow's runs. */
 export interface CancelOn {
@@ -199,12 +204,12 @@ function sourceOf(
   what: string,
   trigger: WorkflowTrigger,
 ): Pick<SubscriptionText, "patterns" | "run"> & { name: string } {
-  if ("topic" in trigger) {
-    if ("run" in trigger) throw invalid(what, "topic or run", "both");
+  if (trigger.topic !== undefined) {
+    if (trigger.run !== undefined) throw invalid(what, "topic or run", "both");
     const topic = checkPattern(`topic of ${what}`, trigger.topic);
     return { patterns: [topic], run: null, name: topic };
   }
-  if (!("run" in trigger)) throw invalid(what, "a topic or a run", "neither");
+  if (trigger.run === undefined) throw invalid(what, "a topic or a run", "neither");
   const { run, ends = ["completed"] } = trigger;
   const name = checkName(`run of ${what}`, typeof run === "object" && run !== null ? run.name : run);
   if (!Array.isArray(ends) || ends.length === 0 || !ends.every((end) => ENDS.includes(end))) {
