@@ -183,8 +183,8 @@ CREATE TABLE waits (
   key TEXT NOT NULL,
   topic TEXT NOT NULL,
   match TEXT,
-  -- The last message that was there when it began.
-  after INTEGER NOT NULL,
+  -- Later messages come to it; null: it looks back at earlier ones first.
+  after INTEGER,
   given INTEGER,
   ended_at INTEGER
 ) STRICT;

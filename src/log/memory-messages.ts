@@ -40,7 +40,7 @@ interface Kept extends Mutable<MessageRow> {
 }
 
 interface Wait extends WaitRow {
-  readonly after: number;
+  after: number | null;
   given: number | null;
   hasEnded: boolean;
 }
@@ -123,7 +123,12 @@ export class MemoryMessages implements MessageStore {
     const message = this.#at(position);
     return this.#waits
       .filter(
-        (wait) => wait.topic === message?.topic && !wait.hasEnded && wait.after < position && wait.id > page.after,
+        (wait) =>
+          wait.topic === message?.topic &&
+          !wait.hasEnded &&
+          wait.after !== null &&
+          wait.after < position &&
+          wait.id > page.after,
       )
       .slice(0, page.limit)
       .map(({ id, runId, key, topic, match }) => ({ id, runId, key, topic, match }));
@@ -233,12 +238,24 @@ export class MemoryMessages implements MessageStore {
     return true;
   }
 
-  async requestWait({ operation, topic, match }: WaitRequest): Promise<WaitVerdict> {
+  async requestWait({ operation, topic, match, isOpen }: WaitRequest): Promise<WaitVerdict> {
     const { runId, key } = operation;
     if (this.#host.isHeld(operation) && this.#waitOf(operation) === undefined) {
-      const after = this.#messages.at(-1)?.position ?? 0;
+      const after = isOpen ? this.#newest() : null;
       this.#waits.push({ id: ++this.#lastWait, runId, key, topic, match, after, given: null, hasEnded: false });
     }
+    return this.#verdict(operation);
+  }
+
+  #newest(): number {
+    return this.#messages.at(-1)?.position ?? 0;
+  }
+
+  async openWait(operation: Operation, { since, seen }: { since: number; seen: number }): Promise<WaitVerdict> {
+    const wait = this.#waitOf(operation);
+    const isClosed = wait?.hasEnded === false && wait.after === null && this.#host.isHeld(operation);
+    const ahead = { topic: wait?.topic ?? "", since, after: seen, limit: 1 };
+    if (isClosed && (await this.lookBack(operation.runId, ahead)).length === 0) wait.after = this.#newest();
     return this.#verdict(operation);
   }
 
@@ -263,10 +280,10 @@ export class MemoryMessages implements MessageStore {
   #verdict(operation: Operation): WaitVerdict {
     const wait = this.#waitOf(operation);
     if (wait === undefined || !this.#host.isHeld(operation)) return { kind: "lost" };
-    if (!wait.hasEnded) return { kind: "waiting", until: wait.after };
+    if (!wait.hasEnded) return { kind: "waiting", isOpen: wait.after !== null };
     if (wait.given === null) return { kind: "expired" };
     const message = this.#at(wait.given);
-    return message === undefined ? { kind: "waiting", until: 0 } : { kind: "given", message: messageRow(message) };
+    return message === undefined ? { kind: "waiting", isOpen: true } : { kind: "given", message: messageRow(message) };
   }
 
   /** A run has ended. */
@@ -275,11 +292,11 @@ export class MemoryMessages implements MessageStore {
   }
 
   async lookBack(runId: string, page: Parameters<MessageStore["lookBack"]>[1]): Promise<MessageRow[]> {
-    const { topic, since, after, until, limit } = page;
+    const { topic, since, after, limit } = page;
     const given = this.#dispatched.filter((row) => row.runId === runId && row.decision === "woke");
     return this.#messages
       .filter(({ position, at, ...message }) => {
-        const isWithin = position > after && position <= until && at >= since;
+        const isWithin = position > after && at >= since;
         return message.topic === topic && isWithin && !given.some((row) => row.position === position);
       })
       .slice(0, limit)

@@ -108,6 +108,7 @@ class MemoryStore implements LogStore {
   readonly readGathered: LogStore["readGathered"] = (id, limit) => this.#messages.readGathered(id, limit);
   readonly fireGathering: LogStore["fireGathering"] = (fire) => this.#messages.fireGathering(fire);
   readonly requestWait: LogStore["requestWait"] = (request) => this.#messages.requestWait(request);
+  readonly openWait: LogStore["openWait"] = (operation, page) => this.#messages.openWait(operation, page);
   readonly giveMessage: LogStore["giveMessage"] = (operation, position) =>
     this.#messages.giveMessage(operation, position);
   readonly expireWait: LogStore["expireWait"] = (operation) => this.#messages.expireWait(operation);

@@ -95,8 +95,8 @@ export interface GatheringRow {
 /** How a wait stands. `lost`: its run is another worker's by now, or over. */
 export type WaitVerdict =
   | { readonly kind: "lost" }
-  /** `until`: the last message that was there when it began; later ones come to it by themselves. */
-  | { readonly kind: "waiting"; readonly until: number }
+  /** Once it is open, messages come to it by themselves. */
+  | { readonly kind: "waiting"; readonly isOpen: boolean }
   | { readonly kind: "expired" }
   | { readonly kind: "given"; readonly message: MessageRow };
 

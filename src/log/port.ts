@@ -411,6 +411,8 @@ export interface MessageDispatch {
 export interface WaitRequest {
   readonly topic: string;
   readonly match: string | null;
+  /** Whether it is open at once; else it looks back first. */
+  readonly isOpen: boolean;
   readonly operation: Operation;
 }
 
@@ -424,7 +426,7 @@ export interface MessageStore {
   putSubscriptions(workflows: readonly string[], rows: readonly SubscriptionRow[]): Promise<void>;
   /** `after`: only messages after this position. */
   dispatchAhead(page: { readonly after: number; readonly limit: number }): Promise<DispatchAhead>;
-  /** Open waits on a topic or on patterns that began before the message, by id. */
+  /** Open waits on the message's topic that were open before it was published, by id. */
   listWaits(message: number, page: { readonly after: number; readonly limit: number }): Promise<WaitRow[]>;
   /** The first events of runs, for what they were created with. */
   readCreated(runIds: readonly string[]): Promise<EventRow[]>;
@@ -447,7 +449,12 @@ export interface MessageStore {
 
   /** Begins a call's wait, or finds it. */
   requestWait(request: WaitRequest): Promise<WaitVerdict>;
-  /** Gives a message to a wait that is open still. */
+  /**
+   * Opens a wait that has looked back as far as `seen`, unless there is more for {@link lookBack} by now. So every message is
+   * seen in one of two ways: by the look back, or by whoever dispatches it.
+   */
+  openWait(operation: Operation, page: { readonly since: number; readonly seen: number }): Promise<WaitVerdict>;
+  /** Gives a message to a wait that has not ended. */
   giveMessage(operation: Operation, position: number): Promise<WaitVerdict>;
   /** Ends a wait to which nothing was given. */
   expireWait(operation: Operation): Promise<WaitVerdict>;
@@ -458,7 +465,6 @@ export interface MessageStore {
       readonly topic: string;
       readonly since: number;
       readonly after: number;
-      readonly until: number;
       readonly limit: number;
     },
   ): Promise<MessageRow[]>;

@@ -93,6 +93,7 @@ const WRITES: ReadonlySet<string> = new Set([
   "dispatchMessage",
   "fireGathering",
   "requestWait",
+  "openWait",
   "giveMessage",
   "expireWait",
 ]);

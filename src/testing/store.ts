@@ -52,6 +52,7 @@ export const SITES = Object.keys({
   readGathered: 0,
   fireGathering: 0,
   requestWait: 0,
+  openWait: 0,
   giveMessage: 0,
   expireWait: 0,
   lookBack: 0,

@@ -3,8 +3,8 @@
  *
  * I1 The log decides how a wait ends: a message is given to it, or it expires, never both. What was decided is in its row
  *    until the run ends, so a call that is asked again learns the same.
- * I2 A message is seen by the wait's own look back if it was published before the wait began, and by whoever dispatches it
- *    if later: by exactly one of the two, whatever happens at the same time.
+ * I2 A message is seen by the wait's own look back if it was published before the wait was open, and by whoever dispatches it
+ *    if later: by exactly one of the two, whatever happens at the same time, and in order.
  */
 import type { Payload } from "../kernel/codec.ts";
 import type { MessageStore, Operation } from "../log/port.ts";
@@ -12,7 +12,7 @@ import type { MessageRow, WaitVerdict } from "../log/port-messages.ts";
 import type { AwaitedMessage, GivenMessage, WantedMessage } from "./recorder.ts";
 
 /** The part of the log that waits are in. */
-export type WaitStore = Pick<MessageStore, "requestWait" | "giveMessage" | "expireWait" | "lookBack">;
+export type WaitStore = Pick<MessageStore, "requestWait" | "openWait" | "giveMessage" | "expireWait" | "lookBack">;
 
 /** How many messages are looked at at once. */
 const PAGE = 100;
@@ -25,16 +25,16 @@ export async function awaitMessage(
   input: Payload,
   lost: symbol,
 ): Promise<AwaitedMessage> {
-  const verdict = await store.requestWait({ topic, match, operation });
-  if (verdict.kind !== "waiting" || since === null) return held(verdict, lost);
-  const { until } = verdict;
-  for (let after = 0; ; ) {
-    const page = await store.lookBack(operation.runId, { topic, since, after, until, limit: PAGE });
+  let verdict = await store.requestWait({ topic, match, isOpen: since === null, operation });
+  let seen = 0;
+  while (since !== null && verdict.kind === "waiting" && !verdict.isOpen) {
+    const page = await store.lookBack(operation.runId, { topic, since, after: seen, limit: PAGE });
     const meant = page.find((row) => isMeant(givenMessage(row), input));
-    if (meant !== undefined) return held(await store.giveMessage(operation, meant.position), lost);
-    if (page.length < PAGE) return { kind: "waiting" };
-    after = (page.at(-1) as MessageRow).position;
+    seen = page.at(-1)?.position ?? seen;
+    if (meant !== undefined) verdict = await store.giveMessage(operation, meant.position);
+    else if (page.length < PAGE) verdict = await store.openWait(operation, { since, seen });
   }
+  return held(verdict, lost);
 }
 
 /** Ends the wait, unless a message was given to it first. Throws `lost` when the run is somebody else's. */

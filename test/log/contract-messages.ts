@@ -47,8 +47,8 @@ export function messagesContract(opened: () => { readonly store: LogStore; reado
 
   const callOf = ({ id, epoch }: Held, key = "w") => ({ runId: id, epoch, key });
 
-  const wait = async (run: Held, topic: string, key = "w") =>
-    await store().requestWait({ topic, match: null, operation: callOf(run, key) });
+  const wait = async (run: Held, topic: string, key = "w", isOpen = true) =>
+    await store().requestWait({ topic, match: null, isOpen, operation: callOf(run, key) });
 
   const waitsFor = async (position: number) =>
     (await store().listWaits(position, { after: 0, limit: 99 })).map(({ id }) => id);
@@ -156,7 +156,7 @@ export function messagesContract(opened: () => { readonly store: LogStore; reado
     it("is given a message that comes after it, with mail that says so", async () => {
       const run = await claimed();
       const before = await publish("orders", "m-0");
-      expect(await wait(run, "orders")).toEqual({ kind: "waiting", until: before });
+      expect(await wait(run, "orders")).toEqual({ kind: "waiting", isOpen: true });
       const position = await publish("orders", "m-1");
       expect([await waitsFor(before), await waitsFor(await publish("other", "m-1"))]).toEqual([[], []]);
       const waits = await waitsFor(position);
@@ -207,19 +207,35 @@ export function messagesContract(opened: () => { readonly store: LogStore; reado
       ] as const) {
         positions.push(await publish("orders", id, { at }));
       }
-      const { until } = (await wait(run, "orders")) as { until: number };
-      await publish("orders", "4", { at: 40 });
+      expect(await wait(run, "orders", "w", false)).toEqual({ kind: "waiting", isOpen: false });
+      expect(await waitsFor(await publish("orders", "4", { at: 5 }))).toEqual([]);
       const back = async (since: number, after = 0) =>
-        (await store().lookBack(run.id, { topic: "orders", since, after, until, limit: 9 })).map(({ id }) => id);
-      expect(await back(0)).toEqual(["1", "2", "3"]);
+        (await store().lookBack(run.id, { topic: "orders", since, after, limit: 9 })).map(({ id }) => id);
+      expect(await back(0)).toEqual(["1", "2", "3", "4"]);
       expect(await back(20)).toEqual(["2", "3"]);
-      expect(await back(0, positions[1] as number)).toEqual(["3"]);
+      expect(await back(0, positions[1] as number)).toEqual(["3", "4"]);
       const given = await store().giveMessage(callOf(run), positions[1] as number);
       expect(given).toMatchObject({ kind: "given", message: { id: "2" } });
       expect(await store().giveMessage(callOf(run), positions[0] as number)).toEqual(given);
       expect(await mailOf(run.id)).toHaveLength(1);
-      expect(await back(0)).toEqual(["1", "3"]);
+      expect(await back(0)).toEqual(["1", "3", "4"]);
       expect(await became(positions[1] as number)).toMatchObject([{ decision: "woke", runId: run.id }]);
+    });
+
+    it("is opened once nothing is left to look back at, and then messages come to it", async () => {
+      const run = await claimed();
+      const open = async (seen: number, since = 0) => await store().openWait(callOf(run), { since, seen });
+      const first = await publish("orders", "1", { at: 10 });
+      await wait(run, "orders", "w", false);
+      expect([await open(0), await open(0, 11)]).toMatchObject([{ isOpen: false }, { isOpen: true }]);
+      await wait(run, "orders", "v", false);
+      await store().giveMessage(callOf(run, "v"), first);
+      await wait(run, "orders", "x", false);
+      // What its run was given is nothing to look back at.
+      expect(await store().openWait(callOf(run, "x"), { since: 0, seen: 0 })).toMatchObject({ isOpen: true });
+      expect(await waitsFor(first)).toEqual([]);
+      expect(await waitsFor(await publish("orders", "2"))).toHaveLength(2);
+      expect(await wait(run, "orders", "w", false)).toEqual({ kind: "waiting", isOpen: true });
     });
 
     it("is its run's alone, and ends with it", async () => {

@@ -216,6 +216,7 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "readGathered",
     "fireGathering",
     "requestWait",
+    "openWait",
     "giveMessage",
     "expireWait",
     "lookBack",

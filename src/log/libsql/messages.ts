@@ -75,8 +75,12 @@ export function messageStore(db: Database): MessageStore {
       const results = await db.write([...batch.statements, { sql: sql.MARK_FIRED, args: { ...guard, runId, reason } }]);
       return results.at(-1)?.rowsAffected === 1;
     },
-    requestWait: ({ operation, topic, match }) =>
-      wait(db, operation, [{ sql: sql.BEGIN_WAIT, args: { ...callOf(operation), topic, match } }]),
+    requestWait: ({ operation, topic, match, isOpen }) => {
+      const args = { ...callOf(operation), topic, match, isOpen: isOpen ? 1 : 0 };
+      return wait(db, operation, [{ sql: sql.BEGIN_WAIT, args }]);
+    },
+    openWait: (operation, page) =>
+      wait(db, operation, [{ sql: sql.OPEN_WAIT, args: { ...callOf(operation), ...page } }]),
     giveMessage: (operation, position) => {
       const args = { ...callOf(operation), position };
       const statements = [sql.INSERT_WOKEN_SELF, sql.TELL_SELF, sql.END_OWN_WAIT];
@@ -176,10 +180,10 @@ async function wait(db: Database, operation: Operation, statements: readonly Bou
   const results = await db.write([...statements, { sql: sql.READ_WAIT, args: callOf(operation) }]);
   const [row] = (results.at(-1) as ResultSet).rows;
   if (row === undefined) return { kind: "lost" };
-  if (Number(row.has_ended) === 0) return { kind: "waiting", until: Number(row.after) };
+  if (Number(row.has_ended) === 0) return { kind: "waiting", isOpen: Number(row.is_open) === 1 };
   if (row.given === null) return { kind: "expired" };
   // Forgotten by now: the run has it as mail.
-  if (row.position === null) return { kind: "waiting", until: 0 };
+  if (row.position === null) return { kind: "waiting", isOpen: true };
   return { kind: "given", message: messageRow(row) };
 }
 

@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "43613a16308fd6fd0f6147bd69ff5846df5935cc80e5fba90c1b4d1ff1cfbf1f",
+    hash: "611d3cdfe0f306b5d5c1949732998135c2bc281774472e484e1a79f39881eda3",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -42,7 +42,7 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX messages_undispatched ON messages (position) WHERE dispatched_at IS NULL",
       "CREATE TABLE subscriptions (\n  workflow TEXT NOT NULL,\n  name TEXT NOT NULL,\n  version TEXT NOT NULL,\n  text TEXT NOT NULL,\n  PRIMARY KEY (workflow, name)\n) STRICT",
       "CREATE TABLE ends_cursor (\n  one INTEGER PRIMARY KEY CHECK (one = 1),\n  position INTEGER NOT NULL\n) STRICT",
-      "CREATE TABLE waits (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  topic TEXT NOT NULL,\n  match TEXT,\n  -- The last message that was there when it began.\n  after INTEGER NOT NULL,\n  given INTEGER,\n  ended_at INTEGER\n) STRICT",
+      "CREATE TABLE waits (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  topic TEXT NOT NULL,\n  match TEXT,\n  -- Later messages come to it; null: it looks back at earlier ones first.\n  after INTEGER,\n  given INTEGER,\n  ended_at INTEGER\n) STRICT",
       "CREATE UNIQUE INDEX waits_call ON waits (run_id, key)",
       "CREATE INDEX waits_open ON waits (topic, id) WHERE ended_at IS NULL",
       "CREATE TABLE dispatches (\n  position INTEGER NOT NULL,\n  subject TEXT NOT NULL,\n  decision TEXT NOT NULL,\n  reason TEXT,\n  run_id TEXT,\n  gathering INTEGER\n) STRICT",

@@ -150,7 +150,7 @@ UPDATE gatherings SET fired_at = NOW, is_open = 0, run_id = :runId, reason = :re
 /** Begins a call's wait. By primary key and `waits_call`. */
 export const BEGIN_WAIT: HotStatement = `
 INSERT INTO waits (run_id, key, topic, match, after)
-SELECT r.id, :call, :topic, :match, coalesce((SELECT max(position) FROM messages), 0) FROM runs r WHERE ${HELD}
+SELECT r.id, :call, :topic, :match, iif(:isOpen, coalesce((SELECT max(position) FROM messages), 0), NULL) FROM runs r WHERE ${HELD}
 ON CONFLICT (run_id, key) DO NOTHING`;
 
 /** Ends it, if nothing was given to it. */
@@ -160,19 +160,30 @@ WHERE run_id = :runId AND key = :call AND ended_at IS NULL AND EXISTS (SELECT 1 
 
 /** A call's wait. No row: its run is lost. */
 export const READ_WAIT: HotStatement = `
-SELECT w.after, w.ended_at IS NOT NULL AS has_ended, w.given, ${MESSAGE}
+SELECT w.after IS NOT NULL AS is_open, w.ended_at IS NOT NULL AS has_ended, w.given, ${MESSAGE}
 FROM runs r CROSS JOIN waits w ON w.run_id = r.id AND w.key = :call LEFT JOIN messages m ON m.position = w.given WHERE ${HELD}`;
 
 /** Forgets the waits of runs that end. `:ends`: `[[runId, epoch, firstSeq], ...]` */
 export const deleteWaitsOfEnded = (fence: string): HotStatement =>
   `DELETE FROM waits WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${fence})`;
 
+/** What a run was not given before, by `dispatches_run`. */
+const NOT_GIVEN =
+  "NOT EXISTS (SELECT 1 FROM dispatches d WHERE d.run_id = :runId AND d.position = m.position AND d.decision = 'woke')";
+
 /** By `messages_topic` and `dispatches_run`. */
 export const LOOK_BACK: HotStatement = `
 SELECT ${MESSAGE} FROM messages m INDEXED BY messages_topic
-WHERE m.topic = :topic AND m.position > :after AND m.position <= :until AND m.at >= :since
-  AND NOT EXISTS (SELECT 1 FROM dispatches d WHERE d.run_id = :runId AND d.position = m.position AND d.decision = 'woke')
+WHERE m.topic = :topic AND m.position > :after AND m.at >= :since AND ${NOT_GIVEN}
 ORDER BY m.position LIMIT :limit`;
+
+/** Opens a wait for which there is nothing more to look back at. By `waits_call` and `messages_topic`. */
+export const OPEN_WAIT: HotStatement = `
+UPDATE waits SET after = coalesce((SELECT max(position) FROM messages), 0)
+WHERE run_id = :runId AND key = :call AND ended_at IS NULL AND after IS NULL AND EXISTS (SELECT 1 FROM runs r WHERE ${HELD})
+  AND NOT EXISTS (
+    SELECT 1 FROM messages m INDEXED BY messages_topic
+    WHERE m.topic = waits.topic AND m.position > :seen AND m.at >= :since AND ${NOT_GIVEN})`;
 
 export const READ_ENDS_CURSOR: HotStatement = `
 SELECT c.position, (SELECT max(position) FROM (SELECT e.position FROM events e WHERE e.position > c.position ORDER BY e.position LIMIT :limit)) AS until
