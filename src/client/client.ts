@@ -4,7 +4,12 @@ import type {
   BulkOptions,
   BulkResult,
   Engine,
+  ListMessagesOptions,
   ListOptions,
+  MessageDetail,
+  MessagePage,
+  PublishedMessage,
+  PublishOptions,
   RunHandle,
   RunPage,
   StartedRun,
@@ -19,6 +24,7 @@ import type { Clock } from "../kernel/ports.ts";
 import { checkName, plainHttpAddress, shownAddress } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun } from "./decode-run.ts";
+import { listMessages, publishMessage, readMessage } from "./messages.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
@@ -40,10 +46,13 @@ export interface ClientOptions {
  * `result` and `tail` go on when the connection is lost, for about half a minute without an answer. `tail` of one run
  * ends with the run. A start should have an idempotency key, so that it can be repeated when its answer is lost.
  */
-export interface Client extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition"> {
+export interface Client
+  extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | MessageCalls> {
   /** The workflows that the server can run. */
   workflows(): Promise<readonly WorkflowInfo[]>;
 }
+
+type MessageCalls = "publish" | "messages" | "message";
 
 export interface ClientParts extends ClientOptions {
   readonly fetch: Fetch;
@@ -105,6 +114,18 @@ class HttpClient implements Client {
     };
     const path = `${RUNS_PATH}/bulk`;
     return await requestJson<WireBulkResult>(this.#connection, { method: "POST", path, body, timeoutMs: BULK_MS });
+  }
+
+  publish(topic: string, payload?: unknown, options: PublishOptions = {}): Promise<PublishedMessage> {
+    return publishMessage(this.#connection, topic, payload, options);
+  }
+
+  messages(options: ListMessagesOptions = {}): Promise<MessagePage> {
+    return listMessages(this.#connection, options);
+  }
+
+  message(topic: string, id: string): Promise<MessageDetail> {
+    return readMessage(this.#connection, topic, id);
   }
 
   history(runId: string, options?: Parameters<Engine["history"]>[1]): Promise<RunEvent[]> {
