@@ -234,6 +234,96 @@ CREATE INDEX notices_due ON notices (endpoint, due_at) WHERE due_at IS NOT NULL;
 -- For retention.
 CREATE INDEX notices_ended ON notices (status, ended_at) WHERE ended_at IS NOT NULL;
 --> statement
+-- What was published. `position` is never used twice.
+CREATE TABLE messages (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  topic TEXT NOT NULL,
+  id TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  tags TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  -- The call of publish that wrote it.
+  token TEXT NOT NULL,
+  published_at INTEGER NOT NULL,
+  dispatched_at INTEGER
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX messages_id ON messages (topic, id);
+--> statement
+CREATE INDEX messages_topic ON messages (topic, position);
+--> statement
+CREATE INDEX messages_undispatched ON messages (position) WHERE dispatched_at IS NULL;
+--> statement
+-- What workflows listen to, as it was registered last.
+CREATE TABLE subscriptions (
+  workflow TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (workflow, name)
+) STRICT;
+--> statement
+-- How far the log has been read for ends of runs that are listened to: one row, from the first such subscription on.
+CREATE TABLE ends_cursor (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  position INTEGER NOT NULL
+) STRICT;
+--> statement
+-- Calls that wait for messages: open, given one, or ended without.
+CREATE TABLE waits (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  topic TEXT NOT NULL,
+  match TEXT,
+  -- Later messages come to it; null: it looks back at earlier ones first.
+  after INTEGER,
+  given INTEGER,
+  ended_at INTEGER
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX waits_call ON waits (run_id, key);
+--> statement
+CREATE INDEX waits_open ON waits (topic, id) WHERE ended_at IS NULL;
+--> statement
+-- What became of each message, for each that listened.
+CREATE TABLE dispatches (
+  position INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  decision TEXT NOT NULL,
+  reason TEXT,
+  run_id TEXT,
+  gathering INTEGER
+) STRICT;
+--> statement
+CREATE INDEX dispatches_message ON dispatches (position);
+--> statement
+CREATE INDEX dispatches_run ON dispatches (run_id, position) WHERE run_id IS NOT NULL;
+--> statement
+CREATE INDEX dispatches_gathering ON dispatches (gathering, position) WHERE gathering IS NOT NULL;
+--> statement
+-- Messages that are taken together. One a key is open; it keeps its row until its messages are forgotten.
+CREATE TABLE gatherings (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  subject TEXT NOT NULL,
+  key TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  opened_at INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  is_open INTEGER NOT NULL,
+  fired_at INTEGER,
+  run_id TEXT,
+  reason TEXT
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX gatherings_open ON gatherings (subject, key) WHERE is_open = 1;
+--> statement
+CREATE INDEX gatherings_key ON gatherings (subject, key, id);
+--> statement
+CREATE INDEX gatherings_due ON gatherings (due_at) WHERE fired_at IS NULL;
+--> statement
 -- The public views: see docs/FORMAT.md.
 CREATE VIEW v_runs AS
 SELECT

@@ -23,6 +23,7 @@ export type { LockOptions } from "./ctx/lock.ts";
 export type { StepCallOptions, StepContext, StepOptions } from "./ctx/step-options.ts";
 export type { CannotBeStored, IfStorable, Storable } from "./ctx/storable.ts";
 export type { WaitOptions } from "./ctx/wait-for.ts";
+export type { WaitForMessageOptions } from "./ctx/wait-for-message.ts";
 export type {
   DeclaredWorkflow,
   Sent,
@@ -52,10 +53,17 @@ export type {
   DeliveryPage,
   Engine,
   Health,
+  ListMessagesOptions,
   ListOptions,
   LockInfo,
   LocksOptions,
+  MessageDecision,
+  MessageDetail,
+  MessageInfo,
+  MessagePage,
   NewApiKey,
+  PublishedMessage,
+  PublishOptions,
   ReasonOptions,
   RerunOptions,
   Resumes,
@@ -181,5 +189,16 @@ export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";
 export type { StripeOptions } from "./triggers/stripe.ts";
 export { stripe } from "./triggers/stripe.ts";
+export type {
+  BatchOptions,
+  CancelOn,
+  DebounceOptions,
+  EndTrigger,
+  Message,
+  RunEnd,
+  Subscription,
+  TopicTrigger,
+  WorkflowTrigger,
+} from "./triggers/subscription.ts";
 export type { WorkerOptions } from "./worker/options.ts";
 export type { LogLine, RunFacts } from "./worker/recorder.ts";

@@ -5,6 +5,9 @@ import { dbVerb } from "./db.ts";
 import { devVerb } from "./dev.ts";
 import { doctorVerb } from "./doctor.ts";
 import { keysVerb } from "./keys.ts";
+import { messagesListVerb } from "./messages-list.ts";
+import { messagesShowVerb } from "./messages-show.ts";
+import { publishVerb } from "./publish.ts";
 import { runVerb } from "./run.ts";
 import { runsCancelVerb } from "./runs-cancel.ts";
 import { runsListVerb } from "./runs-list.ts";
@@ -42,6 +45,10 @@ export function createProgram(): Command {
   const again = [runsRetryVerb(), runsRerunVerb()];
   program.addCommand(
     group("runs", "Lists, shows and watches runs, and tells them what to do", [...looks, ...tells, ...again]),
+  );
+  program.addCommand(publishVerb());
+  program.addCommand(
+    group("messages", "Lists messages, and shows what became of one", [messagesListVerb(), messagesShowVerb()]),
   );
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());

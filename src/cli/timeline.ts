@@ -103,6 +103,7 @@ function conclude(call: CallLine, event: RunEvent): void {
     case "start.completed":
     case "kv.answered":
     case "lock.acquired":
+    case "message.received":
     case "breaker.admitted":
     case "breaker.reported":
       endAttempt(attempt, event.at, "completed", null);
@@ -122,6 +123,7 @@ function conclude(call: CallLine, event: RunEvent): void {
       break;
     case "wait.expired":
     case "lock.expired":
+    case "message.expired":
       endCall(call, event, "expired", null);
       break;
     case "child.cancelled":
@@ -148,6 +150,8 @@ function beginning(event: RunEvent, key: string): CallLine | null {
       return newCall(event, key, "wait", { dueAt: event.data.dueAt ?? null, awaits: event.data.signal });
     case "lock.requested":
       return newCall(event, key, "lock", { dueAt: event.data.dueAt ?? null, awaits: event.data.name });
+    case "message.awaited":
+      return newCall(event, key, "message", { dueAt: event.data.dueAt ?? null, awaits: event.data.topic });
     case "child.started":
       return newCall(event, key, "child", { runId: event.data.runId });
     case "start.completed":

@@ -5,7 +5,12 @@ import type {
   BulkResult,
   Deliveries,
   Engine,
+  ListMessagesOptions,
   ListOptions,
+  MessageDetail,
+  MessagePage,
+  PublishedMessage,
+  PublishOptions,
   RunHandle,
   RunPage,
   StartedRun,
@@ -21,6 +26,7 @@ import { checkName, plainHttpAddress, shownAddress } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun } from "./decode-run.ts";
 import { HttpDeliveries } from "./deliveries.ts";
+import { listMessages, publishMessage, readMessage } from "./messages.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
@@ -43,10 +49,15 @@ export interface ClientOptions {
  * ends with the run. A start should have an idempotency key, so that it can be repeated when its answer is lost.
  */
 export interface Client
-  extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | "deliveries"> {
+  extends Pick<
+    Engine,
+    "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | "deliveries" | MessageCalls
+  > {
   /** The workflows that the server can run. */
   workflows(): Promise<readonly WorkflowInfo[]>;
 }
+
+type MessageCalls = "publish" | "messages" | "message";
 
 export interface ClientParts extends ClientOptions {
   readonly fetch: Fetch;
@@ -110,6 +121,18 @@ class HttpClient implements Client {
     };
     const path = `${RUNS_PATH}/bulk`;
     return await requestJson<WireBulkResult>(this.#connection, { method: "POST", path, body, timeoutMs: BULK_MS });
+  }
+
+  publish(topic: string, payload?: unknown, options: PublishOptions = {}): Promise<PublishedMessage> {
+    return publishMessage(this.#connection, topic, payload, options);
+  }
+
+  messages(options: ListMessagesOptions = {}): Promise<MessagePage> {
+    return listMessages(this.#connection, options);
+  }
+
+  message(topic: string, id: string): Promise<MessageDetail> {
+    return readMessage(this.#connection, topic, id);
   }
 
   history(runId: string, options?: Parameters<Engine["history"]>[1]): Promise<RunEvent[]> {

@@ -19,6 +19,7 @@ import { sleepRequest, sleepUntilRequest } from "./sleep.ts";
 import { type StepBody, stepRequest } from "./step.ts";
 import type { StepCallOptions } from "./step-options.ts";
 import { signalsOf, type WaitOptions, waitRequest } from "./wait-for.ts";
+import { messageRequest, type WaitForMessageOptions } from "./wait-for-message.ts";
 
 type ScopeCode = (inner: Ctx) => PromiseLike<unknown>;
 
@@ -81,6 +82,8 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     waitFor,
     signals: (name: string, options: WaitOptions<never> = {}) =>
       signalsOf(() => waitFor(name, options), options.timeout !== undefined),
+    waitForMessage: (topic: string, options: WaitForMessageOptions = {}) =>
+      ask(() => messageRequest(scope, run, topic, options, recorder.now())),
     resumeUrl: (name: string) => resumeUrl(recorder, scope, name),
     child: (
       workflow: Parameters<typeof childRequest>[1],

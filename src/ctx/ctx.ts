@@ -4,6 +4,7 @@ import type { BreakerOptions } from "../kernel/breaker.ts";
 import type { Duration } from "../kernel/duration.ts";
 import type { KeyedOptions } from "../kernel/keyed-values.ts";
 import type { Schema, SignalMap, WorkflowRef } from "../kernel/workflow-ref.ts";
+import type { Message } from "../triggers/subscription.ts";
 import type { LogLine, RunFacts } from "../worker/recorder.ts";
 import type { ChildOptions, ChildStartOptions, DetachedRun, NamedChildOptions } from "./child.ts";
 import type { Kv, KvOf, KvScope } from "./kv.ts";
@@ -11,6 +12,7 @@ import type { LockOptions } from "./lock.ts";
 import type { StepCallOptions, StepContext } from "./step-options.ts";
 import type { IfStorable } from "./storable.ts";
 import type { WaitOptions } from "./wait-for.ts";
+import type { WaitForMessageOptions } from "./wait-for-message.ts";
 
 /** What a signal of this name brings, as its schema makes it. */
 export type SignalPayload<Signals extends SignalMap, N extends keyof Signals> = StandardSchemaV1.InferOutput<
@@ -123,6 +125,24 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
     name: N,
     options?: WaitOptions<SignalPayload<Signals, N>>,
   ): Promise<SignalPayload<Signals, N>>;
+
+  /**
+   * Waits for a message on a topic: one that is published once the call is recorded, or, with `since`, one from before.
+   * Every call that waits for it is given it, in whichever run. Null: none came in time; a message that came first is
+   * never lost to the time-out, nor both.
+   *
+   * @throws DefinitionError `TOPIC_INVALID`, `EXPRESSION_INVALID`, `DURATION_INVALID`, `OPTION_INVALID`
+   * @example
+   * const paid = await ctx.waitForMessage("payments.settled", {
+   *   match: "message.payload.order == run.input.id",
+   *   timeout: "2d",
+   * });
+   */
+  waitForMessage<Payload = unknown>(
+    topic: string,
+    options: WaitForMessageOptions & { readonly timeout: Duration },
+  ): Promise<Message<Payload> | null>;
+  waitForMessage<Payload = unknown>(topic: string, options?: WaitForMessageOptions): Promise<Message<Payload>>;
 
   /**
    * The signals of a name, one after the other, until the wait for the next one is over; without a `timeout` for ever.

@@ -4,6 +4,12 @@ import { DefinitionError } from "../kernel/errors.ts";
 import { checkName } from "../kernel/text.ts";
 import { validateNow } from "../kernel/validate.ts";
 import { checkProgramId, type Schema, type SignalMap, type WorkflowRef } from "../kernel/workflow-ref.ts";
+import {
+  type CancelOn,
+  defineSubscriptions,
+  type Subscription,
+  type WorkflowTrigger,
+} from "../triggers/subscription.ts";
 import type { Program, Recorder } from "../worker/recorder.ts";
 import { createCtx } from "./create.ts";
 import type { Ctx } from "./ctx.ts";
@@ -21,6 +27,8 @@ export interface Workflow<Input = unknown, Output = unknown, Env = unknown, Sent
   extends WorkflowRef<Input, Output, Sent> {
   /** Only for the compiler: what its steps take from `createEngine({ env })`. */
   readonly env?: (env: Env) => void;
+  /** What starts and cancels its runs. */
+  readonly subscriptions: readonly Subscription[];
   readonly [WORKFLOW]: Program["run"];
 }
 
@@ -44,6 +52,15 @@ export interface WorkflowOptions<
    * @default any name and any payload
    */
   readonly signals?: Signals;
+  /**
+   * Messages that start runs of it, and ends of other workflows' runs that do. Of what an engine is made with the last
+   * counts, for every process over the same database.
+   *
+   * @default none
+   */
+  readonly on?: readonly WorkflowTrigger[];
+  /** Messages that cancel runs of it that were there when the message was published. @default none */
+  readonly cancelOn?: readonly CancelOn[];
 }
 
 /** What senders give as signals, by name. */
@@ -91,6 +108,7 @@ function define(options: WorkflowOptions<Schema | undefined, Schema | undefined>
     input,
     output,
     signals: checkSignals(name, signals),
+    subscriptions: defineSubscriptions(name, options.on, options.cancelOn, input !== undefined),
     [WORKFLOW]: programOf(name, output, run),
   };
 }

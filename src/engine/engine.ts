@@ -44,8 +44,10 @@ import type * as api from "./api.ts";
 import { ApiKeyRing } from "./api-keys.ts";
 import { bulk } from "./bulk.ts";
 import { Deliveries } from "./deliveries.ts";
+import type { Listener } from "./dispatch.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
+import { Messages, type MessagesOptions } from "./messages.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -77,6 +79,7 @@ export interface EngineParts {
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
+  readonly messages?: MessagesOptions;
 }
 
 /** How long `close` waits for the last writes. */
@@ -139,6 +142,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
+  readonly #messages: Messages;
   readonly #workers = new Set<Worker>();
   readonly #shutdown = new Shutdown();
   /** Monotonic time since when the database takes no writes. */
@@ -176,6 +180,17 @@ class EngineOfParts implements api.Engine, HandleHost {
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
     this.schedules = this.#openSchedules(parts);
+    this.#messages = new Messages({
+      store,
+      ports,
+      options: parts.messages,
+      listeners: latestOf(parts.workflows),
+      isolated: parts.isolated === true,
+      payloadBytesMax: this.#limits.payloadBytesMax,
+      newRunId: () => this.#newRunId(),
+      now: () => this.#now(),
+      reached: (runIds, started) => this.#reached(runIds, started),
+    });
     this.#watchStore();
   }
 
@@ -216,6 +231,12 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { input, tags, deadlineMs } = definition;
     const options = { idempotencyKey, trigger, tags, ...(deadlineMs === null ? {} : { deadline: deadlineMs }) };
     return childStart(prepareStart({ ...run, runId: this.#newRunId(), input }, options));
+  }
+
+  /** What was decided has told runs something, or started some. */
+  #reached(runIds: readonly string[], started: boolean): void {
+    const { reached } = reachOf(() => this.#workers);
+    reached(runIds, started ? this.#ports.clock.now() : null);
   }
 
   get ports(): Ports {
@@ -352,6 +373,21 @@ class EngineOfParts implements api.Engine, HandleHost {
     });
   }
 
+  async publish(topic: string, payload?: unknown, options: api.PublishOptions = {}): Promise<api.PublishedMessage> {
+    this.#checkOpen();
+    return await this.#messages.publish(topic, payload, options);
+  }
+
+  async messages(options: api.ListMessagesOptions = {}): Promise<api.MessagePage> {
+    this.#checkOpen();
+    return await this.#messages.list(options, checkLimit(options.limit));
+  }
+
+  async message(topic: string, id: string): Promise<api.MessageDetail> {
+    this.#checkOpen();
+    return await this.#messages.show(topic, id);
+  }
+
   async lastPosition(): Promise<number> {
     this.#checkOpen();
     return await this.store.lastPosition();
@@ -372,6 +408,9 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   #watchStore(): void {
+    for (const end of ["run.completed", "run.failed", "run.cancelled"] as const) {
+      this.#bus.on(end, () => this.#messages.runEnded());
+    }
     this.#bus.on("store.failing", () => {
       this.#storeFailingSince ??= this.#ports.clock.monotonic();
     });
@@ -494,6 +533,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     try {
       await worker.start();
       await this.schedules.start();
+      this.#messages.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -524,6 +564,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     await this.#releaseStuck();
     const endsAt = this.#ports.clock.monotonic() + budgetMs;
     const scheduled = await this.schedules.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    await this.#messages.look();
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const parts = this.#workerParts(
       this.#openSession(),
@@ -531,7 +572,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     );
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     const done = await worker.tick();
-    return { more: done.more || scheduled.more, nextAt: earlier(done.nextAt, scheduled.nextAt) };
+    // What has ended may start something.
+    const dueAt = await this.#messages.look();
+    return { more: done.more || scheduled.more, nextAt: earlier(earlier(done.nextAt, scheduled.nextAt), dueAt) };
   }
 
   /** An engine is new code, which may go on with what older code could not. Once: a tick that follows is the same code. */
@@ -579,6 +622,7 @@ class EngineOfParts implements api.Engine, HandleHost {
 
   async #close(deadlineMs: number | undefined): Promise<void> {
     await this.schedules.loop.stop();
+    await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
     await this.#session?.writer.settled(CLOSE_MS);
@@ -613,8 +657,8 @@ function programsOf(workflows: EngineParts["workflows"]): Map<string, Program> {
 }
 
 /** By name the workflow that a start by name means: the one that was registered last. */
-function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef> {
-  return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef]));
+function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef & Listener> {
+  return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef & Listener]));
 }
 
 /** By program. */

@@ -14,6 +14,7 @@ import { controlRoutes } from "./routes/control.ts";
 import { deliveryRoutes } from "./routes/deliveries.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { messageRoutes } from "./routes/messages.ts";
 import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
@@ -66,7 +67,7 @@ const getOpenApi = route({
 
 /** All routes. */
 export const ROUTES: readonly Route[] = [
-  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...controlRoutes],
+  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...messageRoutes, ...controlRoutes],
   ...[...eventRoutes, ...deliveryRoutes, ...systemRoutes, getOpenApi],
 ];
 

@@ -119,6 +119,24 @@ export interface EventData {
   "lock.expired": Record<string, never>;
   /** The run has left the line, or given the lock back. */
   "lock.released": Record<string, never>;
+  /** The call waits for a message on this topic, until `dueAt`. */
+  "message.awaited": {
+    readonly topic: string;
+    /** Which, as an expression. */
+    readonly match?: string;
+    /** Also one that was published before, from this instant on. */
+    readonly since?: number;
+    readonly dueAt?: number;
+  };
+  /** It was given this one. */
+  "message.received": {
+    readonly topic: string;
+    readonly id: string;
+    readonly payload: Payload;
+    readonly at: number;
+    readonly tags?: Tags;
+  };
+  "message.expired": Record<string, never>;
   /** What this run did has changed a breaker. */
   "breaker.changed": { readonly name: string; readonly from: BreakerStatus; readonly to: BreakerStatus };
   "breaker.admitted": {
@@ -222,6 +240,13 @@ const RULES: { readonly [T in EventType]: EventRule } = {
   "lock.acquired": { role: "outcome", keyed: true, required: {} },
   "lock.expired": { role: "outcome", keyed: true, required: {} },
   "lock.released": { role: "record", keyed: true, required: {} },
+  "message.awaited": { role: "record", keyed: true, required: { topic: "text" } },
+  "message.received": {
+    role: "outcome",
+    keyed: true,
+    required: { topic: "text", id: "text", payload: "object", at: "number" },
+  },
+  "message.expired": { role: "outcome", keyed: true, required: {} },
   "breaker.changed": { role: "record", keyed: true, required: { name: "text", from: "text", to: "text" } },
   "breaker.admitted": { role: "outcome", keyed: true, required: {} },
   "breaker.refused": { role: "outcome", keyed: true, required: { name: "text", until: "number" } },

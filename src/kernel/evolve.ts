@@ -188,6 +188,13 @@ function apply(state: RunState, event: RunEvent): void {
     case "lock.released":
       state.locks?.delete(event.key as string);
       return;
+    case "message.awaited":
+      callOf(state, event, "message").dueAt = event.data.dueAt ?? null;
+      return;
+    case "message.received":
+    case "message.expired":
+      conclude(callOf(state, event, "message"), event, "completed");
+      return;
     case "breaker.changed":
       return;
     case "breaker.admitted":

@@ -107,13 +107,20 @@ const CONCLUSIONS: ReadonlySet<EventType> = new Set([
   "kv.failed",
   "lock.acquired",
   "lock.expired",
+  "message.received",
+  "message.expired",
   "breaker.admitted",
   "breaker.refused",
   "breaker.reported",
 ]);
 
 /** What a cancel forbids. */
-const BEGINNINGS: ReadonlySet<EventType> = new Set(["attempt.started", "lock.requested", "kv.requested"]);
+const BEGINNINGS: ReadonlySet<EventType> = new Set([
+  "attempt.started",
+  "lock.requested",
+  "kv.requested",
+  "message.awaited",
+]);
 
 /** What may follow the conclusion of its call. */
 const AFTER_CONCLUSION: ReadonlySet<EventType> = new Set(["attempt.late", "lock.released"]);
@@ -299,7 +306,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     name: "cancel-is-obeyed",
-    rule: "After cancel.requested no attempt starts, no lock and no change of a shared value is asked for, but in a shielded scope.",
+    rule: "After cancel.requested no attempt starts, no lock, no change of a shared value and no message is asked for, but in a shielded scope.",
     broken: (history) => {
       let asked = false;
       const shielded = new Set<string>();

@@ -5,7 +5,7 @@ import type { Failure } from "./failure.ts";
 import { ROOT_SCOPE, scopeOfKey } from "./keys.ts";
 
 /** What a key stands for. */
-export type CallKind = "step" | "timer" | "scope" | "wait" | "child" | "start" | "kv" | "lock" | "breaker";
+export type CallKind = "step" | "timer" | "scope" | "wait" | "child" | "start" | "kv" | "lock" | "message" | "breaker";
 
 /** How far one call of `ctx` has come. */
 export interface CallState {

@@ -2,8 +2,8 @@
  * The log's reference: the storage port in plain maps. It forgets everything with its process.
  *
  * Owns: all its rows; those that runs share are in `memory-keyed.ts` and `memory-locks.ts`, deliveries in
- * `memory-deliveries.ts`. Called by tests and by
- * `varve/testing`. It does in the same order what the batch of `libsql/append.ts` does, so the contract suite and the
+ * `memory-deliveries.ts`, messages in `memory-messages.ts`. Called by tests and by `varve/testing`. It does in the same order
+ * what the batch of `libsql/append.ts` does, so the contract suite and the
  * simulator can hold one against the other.
  */
 import { assert } from "../kernel/assert.ts";
@@ -13,6 +13,7 @@ import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryDeliveries } from "./memory-deliveries.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
+import { MemoryMessages } from "./memory-messages.ts";
 import { byText } from "./memory-order.ts";
 import { MemoryOutgoing } from "./memory-outgoing.ts";
 import {
@@ -108,6 +109,44 @@ class MemoryStore implements LogStore {
   );
   #inbox: InboxRow[] = [];
   #lastInboxId = 0;
+  readonly #messages = new MemoryMessages({
+    now: () => this.#now,
+    events: this.#events,
+    getRun: (runId) => this.#runs.get(runId),
+    liveRuns: () => [...this.#runs.values()].filter(({ status }) => !isTerminalStatus(status)),
+    firstEvent: (runId) => this.#histories.get(runId)?.[0],
+    isHeld: (operation) => this.#isHeld(operation),
+    start: (start) => {
+      this.#insertChild(start);
+      return this.#existing(start.start) as string;
+    },
+    tell: (message) => this.#insertMessage(message, Number.POSITIVE_INFINITY),
+  });
+
+  readonly publishMessage: LogStore["publishMessage"] = (message) => this.#messages.publishMessage(message);
+  readonly putSubscriptions: LogStore["putSubscriptions"] = (workflows, rows) =>
+    this.#messages.putSubscriptions(workflows, rows);
+  readonly dispatchAhead: LogStore["dispatchAhead"] = (page) => this.#messages.dispatchAhead(page);
+  readonly listWaits: LogStore["listWaits"] = (position, page) => this.#messages.listWaits(position, page);
+  readonly readCreated: LogStore["readCreated"] = (runIds) => this.#messages.readCreated(runIds);
+  readonly listLiveRuns: LogStore["listLiveRuns"] = (workflow, page) => this.#messages.listLiveRuns(workflow, page);
+  readonly dispatchMessage: LogStore["dispatchMessage"] = (dispatch) => this.#messages.dispatchMessage(dispatch);
+  readonly readGathered: LogStore["readGathered"] = (id, limit) => this.#messages.readGathered(id, limit);
+  readonly fireGathering: LogStore["fireGathering"] = (fire) => this.#messages.fireGathering(fire);
+  readonly requestWait: LogStore["requestWait"] = (request) => this.#messages.requestWait(request);
+  readonly openWait: LogStore["openWait"] = (operation, page) => this.#messages.openWait(operation, page);
+  readonly giveMessage: LogStore["giveMessage"] = (operation, position) =>
+    this.#messages.giveMessage(operation, position);
+  readonly expireWait: LogStore["expireWait"] = (operation) => this.#messages.expireWait(operation);
+  readonly lookBack: LogStore["lookBack"] = (runId, page) => this.#messages.lookBack(runId, page);
+  readonly endsAhead: LogStore["endsAhead"] = (limit) => this.#messages.endsAhead(limit);
+  readonly publishEnds: LogStore["publishEnds"] = (from, until, messages) =>
+    this.#messages.publishEnds(from, until, messages);
+  readonly listMessages: LogStore["listMessages"] = (page) => this.#messages.listMessages(page);
+  readonly getMessage: LogStore["getMessage"] = (topic, id) => this.#messages.getMessage(topic, id);
+  readonly listDispatches: LogStore["listDispatches"] = (position, page) =>
+    this.#messages.listDispatches(position, page);
+  readonly sweepMessages: LogStore["sweepMessages"] = (before) => this.#messages.sweepMessages(before);
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
@@ -135,6 +174,7 @@ class MemoryStore implements LogStore {
     for (const run of fenced) this.#insertTells(run);
     this.#endPlaces(fenced);
     for (const run of fenced) this.#settle(run);
+    for (const run of fenced) if (run.beyond !== null && isEnd(run)) this.#messages.forgetWaits(run.runId);
     for (const run of fenced) this.#deleteMail(run);
     for (const run of fenced) this.#moveRow(run);
     return {

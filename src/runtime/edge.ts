@@ -73,7 +73,7 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   const decideDelivery: LogStore["decideDelivery"] = (verdict) => keep(store.decideDelivery(verdict));
   const kept = { ...store, append, decideDelivery };
   const parts = { store: kept, ports, workflows, hooks, env, limits, secrets, retention, isolated: true };
-  const given = { resume, schedules, times };
+  const given = { resume, schedules, times, messages: options.messages };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const engine = await createEngineOf({ ...parts, ...defined });
   const tick = engine.tick.bind(engine);

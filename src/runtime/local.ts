@@ -2,6 +2,7 @@
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
+import type { MessagesOptions } from "../engine/messages.ts";
 import type { RetentionOptions } from "../engine/retention.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
@@ -41,6 +42,8 @@ export interface EngineOptions<Env = unknown> {
   readonly limits?: Partial<Limits>;
   /** How `ctx.resumeUrl` makes addresses, and which secrets sign them. @default it makes none */
   readonly resume?: ResumeOptions;
+  /** How long messages are kept. */
+  readonly messages?: MessagesOptions;
   /** The worker of this engine; false: none, call `engine.work` for one. */
   readonly worker?: WorkerOptions | false;
   /** Where log lines go. @default warnings and errors to stderr */
@@ -74,7 +77,11 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const given = { ...(resume === undefined ? {} : { resume }), ...(schedules === undefined ? {} : { schedules }) };
+  const given = {
+    ...(resume === undefined ? {} : { resume }),
+    ...(schedules === undefined ? {} : { schedules }),
+    ...(options.messages === undefined ? {} : { messages: options.messages }),
+  };
   const known = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, retention, secrets };
   const parts = { ...known, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));

@@ -29,7 +29,7 @@ interface CallBook {
 /** Events with which a run is over. */
 export const TERMINAL = new Set(["run.completed", "run.failed", "run.cancelled"]);
 const OUTCOMES =
-  /^(step|wait|child|start|scope|kv|lock|breaker)\.(completed|failed|expired|cancelled|answered|acquired|admitted|refused|reported)$|^timer\.fired$/;
+  /^(step|wait|child|start|scope|kv|lock|message|breaker)\.(completed|failed|expired|cancelled|answered|acquired|received|admitted|refused|reported)$|^timer\.fired$/;
 const BEGINNINGS = new Set([
   "attempt.started",
   "timer.armed",
@@ -38,7 +38,12 @@ const BEGINNINGS = new Set([
   "child.started",
   "kv.requested",
   "lock.requested",
+  "message.awaited",
 ]);
+
+/** Those that say until when, and what comes then. */
+const BEGINS_WITH_TIME = new Set(["timer.armed", "wait.started", "lock.requested", "message.awaited"]);
+const ENDS_BY_TIME = new Set(["timer.fired", "wait.expired", "lock.expired", "message.expired"]);
 
 /** The key of a step that undoes another one. */
 const COMPENSATION = /^(compensate(?:#\d+)?)\/([^/#]+)$/;
@@ -232,9 +237,8 @@ export class RunBook {
     else if (type === "attempt.interrupted") {
       Object.assign(call, { isOpen: false, dueAt: null });
       if (fields.reason === "stopped") call.forgiven++;
-    } else if (type === "timer.armed" || type === "wait.started" || type === "lock.requested")
-      call.dueAt = fields.dueAt ?? null;
-    if (type === "timer.fired" || type === "wait.expired" || type === "lock.expired") {
+    } else if (BEGINS_WITH_TIME.has(type)) call.dueAt = fields.dueAt ?? null;
+    if (ENDS_BY_TIME.has(type)) {
       const now = this.#clock.now();
       const dueAt = call.dueAt ?? Number.POSITIVE_INFINITY;
       this.#expect("timer-not-early", row.at >= dueAt && now >= dueAt, () => `${place()} is early`);

@@ -155,6 +155,10 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   changeSchedule: 10,
   getSchedule: 10,
   schedulesAhead: 3,
+  requestWait: 10,
+  expireWait: 10,
+  publishMessage: 10,
+  dispatchMessage: 10,
   reopen: 10,
 };
 

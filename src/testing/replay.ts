@@ -107,5 +107,7 @@ function logOf(
     listKeyed: () => end(null),
     putKeyed: () => end(null),
     requestLock: () => end(null),
+    requestWait: () => end(null),
+    expireWait: () => end(null),
   });
 }

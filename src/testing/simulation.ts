@@ -85,7 +85,19 @@ export interface Incarnation {
 }
 
 /** What changes the log otherwise than by whose turn it is. */
-const WRITES: ReadonlySet<string> = new Set(["append", "putKeyed", "requestLock", "decideDelivery"]);
+const WRITES: ReadonlySet<string> = new Set([
+  "append",
+  "putKeyed",
+  "requestLock",
+  "decideDelivery",
+  "publishMessage",
+  "dispatchMessage",
+  "fireGathering",
+  "requestWait",
+  "openWait",
+  "giveMessage",
+  "expireWait",
+]);
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
 function writeText(write: object): string {

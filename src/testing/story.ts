@@ -117,6 +117,12 @@ function eventText({ type, key, attempt, at, data }: AppendedEvent): string | nu
       return `${key}: has the lock`;
     case "lock.expired":
       return `${key}: leaves the line, it was not its turn in time`;
+    case "message.awaited":
+      return `${key}: waits for a message on ${fields["topic"]}`;
+    case "message.received":
+      return `${key}: is given message ${fields["id"]} on ${fields["topic"]}`;
+    case "message.expired":
+      return `${key}: no message came in time`;
     case "breaker.changed":
       return `breaker ${fields["name"]} was ${fields["from"]} and is ${fields["to"]}`;
     case "breaker.refused":

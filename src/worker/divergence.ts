@@ -18,6 +18,7 @@ const CALL_NAMES: Record<CallKind, string> = {
   start: "ctx.start",
   kv: "ctx.kv",
   lock: "ctx.lock",
+  message: "ctx.waitForMessage",
   breaker: "ctx.breaker",
 };
 
@@ -32,6 +33,7 @@ const KINDS: Readonly<Record<string, CallKind>> = {
   start: "start",
   kv: "kv",
   lock: "lock",
+  message: "message",
   breaker: "breaker",
 };
 

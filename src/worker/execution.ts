@@ -39,6 +39,7 @@ import type {
   Body,
   BodyOutcome,
   CallRequest,
+  GivenMessage,
   LogLine,
   NewChild,
   Operation,
@@ -69,6 +70,7 @@ const BEGINNINGS: ReadonlySet<EventType> = new Set([
   "kv.requested",
   "lock.requested",
   "lock.acquired",
+  "message.awaited",
 ]);
 
 type Phase =
@@ -668,9 +670,19 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
       case "lock":
         this.#tell(this.#places.granted(message.data.key));
         return;
+      case "message":
+        this.#tell(this.#given(message.data.key, message.data.message));
+        return;
       default:
         assertNever(message, "kind of message");
     }
+  }
+
+  /** A message for a call that waits for one; null: nobody waits any more, or the call has learned it already. */
+  #given(key: string, message: GivenMessage): RunEvent | null {
+    const call = this.#calls.get(key);
+    if (call === undefined || isConcluded(call.state) || this.#isCancelled(call)) return null;
+    return this.#append(call, "message.received", null, message);
   }
 
   #record<T extends EventType>(type: T, data: EventData[T]): RunEvent {

@@ -1,6 +1,6 @@
 import type { EventData } from "../kernel/events.ts";
 import type { InboxRow, MessageKind } from "../log/port.ts";
-import type { ChildEnd } from "./recorder.ts";
+import type { ChildEnd, GivenMessage } from "./recorder.ts";
 
 /** What each kind of message says. */
 interface MessageData {
@@ -12,6 +12,8 @@ interface MessageData {
   /** By its call's key. */
   child: { readonly key: string; readonly runId: string; readonly end: ChildEnd };
   lock: { readonly key: string };
+  /** By its call's key. */
+  message: { readonly key: string; readonly message: GivenMessage };
 }
 
 /** A message, read. */

@@ -1,5 +1,5 @@
 /**
- * What calls do to what runs share: keyed values and locks.
+ * What calls do to what runs share: keyed values, locks, and waits for messages.
  *
  * Owns: nothing; an operation is a task of the run's bodies (`bodies.ts`), and so an effect like theirs: it begins once all
  * that was queued is durable, under the lease, and the run stays with this worker until it is answered or given up.
@@ -17,10 +17,20 @@ import type { KeyedVerdict, LogStore } from "../log/port.ts";
 import { Backoff } from "./backoff.ts";
 import type { Task } from "./bodies.ts";
 import type { Journal } from "./journal.ts";
-import type { BodySurroundings, Operation, PutVerdict, Shared, SharedPut } from "./recorder.ts";
+import type {
+  AwaitedMessage,
+  BodySurroundings,
+  Operation,
+  PutVerdict,
+  Shared,
+  SharedPut,
+  WantedMessage,
+} from "./recorder.ts";
+import { awaitMessage, expireWait, type WaitStore } from "./waits.ts";
 
 /** The part of the log that runs share. */
-export type SharedStore = Pick<LogStore, "getKeyed" | "listKeyed" | "putKeyed" | "getOperation" | "requestLock">;
+export type SharedStore = Pick<LogStore, "getKeyed" | "listKeyed" | "putKeyed" | "getOperation" | "requestLock"> &
+  WaitStore;
 
 /** What operations take from their surroundings. */
 export interface OperationsHost {
@@ -135,6 +145,14 @@ class SharedByRun implements Shared {
     // A place that has ended is refused as well.
     if (this.#journal.state.locks?.has(this.key) !== true) return "waiting";
     throw LOST;
+  }
+
+  awaitMessage(wanted: WantedMessage): Promise<AwaitedMessage> {
+    return awaitMessage(this.#store, this.#operation(this.key), wanted, this.#journal.state.input, LOST);
+  }
+
+  expireWait(): Promise<AwaitedMessage> {
+    return expireWait(this.#store, this.#operation(this.key), LOST);
   }
 
   #operation(key: string) {

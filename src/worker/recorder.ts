@@ -166,7 +166,34 @@ export interface Shared {
   inherited(): Promise<Extract<PutVerdict, { kind: "done" }> | null>;
   /** Takes the call's place in line for a lock, or finds the one that it has. */
   enterLine(name: string, slots: number): Promise<"granted" | "waiting">;
+  /**
+   * Begins the call's wait for a message, or finds it. `isMeant`: the messages that were published before, from `since` on;
+   * null: none of them.
+   */
+  awaitMessage(wanted: WantedMessage): Promise<AwaitedMessage>;
+  /** Ends the call's wait, unless a message was given to it first. */
+  expireWait(): Promise<AwaitedMessage>;
 }
+
+/** What a call waits for. */
+export interface WantedMessage {
+  readonly topic: string;
+  /** An expression over `message` and `run`; null: any. */
+  readonly match: string | null;
+  /** Messages from this instant on that were published before the wait began; null: none of them. */
+  readonly since: number | null;
+  /** Whether `match` means one. */
+  readonly isMeant: (message: GivenMessage, input: Payload) => boolean;
+}
+
+/** A message as the log has it. */
+export type GivenMessage = EventData["message.received"];
+
+/** How a wait for a message stands. */
+export type AwaitedMessage =
+  | { readonly kind: "waiting" }
+  | { readonly kind: "expired" }
+  | { readonly kind: "given"; readonly message: GivenMessage };
 
 /** A value that runs share. */
 export interface SharedValue {

@@ -20,7 +20,7 @@ const row = (more: Partial<EventRow> = {}): EventRow => ({
   ...more,
 });
 
-const KEYED = /^(attempt|step|timer|wait|child|start|scope|kv|lock|breaker)\./;
+const KEYED = /^(attempt|step|timer|wait|child|start|scope|kv|lock|message|breaker)\./;
 
 /** A row of each type that holds what it must. */
 const ONE_OF_EACH = EVENT_TYPES.map((type) => rowsOf([[type, KEYED.test(type) ? "k" : null] as Told])[0] as EventRow);
@@ -157,6 +157,8 @@ describe("a type of event", () => {
       "kv.failed",
       "lock.acquired",
       "lock.expired",
+      "message.received",
+      "message.expired",
       "breaker.admitted",
       "breaker.refused",
       "breaker.reported",

@@ -6,6 +6,7 @@ import { beyondContract } from "./contract-beyond.ts";
 import { deliveriesContract } from "./contract-deliveries.ts";
 import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
+import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
 import { schedulesContract } from "./contract-schedules.ts";
 import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
@@ -627,4 +628,5 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   schedulesContract(() => store);
   outgoingContract(() => ({ store, pass }));
   deliveriesContract(() => ({ store, pass }));
+  messagesContract(() => ({ store, pass }));
 }

@@ -102,6 +102,7 @@ function broken(store: LogStore, proxy: FaultProxy): LogStore {
     };
   // A put says whether it was this try that was taken, so what it says is looked at without faults.
   const { append, reopen, requestLock, changeSchedule, createSchedule } = store;
+  const { publishMessage, dispatchMessage, requestWait, expireWait } = store;
   return {
     ...store,
     append: breaking(append),
@@ -109,5 +110,9 @@ function broken(store: LogStore, proxy: FaultProxy): LogStore {
     requestLock: breaking(requestLock),
     changeSchedule: breaking(changeSchedule),
     createSchedule: breaking(createSchedule),
+    publishMessage: breaking(publishMessage),
+    dispatchMessage: breaking(dispatchMessage),
+    requestWait: breaking(requestWait),
+    expireWait: breaking(expireWait),
   };
 }

@@ -12,6 +12,7 @@ import { addChildren, addEndings, addSettled, addTells, reachesOut } from "./bey
 import type { Database, DatabaseKind } from "./database.ts";
 import { deliveryArgs } from "./deliveries.ts";
 import { eventBlocks } from "./event-blocks.ts";
+import { addWaitsOfEnded } from "./messages.ts";
 import * as sql from "./statements.ts";
 import { INSERT_STARTED } from "./statements-deliveries.ts";
 
@@ -26,6 +27,7 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   addTells(batch, outward);
   addEndings(batch, outward);
   addSettled(batch, outward);
+  addWaitsOfEnded(batch, outward);
   addDeletes(batch, write.runs);
   addRows(batch, write.runs);
   addQuestions(batch, write);

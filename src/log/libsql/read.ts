@@ -80,7 +80,7 @@ function openScopes(events: readonly EventRow[]): [runId: string, scope: string]
   return [...open.values()];
 }
 
-function eventRow(row: Row): EventRow {
+export function eventRow(row: Row): EventRow {
   return {
     position: row.position as number,
     runId: row.run_id as string,

@@ -7,6 +7,7 @@ import type { Database } from "./database.ts";
 import * as deliveries from "./deliveries.ts";
 import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
+import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
@@ -36,6 +37,7 @@ export function libsqlStore(db: Database): LogStore {
     putKeyed: (put) => putKeyed(db, put),
     requestLock: (request) => requestLock(db, request),
     listLocks: (page) => listLocks(db, page),
+    ...messageStore(db),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),
