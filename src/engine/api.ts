@@ -20,6 +20,10 @@ export interface StartOptions {
   readonly tags?: Tags;
   /** The run fails if it has not ended so long after its start. */
   readonly deadline?: Duration;
+  /** A queue of `createEngine({ queues })`. @default that of the workflow */
+  readonly queue?: string;
+  /** Whoever has more goes first, from -1,000 to 1,000, if the run has to wait for others. @default that of the workflow */
+  readonly priority?: number;
 }
 
 /** A run as it stands, with its values decoded. Instants are milliseconds since the epoch. */

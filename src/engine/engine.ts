@@ -1,7 +1,8 @@
 /** The engine: puts log, worker, bus and handles together. */
+import { placesOf, requireQueue } from "../admission/places.ts";
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
 import { assert } from "../kernel/assert.ts";
-import { encodePayload, type Payload } from "../kernel/codec.ts";
+import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { dataText, FORMAT_VERSION, parseEvent, type RunEvent } from "../kernel/events.ts";
@@ -11,7 +12,9 @@ import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
+import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { Ports } from "../kernel/ports.ts";
+import { checkQueues, type QueueOptions, type Queues } from "../kernel/queues.ts";
 import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
@@ -50,6 +53,7 @@ export interface EngineParts {
   readonly hooks?: readonly Hook[];
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
+  readonly queues?: Queues;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
@@ -109,6 +113,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   /** By program. */
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #hooks: ReadonlyMap<string, Hook>;
+  readonly #queues: ReadonlyMap<string, QueueOptions>;
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
@@ -135,6 +140,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#workflows = latestOf(parts.workflows);
     this.#definitions = definitionsOf(parts.workflows);
     this.#hooks = hooksOf(parts.hooks ?? []);
+    this.#queues = checkQueues(parts.queues ?? {});
+    for (const { name, rules } of this.#definitions.values())
+      if (rules?.queue !== undefined) requireQueue(this.#queues, rules.queue, name);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
     this.#newToken = idSource("msg", ports);
@@ -171,23 +179,35 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async #start(
-    ref: Pick<WorkflowRef, "name" | "version">,
+    ref: Pick<WorkflowRef, "name" | "version" | "rules">,
     input: Payload,
     options: api.StartOptions & { delivery?: DeliveryRow },
   ): Promise<api.StartedRun> {
     const createdAt = Math.floor(await this.#now());
     const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt, input };
-    const start = prepareStart(run, options);
+    const start = prepareStart(run, options, (availableAt) => this.#limitsOf(ref, input, { availableAt, ...options }));
     const { runId, created } = await this.#write(start);
     if (!created && start.delivery === null) await this.#checkSameInput(runId, start);
     return Object.assign(new Handle<unknown>(this, runId), { created });
+  }
+
+  /** The places that a run of `ref` needs; null: it may begin at once. */
+  #limitsOf(
+    { name, version, rules }: Pick<WorkflowRef, "name" | "version" | "rules">,
+    payload: Payload,
+    start: { readonly availableAt: number; readonly queue?: string; readonly priority?: number },
+  ): readonly PlaceLimit[] | null {
+    const { availableAt, queue, priority } = start;
+    const known = rules ?? this.#definitions.get(programKey({ workflow: name, version }))?.rules;
+    const input = () => decodePayload(payload);
+    return placesOf(known, { workflow: name, availableAt, queue, priority, input }, this.#queues);
   }
 
   /** Queues the start: taken by a worker of this process if one has room, else pending for any. */
   async #write(start: NewRun): Promise<{ runId: string; created: boolean }> {
     const { writer } = this.#openSession();
     const program = this.#programs.get(programKey(start));
-    const isDue = start.availableAt <= start.createdAt;
+    const isDue = start.availableAt <= start.createdAt && start.limits === null;
     const worker = isDue ? [...this.#workers].find((candidate) => candidate.canTake(start)) : undefined;
     if (worker !== undefined && program !== undefined) {
       const execution = worker.take(program, createdEvent(start, worker.id));
@@ -462,6 +482,8 @@ class EngineOfParts implements api.Engine, HandleHost {
       resumes: this.#signer,
       asked: this.#asked,
       newRunId: () => this.#newRunId(),
+      limitsOf: ({ workflow, version, input, availableAt }) =>
+        this.#limitsOf({ name: workflow, version }, input, { availableAt }),
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
       ...reach,
     };

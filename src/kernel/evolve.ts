@@ -26,6 +26,7 @@ function initial(event: RunEvent): RunState {
   if (event.type !== "run.created") throw invalid(event, "run.created as the first event");
   const { workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, worker, delivery, parent } =
     event.data;
+  const { limits } = event.data;
   return {
     id: event.runId,
     workflow,
@@ -38,6 +39,7 @@ function initial(event: RunEvent): RunState {
     deadlineAt: deadlineAt ?? null,
     delivery: delivery ?? null,
     parent: parent ?? null,
+    limits: limits ?? null,
     head: event.seq,
     epoch: event.epoch,
     at: event.at,

@@ -1,7 +1,7 @@
 /**
  * The log's reference: the storage port in plain maps. It forgets everything with its process.
  *
- * Owns: all its rows; those that runs share are in `memory-keyed.ts` and `memory-locks.ts`. Called by tests and by
+ * Owns: all its rows; those that runs share are in `memory-keyed.ts`, `memory-locks.ts` and `memory-places.ts`. Called by tests and by
  * `varve/testing`. It does in the same order what the batch of `libsql/append.ts` does, so the contract suite and the
  * simulator can hold one against the other.
  */
@@ -12,8 +12,10 @@ import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { byText } from "./memory-order.ts";
+import { MemoryPlaces } from "./memory-places.ts";
 import {
   changedUnclean,
+  goesOn,
   isEnd,
   isKnown,
   isWoken,
@@ -22,11 +24,13 @@ import {
   newRow,
   parkPoisoned,
   take,
+  wake,
   withoutCompletedScopes,
 } from "./memory-rows.ts";
 import {
   type ApiKeyRow,
   type AppendedEvent,
+  ARRIVALS_MAX,
   type ChildStart,
   type Claim,
   type ClaimRequest,
@@ -47,6 +51,8 @@ import {
   type LogWrite,
   type MessageVerdict,
   type Operation,
+  type PlaceFilter,
+  type PlaceRow,
   POISONED,
   type ProgramId,
   type RunAppend,
@@ -80,6 +86,7 @@ class MemoryStore implements LogStore {
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
   readonly #locks = new MemoryLocks();
+  readonly #places = new MemoryPlaces((runId) => this.#admitted(runId));
   #inbox: InboxRow[] = [];
   #lastInboxId = 0;
 
@@ -108,6 +115,7 @@ class MemoryStore implements LogStore {
     for (const message of write.messages) this.#insertMessage(message, INBOX_ROWS_MAX);
     for (const run of fenced) this.#insertTells(run);
     this.#endPlaces(fenced);
+    this.#leaveLines(fenced);
     for (const run of fenced) this.#settle(run);
     for (const run of fenced) this.#deleteMail(run);
     for (const run of fenced) this.#moveRow(run);
@@ -146,7 +154,8 @@ class MemoryStore implements LogStore {
 
   #insertChild({ start, created, availableAt }: ChildStart): void {
     if (this.#existing(start) !== null) return;
-    this.#runs.set(start.runId, { ...newRow({ ...start, owner: null }), head: 1, availableAt });
+    const dueAt = start.limits === null ? availableAt : null;
+    this.#runs.set(start.runId, { ...newRow({ ...start, owner: null }), head: 1, availableAt: dueAt });
     this.#insertEvents({ runId: start.runId, epoch: 0, firstSeq: 1, events: [created] });
   }
 
@@ -174,9 +183,7 @@ class MemoryStore implements LogStore {
       this.#inbox.push({ ...message, id: ++this.#lastInboxId });
     }
     if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;
-    const now = this.#now;
-    row.status = "pending";
-    row.availableAt = Math.min(row.availableAt ?? now, now);
+    wake(row, this.#now);
   }
 
   #endPlaces(runs: readonly RunAppend[]): void {
@@ -188,6 +195,41 @@ class MemoryStore implements LogStore {
       const data = JSON.stringify({ key });
       this.#insertMessage({ runId, kind: "lock", token: `lock/${ticket}`, data, at: now }, Number.POSITIVE_INFINITY);
     }
+  }
+
+  #leaveLines(runs: readonly RunAppend[]): void {
+    const leaving = runs.flatMap(({ runId, beyond }) =>
+      beyond === null || beyond.places === null ? [] : [{ runId, all: beyond.places === "end" }],
+    );
+    this.#places.leave(leaving, this.#now);
+  }
+
+  /** Runs with limits that are due get in line, in the order of their first limit. */
+  #arrive(): void {
+    const now = this.#now;
+    const due = [...this.#runs.values()].filter(({ lineAt }) => lineAt !== null && lineAt <= now);
+    due.sort((a, b) => (a.lineAt as number) - (b.lineAt as number) || byText(a.id, b.id));
+    const arriving = due.slice(0, ARRIVALS_MAX);
+    const rankOf = ({ limits }: RunRow) => limits?.[0]?.rank ?? Number.NEGATIVE_INFINITY;
+    arriving.sort((a, b) => rankOf(a) - rankOf(b) || byText(a.id, b.id));
+    for (const run of arriving) this.#getInLine(run, now);
+  }
+
+  #getInLine(run: Mutable<RunRow>, now: number): void {
+    if (run.status === "stuck" || run.status === "paused") this.#places.leave([{ runId: run.id, all: false }], now);
+    else this.#places.arrive(run.id, run.limits ?? [], now);
+    if (run.status === "waiting") run.status = "pending";
+    run.lineAt = null;
+    this.#places.admit(run.id, now);
+  }
+
+  /** It can be claimed once it has all its places. What only ends a run needs none. */
+  #admitted(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run === undefined || run.status !== "pending" || run.owner !== null) return;
+    if (run.availableAt !== null || run.lineAt !== null) return;
+    const onlyEnds = ({ kind }: InboxRow) => kind === "terminate" || (kind === "cancel" && run.head === 1);
+    if (!this.#places.isInLine(runId) || this.#mailOf(runId).some(onlyEnds)) run.availableAt = this.#now;
   }
 
   #settle(run: RunAppend): void {
@@ -203,15 +245,18 @@ class MemoryStore implements LogStore {
     this.#inbox = this.#inbox.filter(({ id, runId }) => !run.drained.includes(id) && !(ends && runId === run.runId));
   }
 
-  #moveRow({ runId, firstSeq, events, row: patch }: RunAppend): void {
+  #moveRow({ runId, firstSeq, events, row: patch, beyond }: RunAppend): void {
     const row = this.#runs.get(runId) as Mutable<RunRow>;
     row.head = firstSeq + events.length - 1;
     row.unclean = changedUnclean(row.unclean, patch.unclean);
     if (patch.kind === "advance") return;
     const parks = patch.status === "waiting" || patch.status === "paused";
-    const goesOn = parks && isWoken(patch.status, this.#mailOf(runId));
-    row.status = goesOn ? "pending" : patch.status;
-    row.availableAt = goesOn ? this.#now : patch.availableAt;
+    const wakes = parks && isWoken(patch.status, this.#mailOf(runId));
+    const dueAt = wakes ? this.#now : patch.availableAt;
+    const isLimited = parks && beyond?.places === "yield";
+    row.status = wakes ? "pending" : patch.status;
+    row.availableAt = isLimited ? null : dueAt;
+    if (isLimited) row.lineAt = dueAt;
     if (patch.release) row.owner = null;
     row.result = patch.result;
     row.startedAt = patch.startedAt ?? row.startedAt;
@@ -221,7 +266,9 @@ class MemoryStore implements LogStore {
 
   #headOf(runId: string): [string, RunHead][] {
     const row = this.#runs.get(runId);
-    return row === undefined ? [] : [[runId, { epoch: row.epoch, head: row.head, availableAt: row.availableAt }]];
+    return row === undefined
+      ? []
+      : [[runId, { epoch: row.epoch, head: row.head, availableAt: row.availableAt ?? row.lineAt }]];
   }
 
   #messageVerdict({ runId, token }: InboxMessage): MessageVerdict {
@@ -284,17 +331,16 @@ class MemoryStore implements LogStore {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimVerdict> {
-    const claimable = [...this.#runs.values()].filter(
-      (run) => isKnown(run, request.programs) && this.#isClaimable(run),
-    );
-    const poisoned = claimable.filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
-    for (const run of poisoned) parkPoisoned(run);
+    const known = [...this.#runs.values()].filter((run) => isKnown(run, request.programs));
+    const poisoned = known
+      .filter((run) => this.#isClaimable(run))
+      .filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
+    for (const run of poisoned) parkPoisoned(run, this.#now);
+    if (request.linesDue === true) this.#arrive();
     const claims: Claim[] = [];
     const isVoid = !this.#takeTurn(request.worker, request.turn);
     if (!isVoid && this.#isAlive(request.worker)) {
-      const open = claimable.filter(
-        (run) => !poisoned.includes(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
-      );
+      const open = known.filter((run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone);
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
       // Told in the order in which the database comes across them.
       const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
@@ -323,8 +369,11 @@ class MemoryStore implements LogStore {
       const at = run.availableAt ?? (leaseOf === null ? null : (this.#workers.get(leaseOf)?.expiresAt ?? null));
       return at === null || (isSuspect(run) && at <= now) ? [] : [at];
     });
+    const lines = [...this.#runs.values()].flatMap(({ lineAt }) => lineAt ?? []);
+    instants.push(...lines);
     return {
       dueAt: instants.length === 0 ? null : Math.min(...instants),
+      linesDue: lines.some((at) => at <= now),
       suspectDue: known.some((run) => isSuspect(run) && this.#isClaimable(run)),
       now,
     };
@@ -335,8 +384,7 @@ class MemoryStore implements LogStore {
       (run) => run.status === "stuck" && isKnown(run, programs) && JSON.parse(run.stuck as string).code !== POISONED,
     );
     for (const run of released) {
-      run.status = "pending";
-      run.availableAt = this.#now;
+      goesOn(run, this.#now);
     }
     return released.length;
   }
@@ -346,8 +394,8 @@ class MemoryStore implements LogStore {
     if (run === undefined) return false;
     const isOver = run.status === "failed" || run.status === "cancelled";
     if (isOver && run.head === seq - 1) {
-      const availableAt = this.#now;
-      Object.assign(run, { status: "pending", availableAt, head: seq, unclean: 0, result: null, endedAt: null });
+      goesOn(run, this.#now);
+      Object.assign(run, { head: seq, unclean: 0, result: null, endedAt: null });
       run.epoch++;
       this.#insertEvents({ runId, epoch: run.epoch, firstSeq: seq, events: [event] });
     }
@@ -380,6 +428,10 @@ class MemoryStore implements LogStore {
 
   async listLocks(page: { name: string | null; limit: number }): Promise<LockRow[]> {
     return this.#locks.list(page);
+  }
+
+  async listPlaces(page: PlaceFilter & { limit: number }): Promise<PlaceRow[]> {
+    return this.#places.list(page, page.limit);
   }
 
   async getRun(runId: string): Promise<RunRow | null> {

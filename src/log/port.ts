@@ -6,6 +6,7 @@
  * gets an error from `append` sends the same write again.
  */
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
+import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { RunStatus } from "../kernel/state.ts";
 
 /** One run's part of a write. All of it is stored, or none. */
@@ -44,6 +45,12 @@ export interface Beyond {
   readonly unlocks: readonly string[];
   /** Calls whose {@link Operation} has been recorded: its answer need not be kept. All of a run's end with the run itself. */
   readonly settled: readonly string[];
+  /**
+   * What becomes of the places that the run's limits give it. `yield`: those that it holds only while it is worked on are
+   * given back, and it gets in line again when it is woken. `end`: all are, with a terminal status. Null: it has none, or
+   * keeps them.
+   */
+  readonly places: "yield" | "end" | null;
 }
 
 /** A run that another one starts: pending, with its first event. */
@@ -107,6 +114,17 @@ export interface RunStart {
   readonly delivery: DeliveryRow | null;
   /** The run that started it; null: nobody's child. */
   readonly parentId: string | null;
+  /**
+   * What it needs a place in before it may be claimed, and when it gets in line; null: nothing. One with limits has no
+   * owner, and its row no `availableAt` until it is admitted.
+   */
+  readonly limits: RunLimits | null;
+}
+
+/** The limits that a run obeys from its start on. */
+export interface RunLimits {
+  readonly places: readonly PlaceLimit[];
+  readonly lineAt: number;
 }
 
 /** One webhook request that was accepted. */
@@ -195,6 +213,8 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Whether the worker owns nothing else, and so takes one suspect (see {@link UNCLEAN_ALONE_FROM}). */
   readonly alone: boolean;
+  /** Whether runs with limits that are due get in line first: what {@link WorkAhead.linesDue} says. @default false */
+  readonly linesDue?: boolean;
 }
 
 /** From this many unclean claims on, a run is claimed only by a worker that owns nothing else. */
@@ -242,6 +262,8 @@ export interface WorkAhead {
   readonly dueAt: number | null;
   /** Whether a run is due that must be claimed alone. */
   readonly suspectDue: boolean;
+  /** Whether a run with limits, of whichever program, is to get in line: a claim does it. */
+  readonly linesDue: boolean;
   /** The database's clock. */
   readonly now: number;
 }
@@ -326,6 +348,22 @@ export interface LockRow {
   readonly grantedAt: number | null;
 }
 
+/** A run's place in a line. */
+export interface PlaceRow extends PlaceLimit {
+  readonly runId: string;
+  readonly requestedAt: number;
+  /** Null: it waits. */
+  readonly grantedAt: number | null;
+}
+
+export type PlaceFilter = { readonly runId: string } | { readonly line: string };
+
+/** From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. */
+export const LOOK_AHEAD = 64;
+
+/** The most runs that get in line with one claim. */
+export const ARRIVALS_MAX = 500;
+
 /** A run's row. */
 export interface RunRow {
   readonly id: string;
@@ -348,6 +386,9 @@ export interface RunRow {
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
   readonly parentId: string | null;
+  readonly limits: readonly PlaceLimit[] | null;
+  /** When a run with limits gets in line, for the first time or again; null: it is in line, has its places, or is over. */
+  readonly lineAt: number | null;
 }
 
 /** Which runs a list shows. All given fields must hold. */
@@ -444,6 +485,9 @@ export interface LogStore {
   requestLock(request: LockRequest): Promise<LockVerdict>;
   /** All places in line, by name and ticket. */
   listLocks(page: { readonly name: string | null; readonly limit: number }): Promise<LockRow[]>;
+
+  /** Places of runs with limits: of one run, or of one line in its order; who holds one comes first. */
+  listPlaces(page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]>;
 
   getRun(runId: string): Promise<RunRow | null>;
   /** Newest first. `before`: only runs with a smaller id. */

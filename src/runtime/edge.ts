@@ -45,7 +45,7 @@ export interface EngineOptions<Env = unknown> extends Omit<LocalEngineOptions<En
  * };
  */
 export async function createEngine<Env = unknown>(options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume, waitUntil = () => {} } = options;
+  const { workflows, hooks = [], env, limits = {}, queues = {}, resume, waitUntil = () => {} } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -59,7 +59,7 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   };
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
-  const parts = { store: { ...store, append }, ports, workflows, hooks, env, limits, isolated: true };
+  const parts = { store: { ...store, append }, ports, workflows, hooks, env, limits, queues, isolated: true };
   const engine = await createEngineOf(resume === undefined ? parts : { ...parts, resume });
   const tick = engine.tick.bind(engine);
   engine.tick = (budget) => keep(tick(budget));

@@ -4,6 +4,7 @@ import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
+import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
@@ -26,6 +27,8 @@ export interface EngineOptions<Env = unknown> {
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
+  /** Queues of workflows, by name: how many of their runs are worked on at once. */
+  readonly queues?: Queues;
   /** How `ctx.resumeUrl` makes addresses, and which secrets sign them. @default it makes none */
   readonly resume?: ResumeOptions;
   /** The worker of this engine; false: none, call `engine.work` for one. */
@@ -45,7 +48,7 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume } = options;
+  const { workflows, hooks = [], env, limits = {}, queues = {}, resume } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -58,7 +61,7 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const parts = { store, ports, workflows, hooks, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const parts = { store, ports, workflows, hooks, env, limits, queues, ...(resume === undefined ? {} : { resume }) };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);

@@ -42,6 +42,7 @@ export const SITES = Object.keys({
   putKeyed: 0,
   requestLock: 0,
   listLocks: 0,
+  listPlaces: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

@@ -363,10 +363,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#leave = null;
     if (leave.kind === "end") {
       if (this.#bodies.size > 0) this.#bodies.abandon(runOver());
+      if (this.#isLimited) this.#host.freed();
       this.#host.ended(this);
       return;
     }
     this.#phase = leave.kind === "park" ? "parked" : "gone";
+    if (this.#isLimited) this.#host.freed();
     if (leave.kind === "stuck") this.#host.stuck(this, leave.error);
     this.#host.released(this, availableAt, leave.kind === "park");
   }
@@ -591,8 +593,15 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #leaveBy(leave: Leave): void {
     this.#leave = leave;
+    if (this.#isLimited && leave.kind !== "hand-back")
+      this.#journal.reachBeyond().places = leave.kind === "end" ? "end" : "yield";
     this.#alarm.set(null);
     this.#host.dirty(this);
+  }
+
+  /** Whether it needed a place in a line before it was claimed. */
+  get #isLimited(): boolean {
+    return this.#journal.state.limits !== null;
   }
 
   // ---- Time ----

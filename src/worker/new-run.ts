@@ -8,6 +8,7 @@ import {
   type ParentLink,
   type Tags,
 } from "../kernel/events.ts";
+import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { AppendedEvent, ChildStart, DeliveryRow, RunStart } from "../log/port.ts";
 
 /** A start whose options are checked and whose input is encoded. */
@@ -23,7 +24,12 @@ export interface NewRun {
   readonly deadlineAt: number | null;
   readonly delivery: DeliveryRow | null;
   readonly parent: ParentLink | null;
+  /** What it needs a place in before it may be worked on; null: nothing. */
+  readonly limits: readonly PlaceLimit[] | null;
 }
+
+/** What limits ask of a run that is about to be started. */
+export type LimitedRun = Pick<NewRun, "workflow" | "version" | "input" | "availableAt">;
 
 /**
  * The stored form of an input, sharing nothing with what the caller gave.
@@ -52,6 +58,7 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
   if (worker !== null) data.worker = worker;
   if (run.delivery !== null) data.delivery = { hook: run.delivery.hook, id: run.delivery.deliveryId };
   if (run.parent !== null) data.parent = run.parent;
+  if (run.limits !== null) data.limits = run.limits;
   return {
     runId,
     seq: 1,
@@ -71,7 +78,9 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
 export function startRow(run: NewRun, worker: string | null): RunStart {
   const { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery } = run;
   const parentId = run.parent?.runId ?? null;
-  return { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner: worker, delivery, parentId };
+  const limits = run.limits === null ? null : { places: run.limits, lineAt: run.availableAt };
+  const row = { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery, parentId };
+  return { ...row, owner: worker, limits };
 }
 
 /** The stored form of its first event. */

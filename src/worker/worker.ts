@@ -14,6 +14,7 @@ import { type EventRow, isOutcome, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
@@ -24,6 +25,7 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
+import type { LimitedRun } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
 import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
@@ -260,7 +262,7 @@ export class Worker implements Host<Execution>, Claimant {
     void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
   }
 
-  /** Runs of this process may have been granted locks. */
+  /** Runs of this process may have been granted locks, or been admitted. */
   async locksGranted(): Promise<void> {
     this.#loop.nudge();
     const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
@@ -451,6 +453,10 @@ export class Worker implements Host<Execution>, Claimant {
 
   newRunId(): string {
     return this.#parts.newRunId();
+  }
+
+  limitsOf(run: LimitedRun): readonly PlaceLimit[] | null {
+    return this.#parts.limitsOf(run);
   }
 
   versionOf(workflow: string): string | null {

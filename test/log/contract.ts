@@ -5,6 +5,7 @@ import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from 
 import { beyondContract } from "./contract-beyond.ts";
 import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
+import { placesContract } from "./contract-places.ts";
 import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
 import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
 
@@ -655,4 +656,8 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   beyondContract(() => store);
   keyedContract(() => ({ store, pass }));
   locksContract(() => store);
+  placesContract(
+    () => store,
+    (ms) => pass(ms),
+  );
 }

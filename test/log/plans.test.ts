@@ -10,9 +10,10 @@ import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
+import * as places from "../../src/log/libsql/statements-places.ts";
 import { realPorts } from "../support/ports.ts";
 
-const statements = { ...ordinary, ...beyond, ...keyed, ...locks };
+const statements = { ...ordinary, ...beyond, ...keyed, ...locks, ...places };
 
 type Name = keyof typeof statements;
 
@@ -33,6 +34,7 @@ const PLANS: { readonly [N in Name]: string } = {
   ADVANCE_RUNS: "runs:primary j:json r:primary",
   MOVE_RUNS: "j:json r:primary",
   PARK_RUNS: "j:json r:primary i:inbox_run i:inbox_run",
+  PARK_LIMITED_RUNS: "j:json r:primary i:inbox_run i:inbox_run",
   READ_HEADS: "j:json r:primary",
   CLAIM: "runs:primary w:all r:runs_owner p:json p:json r:primary x:runs_due me:primary i:inbox_run",
   TAKE_TURN: "workers:primary",
@@ -76,6 +78,10 @@ const PLANS: { readonly [N in Name]: string } = {
   GRANT_NEXT_IN_LINE:
     "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary",
   DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
+  ARRIVE: "x:runs_line",
+  MARK_PLACES: "places:places_run j:json r:primary j:json r:primary",
+  DELETE_PLACES: "places:places_run j:json r:primary",
+  OPEN_LINE: "n:all",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */

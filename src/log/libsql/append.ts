@@ -7,8 +7,8 @@
 import type { ResultSet, Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
 import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
-import { Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
-import { addChildren, addEndings, addSettled, addTells, reachesOut } from "./beyond.ts";
+import { Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow } from "./batch.ts";
+import { addChildren, addEndings, addLeavings, addSettled, addTells, reachesOut } from "./beyond.ts";
 import type { Database, DatabaseKind } from "./database.ts";
 import { eventBlocks } from "./event-blocks.ts";
 import * as sql from "./statements.ts";
@@ -23,6 +23,7 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   addMessages(batch, write.messages);
   addTells(batch, outward);
   addEndings(batch, outward);
+  addLeavings(batch, outward);
   addSettled(batch, outward);
   addDeletes(batch, write.runs);
   addRows(batch, write.runs);
@@ -37,7 +38,8 @@ function startRow(start: RunStart): unknown[] {
   const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, owner, parentId } = start;
   const tags = JSON.stringify(start.tags);
   const epoch = owner === null ? 0 : 1;
-  return [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, epoch, parentId];
+  const row = [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, epoch, parentId];
+  return [...row, ...limitsRow(start)];
 }
 
 function addStarts(batch: Batch, starts: readonly RunStart[]): void {
@@ -85,17 +87,19 @@ function addDeletes(batch: Batch, runs: readonly RunAppend[]): void {
 function addRows(batch: Batch, runs: readonly RunAppend[]): void {
   const moves: unknown[] = [];
   const parks: unknown[] = [];
+  const limited: unknown[] = [];
   for (const run of runs) {
     const { runId, epoch, firstSeq, events, row } = run;
     if (row.kind === "advance") continue;
     const { status, availableAt, release, result, startedAt, endedAt, stuck, unclean } = row;
     const head = [runId, epoch, firstSeq, firstSeq + events.length - 1, unclean];
     const move = [...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck];
-    (isPark(run) ? parks : moves).push(move);
+    (isPark(run) ? (run.beyond?.places === "yield" ? limited : parks) : moves).push(move);
   }
   addAdvances(batch, runs);
   batch.move(sql.MOVE_RUNS, "moves", moves);
   batch.move(sql.PARK_RUNS, "moves", parks);
+  batch.move(sql.PARK_LIMITED_RUNS, "moves", limited);
 }
 
 function addAdvances(batch: Batch, runs: readonly RunAppend[]): void {

@@ -1,7 +1,7 @@
 /** The batch of one write: its statements, where in it the answers are, and how what it is fed is written as JSON. */
 import type { ResultSet, Row } from "@libsql/client";
 import { isTerminalStatus } from "../../kernel/state.ts";
-import type { AppendedEvent, InboxMessage, RunAppend } from "../port.ts";
+import type { AppendedEvent, InboxMessage, RunAppend, RunStart } from "../port.ts";
 import type { Args, Bound } from "./database.ts";
 
 type Answer = "parks" | "starts" | "messages";
@@ -45,6 +45,11 @@ export function isEnd({ row }: RunAppend): boolean {
 
 export function eventValues({ type, v, key, scope, attempt, at, data }: AppendedEvent): unknown[] {
   return [type, v, key, scope, attempt, at, data];
+}
+
+/** What a start's row says of its limits. */
+export function limitsRow({ limits }: RunStart): unknown[] {
+  return limits === null ? [null, null] : [JSON.stringify(limits.places), limits.lineAt];
 }
 
 export function messageRow({ runId, token, kind, data, at }: InboxMessage): unknown[] {

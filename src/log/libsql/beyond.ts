@@ -1,10 +1,11 @@
 /** What runs' parts of a write do beyond their runs. Nothing is added for those that do nothing. */
 import { assert } from "../../kernel/assert.ts";
 import type { Beyond, ChildStart, RunAppend } from "../port.ts";
-import { type Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
+import { type Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow } from "./batch.ts";
 import * as beyond from "./statements-beyond.ts";
 import * as keyed from "./statements-keyed.ts";
 import * as locks from "./statements-locks.ts";
+import { DELETE_PLACES, MARK_PLACES } from "./statements-places.ts";
 
 /** A part of a write that reaches beyond its run. */
 export type OutwardAppend = RunAppend & { readonly beyond: Beyond };
@@ -24,7 +25,9 @@ function childRow({ start, created, availableAt }: ChildStart): unknown[] {
   const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, parentId } = start;
   const tags = JSON.stringify(start.tags);
   const event = eventValues(created);
-  return [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, parentId, availableAt, event];
+  const dueAt = start.limits === null ? availableAt : null;
+  const row = [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, parentId, dueAt, event];
+  return [...row, ...limitsRow(start)];
 }
 
 export function addTells(batch: Batch, runs: readonly OutwardAppend[]): void {
@@ -47,6 +50,14 @@ export function addEndings(batch: Batch, runs: readonly OutwardAppend[]): void {
   batch.add(locks.WAKE_NEXT_IN_LINE, "endings", endings);
   batch.add(locks.GRANT_NEXT_IN_LINE, "endings", endings);
   batch.add(locks.DELETE_PLACES_OF_ENDED, "ends", runs.filter(isEnd).map(fenceOf));
+}
+
+/** Gives back places that limits have given, and admits the next. */
+export function addLeavings(batch: Batch, runs: readonly OutwardAppend[]): void {
+  const leaving = runs.filter((run) => run.beyond.places !== null);
+  const rows = leaving.map((run) => [...fenceOf(run), run.beyond.places === "end" ? 1 : 0]);
+  batch.add(MARK_PLACES, "leaving", rows);
+  batch.add(DELETE_PLACES, "leaving", rows);
 }
 
 /** Forgets what calls came to. */

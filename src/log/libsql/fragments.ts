@@ -25,11 +25,18 @@ export const OVER = texts(["completed", "failed", "cancelled"]);
  */
 export const HELD = `r.id = :runId AND r.epoch = :epoch AND r.status NOT IN ${OVER}`;
 
+/** When a run can be claimed that goes on now: one with limits gets in line instead. */
+export const GOES_ON = "available_at = iif(limits IS NULL, NOW, NULL), line_at = iif(limits IS NULL, NULL, NOW)";
+
+/** The same of one that may be due already; one with limits that is due has been admitted. */
+const WOKEN = `available_at = iif(limits IS NULL OR available_at IS NOT NULL, min(coalesce(available_at, NOW), NOW), NULL),
+  line_at = iif(limits IS NULL OR available_at IS NOT NULL, NULL, min(coalesce(line_at, NOW), NOW))`;
+
 /**
  * Makes runs claimable that are parked and have mail which wakes them, by primary key: the `+` keeps `runs_status` out.
  * `ids`: a query.
  */
 export const wake = (ids: string): HotStatement => `
-UPDATE runs SET status = 'pending', available_at = min(coalesce(available_at, NOW), NOW)
+UPDATE runs SET status = 'pending', ${WOKEN}
 WHERE id IN (${ids}) AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL
   AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id AND (runs.status <> 'paused' OR i.kind IN ${texts(WAKES_PAUSED)}))`;

@@ -4,6 +4,7 @@
  */
 import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
+import type { PlaceHold, PlaceLimit } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
 import type { MessageKind } from "../port.ts";
 
@@ -40,6 +41,8 @@ export const runs = sqliteTable("runs", {
   endedAt: integer("ended_at"),
   deadlineAt: integer("deadline_at"),
   parentId: text("parent_id"),
+  limits: text("limits", { mode: "json" }).$type<readonly PlaceLimit[]>(),
+  lineAt: integer("line_at"),
 });
 
 export const inbox = sqliteTable("inbox", {
@@ -99,6 +102,23 @@ export const locks = sqliteTable("locks", {
   requestedAt: integer("requested_at").notNull(),
   grantedAt: integer("granted_at"),
   endedAt: integer("ended_at"),
+});
+
+export const places = sqliteTable("places", {
+  runId: text("run_id").notNull(),
+  line: text("line").notNull(),
+  slots: integer("slots").notNull(),
+  rank: integer("rank").notNull(),
+  hold: text("hold").$type<PlaceHold>().notNull(),
+  requestedAt: integer("requested_at").notNull(),
+  grantedAt: integer("granted_at"),
+  endedAt: integer("ended_at"),
+});
+
+export const lines = sqliteTable("lines", {
+  line: text("line").primaryKey(),
+  slots: integer("slots"),
+  paused: integer("paused").notNull(),
 });
 
 export const apiKeys = sqliteTable("api_keys", {

@@ -3,12 +3,12 @@ import { FENCE, type HotStatement, OVER, wake } from "./fragments.ts";
 
 /**
  * Creates children as pending runs with one event, unless their id or idempotency key exists.
- * `:children`: `[[runId, epoch, firstSeq, [[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event], ...]], ...]`
+ * `:children`: `[[runId, epoch, firstSeq, [[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt], ...]], ...]`
  */
 export const INSERT_CHILDREN: HotStatement = `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, status, epoch, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, limits, line_at, status, epoch, head, unclean)
 SELECT c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3, c.value ->> 4, c.value ->> 5, c.value ->> 6, c.value ->> 7,
-  c.value ->> 8, 'pending', 0, 1, 0
+  c.value ->> 8, c.value ->> 10, c.value ->> 11, 'pending', 0, 1, 0
 FROM json_each(:children) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
 WHERE true
 ORDER BY j.key, c.key

@@ -6,6 +6,7 @@ import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
 import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
+import { listPlaces } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 
@@ -32,6 +33,7 @@ export function libsqlStore(db: Database): LogStore {
     putKeyed: (put) => putKeyed(db, put),
     requestLock: (request) => requestLock(db, request),
     listLocks: (page) => listLocks(db, page),
+    listPlaces: (page) => listPlaces(db, page),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),

@@ -1,0 +1,35 @@
+/**
+ * The statements of the places that limits give to runs. Whoever gets in line, gives back or leaves does so by a procedure of
+ * the database (`migrations/`): it looks at one run after the other, so that two of one write never take the same place, and
+ * what becomes free is granted in the very write that frees it.
+ */
+import { ARRIVALS_MAX } from "../port.ts";
+import { FENCE, type HotStatement } from "./fragments.ts";
+
+/** Runs that are due get in line, by `runs_line`: in the order of their first limit. */
+export const ARRIVE: HotStatement = `
+INSERT INTO arrivals (run_id, at)
+SELECT d.id, NOW FROM (
+  SELECT x.id, x.limits FROM runs x WHERE x.line_at IS NOT NULL AND x.line_at <= NOW ORDER BY x.line_at, x.id LIMIT ${ARRIVALS_MAX}) d
+ORDER BY d.limits ->> '$[0].rank', d.id`;
+
+/** Runs that give places back with this write, by primary key. */
+const LEAVING = `SELECT r.id FROM json_each(:leaving) j CROSS JOIN runs r ON ${FENCE}`;
+
+/**
+ * Marks the places that end with this write, under the fence: by `places_run`.
+ * `:leaving`: `[[runId, epoch, firstSeq, 0 | 1], ...]`; 1: all of the run's, 0: those that it holds while it is worked on.
+ */
+export const MARK_PLACES: HotStatement = `
+UPDATE places INDEXED BY places_run SET ended_at = NOW
+WHERE run_id IN (${LEAVING}) AND (hold = 'work' OR run_id IN (${LEAVING} AND j.value ->> 3 = 1))`;
+
+/** Deletes them. For each the database admits the next in its line. `:leaving` as above. */
+export const DELETE_PLACES: HotStatement = `
+DELETE FROM places INDEXED BY places_run WHERE run_id IN (${LEAVING}) AND ended_at IS NOT NULL`;
+
+/** There may be room for so many more in a line: by counting to `:count`. */
+export const OPEN_LINE: HotStatement = `
+INSERT INTO openings (line, at)
+WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :count)
+SELECT :line, NOW FROM n`;
