@@ -42,7 +42,7 @@ const PLANS: { readonly [N in Name]: string } = {
   CLAIM_SUSPECT: "runs:primary r:runs_suspect p:json w:primary me:primary i:inbox_run",
   PARK_POISONED: "runs:primary r:runs_suspect p:json w:primary",
   READ_WORK_AHEAD:
-    "p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary r:runs_suspect p:json w:primary",
+    "x:runs_line p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary r:runs_suspect p:json w:primary",
   RENEW_LEASE: "workers:primary",
   READ_MAIL: "r:runs_owner i:inbox_run",
   RELEASE_STUCK: "runs:primary r:runs_status p:json",
@@ -78,14 +78,14 @@ const PLANS: { readonly [N in Name]: string } = {
   GRANT_NEXT_IN_LINE:
     "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary",
   DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
-  ARRIVE: "x:runs_line",
+  ARRIVE: "x:runs_line d:all",
   MARK_PLACES: "places:places_run j:json r:primary j:json r:primary",
   DELETE_PLACES: "places:places_run j:json r:primary",
-  OPEN_LINE: "n:all",
+  OPEN_LINE: "n:all n:all",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "d", "n"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;
