@@ -41,7 +41,9 @@ CREATE TABLE runs (
   parent_id TEXT,
   -- What it needs a place in before it can be claimed, as JSON; and when it gets in line for it.
   limits TEXT,
-  line_at INTEGER
+  line_at INTEGER,
+  -- Of those that have it in common one is under way at a time.
+  singleton TEXT
 ) STRICT;
 --> statement
 CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -134,6 +136,8 @@ CREATE INDEX locks_line ON locks (name, ticket) WHERE ended_at IS NULL;
 -- How many may hold a lock at most: so far a line is looked at when a place in it ends.
 CREATE INDEX locks_slots ON locks (name, slots) WHERE ended_at IS NULL;
 --> statement
+CREATE UNIQUE INDEX runs_singleton ON runs (singleton) WHERE singleton IS NOT NULL AND ended_at IS NULL;
+--> statement
 -- Runs with limits that get in line, now or later. Others pay nothing for it.
 CREATE INDEX runs_line ON runs (line_at, id) WHERE line_at IS NOT NULL;
 --> statement
@@ -171,6 +175,24 @@ SELECT p.run_id, p.line FROM places p
 WHERE p.granted_at IS NULL AND p.ended_at IS NULL AND (
   SELECT count(*) FROM places h WHERE h.line = p.line AND h.granted_at IS NOT NULL AND h.ended_at IS NULL
 ) >= coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, p.slots)) FROM lines l WHERE l.line = p.line), p.slots);
+--> statement
+-- Runs that are to be cancelled, as another is newer in a line of the newest.
+CREATE VIEW superseded AS
+SELECT o.run_id, p.run_id AS newest_id
+FROM places p CROSS JOIN places o ON o.line = p.line AND o.granted_at IS NOT NULL AND o.ended_at IS NULL
+WHERE p.hold = 'newest' AND p.granted_at IS NULL AND o.run_id < p.run_id
+UNION ALL
+SELECT o.run_id, p.run_id AS newest_id
+FROM places p CROSS JOIN places o ON o.line = p.line AND o.granted_at IS NULL AND o.ended_at IS NULL
+WHERE p.hold = 'newest' AND p.granted_at IS NULL AND o.run_id < p.run_id;
+--> statement
+-- Token buckets: until when each is used up, in milliseconds since the epoch.
+CREATE TABLE buckets (
+  bucket TEXT PRIMARY KEY NOT NULL,
+  used_until REAL NOT NULL
+) STRICT;
+--> statement
+CREATE INDEX buckets_used ON buckets (used_until);
 --> statement
 -- Procedures: an insert of rows into these views does something for each row in turn, so that each sees what the one
 -- before has done. They are called by src/log/libsql/statements-places.ts.
@@ -225,8 +247,35 @@ BEGIN
   FROM runs r CROSS JOIN json_each(r.limits) l
   WHERE r.id = NEW.run_id AND r.status IN ('pending', 'waiting')
   ON CONFLICT (run_id, line) DO NOTHING;
+  INSERT INTO inbox (run_id, token, kind, data, at)
+  SELECT s.run_id, 'newest/' || NEW.run_id || '/' || s.run_id, 'cancel', json_object('reason', 'run ' || NEW.run_id || ' has taken its place'), NEW.at
+  FROM superseded s WHERE s.newest_id = NEW.run_id
+  ON CONFLICT (token) DO NOTHING;
+  UPDATE runs SET status = 'pending', line_at = NEW.at
+  WHERE id IN (SELECT s.run_id FROM superseded s WHERE s.newest_id = NEW.run_id)
+    AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL AND available_at IS NULL;
   UPDATE runs SET status = iif(status = 'waiting', 'pending', status), line_at = NULL WHERE id = NEW.run_id;
   INSERT INTO admissions (run_id, at) VALUES (NEW.run_id, NEW.at);
+END;
+--> statement
+CREATE VIEW rate_takes AS SELECT NULL AS run_id, NULL AS bucket, NULL AS interval_ms, NULL AS ahead_ms, NULL AS delays, NULL AS at;
+--> statement
+-- A run that is just being created, and so has no event, takes a token of a bucket. If there is none it gets in line later,
+-- or it is not created.
+CREATE TRIGGER rate_takes_insert INSTEAD OF INSERT ON rate_takes
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.run_id = NEW.run_id)
+BEGIN
+  DELETE FROM runs WHERE id = NEW.run_id AND NOT NEW.delays
+    AND (SELECT b.used_until FROM buckets b WHERE b.bucket = NEW.bucket) - NEW.ahead_ms > NEW.at;
+  UPDATE runs SET line_at = max(line_at, coalesce((
+    SELECT CAST(b.used_until - NEW.ahead_ms AS INTEGER) + (CAST(b.used_until - NEW.ahead_ms AS INTEGER) < b.used_until - NEW.ahead_ms)
+    FROM buckets b WHERE b.bucket = NEW.bucket AND b.used_until - NEW.ahead_ms > max(line_at, NEW.at)), line_at))
+  WHERE id = NEW.run_id AND NEW.delays;
+  INSERT INTO buckets (bucket, used_until)
+  SELECT NEW.bucket, max(NEW.at, iif(NEW.delays, r.line_at, NEW.at)) + NEW.interval_ms FROM runs r WHERE r.id = NEW.run_id
+  ON CONFLICT (bucket) DO UPDATE SET used_until = max(used_until, excluded.used_until - NEW.interval_ms) + NEW.interval_ms;
+  -- One that is not used up says nothing.
+  DELETE FROM buckets WHERE bucket IN (SELECT b.bucket FROM buckets b WHERE b.used_until <= NEW.at ORDER BY b.used_until LIMIT 2);
 END;
 --> statement
 -- API keys, by the digest of their secret.

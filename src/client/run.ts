@@ -110,8 +110,8 @@ export class HttpRun<Output> implements RunHandle<Output, AnySignals> {
   async rerun(options: RerunOptions = {}): Promise<StartedRun<Output, AnySignals>> {
     const { input, ...rest } = options;
     const edited = Object.hasOwn(options, "input") ? valueFields("input", input) : {};
-    const { id, created } = await this.#post<WireStartedRun>("rerun", { ...rest, ...edited });
-    return Object.assign(new HttpRun<Output>(this.#connection, id), { created });
+    const { id, created, skipped = false } = await this.#post<WireStartedRun>("rerun", { ...rest, ...edited });
+    return Object.assign(new HttpRun<Output>(this.#connection, id), { created, skipped });
   }
 
   async #tell(place: string, body: object): Promise<void> {

@@ -147,10 +147,12 @@ export interface RerunOptions extends Pick<StartOptions, "idempotencyKey" | "del
   readonly input?: unknown;
 }
 
-/** A run that a start made, or found under its idempotency key. */
+/** A run that a start made, or found in its place. */
 export interface StartedRun<Output = unknown, Sent = AnySignals> extends RunHandle<Output, Sent> {
-  /** False: the run existed under the idempotency key. */
+  /** False: the run existed under the idempotency key, or was skipped. */
   readonly created: boolean;
+  /** No run was made: this one is under way, and its workflow is a singleton that skips starts until it has ended. */
+  readonly skipped: boolean;
 }
 
 /** What became of a webhook request. */

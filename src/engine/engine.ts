@@ -1,7 +1,6 @@
 /** The engine: puts log, worker, bus and handles together. */
-import { placesOf, requireQueue } from "../admission/places.ts";
+import { limitsOf, requireQueue } from "../admission/limits.ts";
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
-import { assert } from "../kernel/assert.ts";
 import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
@@ -12,7 +11,6 @@ import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { checkQueues, type QueueOptions, type Queues } from "../kernel/queues.ts";
 import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
@@ -26,7 +24,7 @@ import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { Asked } from "../worker/host.ts";
-import { createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
+import { createdEvent, encodeInput, type NewRun, type NewRunLimits, startRow } from "../worker/new-run.ts";
 import { programKey, type WorkerOptions, type WorkerParts } from "../worker/options.ts";
 import type { Program } from "../worker/recorder.ts";
 import { Worker } from "../worker/worker.ts";
@@ -187,8 +185,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt, input };
     const start = prepareStart(run, options, (availableAt) => this.#limitsOf(ref, input, { availableAt, ...options }));
     const { runId, created } = await this.#write(start);
-    if (!created && start.delivery === null) await this.#checkSameInput(runId, start);
-    return Object.assign(new Handle<unknown>(this, runId), { created });
+    const skipped = !created && (await this.#isSkipped(runId, start));
+    if (!created && !skipped && start.delivery === null) await this.#checkSameInput(runId, start);
+    return Object.assign(new Handle<unknown>(this, runId), { created, skipped });
   }
 
   /** The places that a run of `ref` needs; null: it may begin at once. */
@@ -196,11 +195,11 @@ class EngineOfParts implements api.Engine, HandleHost {
     { name, version, rules }: Pick<WorkflowRef, "name" | "version" | "rules">,
     payload: Payload,
     start: { readonly availableAt: number; readonly queue?: string; readonly priority?: number },
-  ): readonly PlaceLimit[] | null {
+  ): NewRunLimits | null {
     const { availableAt, queue, priority } = start;
     const known = rules ?? this.#definitions.get(programKey({ workflow: name, version }))?.rules;
     const input = () => decodePayload(payload);
-    return placesOf(known, { workflow: name, availableAt, queue, priority, input }, this.#queues);
+    return limitsOf(known, { workflow: name, availableAt, queue, priority, input }, this.#queues);
   }
 
   /** Queues the start: taken by a worker of this process if one has room, else pending for any. */
@@ -222,8 +221,15 @@ class EngineOfParts implements api.Engine, HandleHost {
       for (const each of this.#workers) each.dueAt(start.availableAt);
     });
     const verdict = await writer.start(startRow(start, null), pending);
-    assert(verdict !== null, "a pending start has its first event to write");
-    return verdict;
+    // What stood in its way as a singleton has just ended.
+    return verdict ?? (await this.#write(start));
+  }
+
+  /** Whether a start came to a run under way whose singleton it would be; not if that has its idempotency key. */
+  async #isSkipped(runId: string, { idempotencyKey, limits }: NewRun): Promise<boolean> {
+    if (limits === null || limits.singleton === null) return false;
+    const row = await this.store.getRun(runId);
+    return row?.singleton === limits.singleton && (idempotencyKey === null || row.idempotencyKey !== idempotencyKey);
   }
 
   async #checkSameInput(runId: string, start: NewRun): Promise<void> {
@@ -419,7 +425,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const worker = new Worker(
       this.#workerParts(
         this.#session,
-        reachOf(() => this.#workers),
+        reachOf(() => this.#workers, this.#supersedes),
       ),
       options,
     );
@@ -456,7 +462,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const parts = this.#workerParts(
       this.#openSession(),
-      reachOf(() => [worker]),
+      reachOf(() => [worker], this.#supersedes),
     );
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     return await worker.tick();
@@ -487,6 +493,11 @@ class EngineOfParts implements api.Engine, HandleHost {
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
       ...reach,
     };
+  }
+
+  /** Whether a workflow is a singleton whose newest run takes the place of the one before. */
+  get #supersedes(): boolean {
+    return [...this.#definitions.values()].some(({ rules }) => rules?.singleton?.mode === "cancel");
   }
 
   #openSession(): Session {
@@ -552,10 +563,13 @@ function definitionsOf(workflows: EngineParts["workflows"]): Map<string, Workflo
   return new Map(refs.map((ref) => [programKey({ workflow: ref.name, version: ref.version }), ref]));
 }
 
-type Reach = Pick<WorkerParts, "reached" | "freed">;
+type Reach = Pick<WorkerParts, "reached" | "freed" | "arrived">;
 
-/** Tells the workers of a process what one of them has done to other runs. */
-function reachOf(workers: () => Iterable<Worker>): Reach {
+/**
+ * Tells the workers of a process what one of them has done to other runs. `supersedes`: whether a run that gets in line may
+ * take the place of another.
+ */
+function reachOf(workers: () => Iterable<Worker>, supersedes: boolean): Reach {
   return {
     reached: (runIds, dueAt) => {
       for (const worker of workers()) {
@@ -565,6 +579,9 @@ function reachOf(workers: () => Iterable<Worker>): Reach {
     },
     freed: () => {
       for (const worker of workers()) void worker.locksGranted();
+    },
+    arrived: () => {
+      if (supersedes) for (const worker of workers()) void worker.mayHaveMail();
     },
   };
 }

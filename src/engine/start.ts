@@ -3,11 +3,10 @@ import type { Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import type { EventOf } from "../kernel/events.ts";
 import type { Json } from "../kernel/json.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import type { DeliveryRow, RunAppend } from "../log/port.ts";
-import { appendedEvent, createdEvent, type NewRun } from "../worker/new-run.ts";
+import { appendedEvent, createdEvent, type NewRun, type NewRunLimits } from "../worker/new-run.ts";
 import type { Source } from "../worker/writer.ts";
 import type { StartOptions } from "./api.ts";
 
@@ -19,7 +18,7 @@ import type { StartOptions } from "./api.ts";
 export function prepareStart(
   run: Pick<NewRun, "runId" | "workflow" | "version" | "createdAt" | "input">,
   options: StartOptions & { readonly delivery?: DeliveryRow },
-  limitsAt: (availableAt: number) => readonly PlaceLimit[] | null,
+  limitsAt: (availableAt: number) => NewRunLimits | null,
 ): NewRun {
   const { idempotencyKey, delay, deadline, delivery } = options;
   const { runId, workflow, version, createdAt, input } = run;

@@ -41,7 +41,10 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   BODY_TOO_LARGE: 413,
   PAYLOAD_TOO_LARGE: 413,
   CONTENT_TYPE_UNSUPPORTED: 415,
+  QUEUE_UNKNOWN: 400,
+  LIMIT_KEY_INVALID: 422,
   INBOX_FULL: 429,
+  RATE_LIMITED: 429,
 };
 
 /** What a class means. Of the others, also of Varve's, a request cannot be the cause. */
@@ -134,5 +137,7 @@ function head(code: string, status: number): Pick<WireProblem, "type" | "title" 
 
 function headersOf(error: unknown, status: number): Readonly<Record<string, string>> {
   if (error instanceof RefusalError) return error.headers;
+  if (isVarveError(error, "RATE_LIMITED"))
+    return { "retry-after": String(Math.ceil(Number(error.facts["retryAfterMs"]) / 1_000)) };
   return status === 503 ? { "retry-after": RETRY_AFTER_S } : {};
 }

@@ -148,13 +148,22 @@ export const startRequestSchema = named(
     delay: durationSchema.optional(),
     tags: tagsSchema.optional(),
     deadline: durationSchema.optional(),
+    queue: nameSchema.optional().describe("A queue of the engine, in place of the workflow's."),
+    priority: z.int().min(-1_000).max(1_000).optional().describe("Whoever has more goes first."),
   }),
 );
 
 export const startedSchema = named(
   "StartedRun",
-  "The run that a start made, or found under its idempotency key.",
-  z.object({ id: z.string(), created: z.boolean() }),
+  "The run that a start made, or found in its place.",
+  z.object({
+    id: z.string(),
+    created: z.boolean(),
+    skipped: z
+      .literal(true)
+      .optional()
+      .describe("This one is under way, and its workflow is a singleton that skips starts."),
+  }),
 );
 
 export const runPageSchema = named(

@@ -1,4 +1,4 @@
-/** What a run must have a place in before it may be worked on: a line, and how many it lets in. */
+/** What a run must have before it may be worked on: places in lines, and tokens of buckets. */
 
 /**
  * How long a place is held. `life`: from the run's admission to its end. `work`: while the run is worked on; it is given
@@ -6,7 +6,7 @@
  */
 export type PlaceHold = "life" | "work" | "newest";
 
-/** One of the limits that a run obeys. */
+/** A line in which a run needs a place. */
 export interface PlaceLimit {
   /** Names the line: `queue/<name>`, `workflow/<name>`, `key/<workflow>/<number>/<key>`, `singleton/<workflow>/<key>`. */
   readonly line: string;
@@ -15,4 +15,15 @@ export interface PlaceLimit {
   /** The order of the line: whoever has less goes first. */
   readonly rank: number;
   readonly hold: PlaceHold;
+}
+
+/** A bucket of which a start takes a token. It is full after a quiet time, and gets another token every `intervalMs`. */
+export interface RateTake {
+  /** Names the bucket: `rate/<workflow>/<key>`, `throttle/<workflow>/<key>`. */
+  readonly bucket: string;
+  readonly intervalMs: number;
+  /** How much may be taken at once, in time: a token more than `aheadMs / intervalMs`. */
+  readonly aheadMs: number;
+  /** When there is no token: the run begins later, or it is not created. */
+  readonly delays: boolean;
 }

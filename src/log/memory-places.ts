@@ -50,6 +50,18 @@ export class MemoryPlaces {
     }
   }
 
+  /** The runs that a newer one is to take the place of, in the lines of the newest in which it waits. */
+  superseded(newest: string): string[] {
+    const waiting = [...(this.#places.get(newest)?.values() ?? [])].filter(
+      ({ hold, grantedAt }) => hold === "newest" && grantedAt === null,
+    );
+    return waiting
+      .flatMap(({ line }) => [...(this.#lines.get(line) ?? [])])
+      .filter(({ runId }) => byText(runId, newest) < 0)
+      .sort((a, b) => Number(a.grantedAt === null) - Number(b.grantedAt === null) || byRank(a, b))
+      .map(({ runId }) => runId);
+  }
+
   /** Grants a run what it waits for, if there is room in all of it. */
   admit(runId: string, now: number): void {
     const waiting = [...(this.#places.get(runId)?.values() ?? [])].filter(({ grantedAt }) => grantedAt === null);

@@ -32,6 +32,7 @@ export function newRow(start: RunStart): Mutable<RunRow> {
     endedAt: null,
     limits: limits?.places ?? null,
     lineAt: limits?.lineAt ?? null,
+    singleton: limits?.singleton ?? null,
   };
 }
 

@@ -9,6 +9,7 @@ import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
+import { MemoryBuckets } from "./memory-buckets.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { byText } from "./memory-order.ts";
@@ -86,6 +87,7 @@ class MemoryStore implements LogStore {
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
   readonly #locks = new MemoryLocks();
+  readonly #buckets = new MemoryBuckets();
   readonly #places = new MemoryPlaces((runId) => this.#admitted(runId));
   #inbox: InboxRow[] = [];
   #lastInboxId = 0;
@@ -108,7 +110,10 @@ class MemoryStore implements LogStore {
   }
 
   async append(write: LogWrite): Promise<WriteVerdict> {
-    for (const start of write.starts) this.#insertStart(start);
+    // In the order of the batch: a start takes of buckets when all that are created have their rows.
+    const isNew = write.starts.map((start) => this.#insertStart(start));
+    const refused = new Map(write.starts.flatMap((start, i) => (isNew[i] ? this.#takeTokens(start, false) : [])));
+    for (const start of write.starts) this.#insertDelivery(start);
     const fenced = write.runs.filter((run) => this.#holds(run));
     for (const run of fenced) for (const child of run.beyond?.children ?? []) this.#insertChild(child);
     for (const run of fenced) this.#insertEvents(run);
@@ -121,19 +126,54 @@ class MemoryStore implements LogStore {
     for (const run of fenced) this.#moveRow(run);
     return {
       runs: new Map(write.runs.flatMap(({ runId }) => this.#headOf(runId))),
-      starts: new Map(write.starts.map((start) => [start.runId, this.#existing(start) as string])),
+      starts: new Map(
+        write.starts.flatMap((start): [string, string][] => {
+          const found = this.#existing(start) ?? this.#active(start.limits?.singleton ?? null)?.id;
+          return found === undefined ? [] : [[start.runId, found]];
+        }),
+      ),
+      refused,
       messages: new Map(write.messages.map((message) => [message.token, this.#messageVerdict(message)])),
     };
   }
 
-  #insertStart(start: RunStart): void {
-    if (this.#existing(start) === null) this.#runs.set(start.runId, newRow(start));
+  /** Whether it has made a run. */
+  #insertStart(start: RunStart): boolean {
+    const isNew = this.#existing(start) === null && this.#active(start.limits?.singleton ?? null) === undefined;
+    if (isNew) this.#runs.set(start.runId, newRow(start));
+    return isNew;
+  }
+
+  #insertDelivery(start: RunStart): void {
     const { delivery } = start;
-    if (delivery === null) return;
+    const runId = this.#existing(start);
+    if (delivery === null || runId === null) return;
     const id = deliveryKey(delivery.hook, delivery.deliveryId);
-    if (!this.#deliveries.has(id)) {
-      this.#deliveries.set(id, { runId: this.#existing(start) as string, delivery: structuredClone(delivery) });
+    if (!this.#deliveries.has(id)) this.#deliveries.set(id, { runId, delivery: structuredClone(delivery) });
+  }
+
+  /** The run of a singleton that is under way. */
+  #active(singleton: string | null): RunRow | undefined {
+    if (singleton === null) return undefined;
+    return [...this.#runs.values()].find((run) => run.singleton === singleton && run.endedAt === null);
+  }
+
+  /** A run that was just created takes what it needs of buckets; if it may not, it is not created: until when. */
+  #takeTokens({ runId, limits }: RunStart, isChild: boolean): [string, number][] {
+    const now = this.#now;
+    for (const take of limits?.takes ?? []) {
+      const run = this.#runs.get(runId) as Mutable<RunRow>;
+      const lineAt = run.lineAt as number;
+      const delays = isChild || take.delays;
+      const until = this.#buckets.shortage(take, delays ? Math.max(lineAt, now) : now);
+      if (until !== null && !delays) {
+        this.#runs.delete(runId);
+        return [[runId, until]];
+      }
+      run.lineAt = Math.max(lineAt, until ?? lineAt);
+      this.#buckets.take(take, delays ? Math.max(now, run.lineAt) : now);
     }
+    return [];
   }
 
   /** The run under a start's idempotency key, or its own. */
@@ -155,7 +195,9 @@ class MemoryStore implements LogStore {
   #insertChild({ start, created, availableAt }: ChildStart): void {
     if (this.#existing(start) !== null) return;
     const dueAt = start.limits === null ? availableAt : null;
-    this.#runs.set(start.runId, { ...newRow({ ...start, owner: null }), head: 1, availableAt: dueAt });
+    const row = newRow({ ...start, owner: null });
+    this.#runs.set(start.runId, { ...row, head: 1, availableAt: dueAt, singleton: null });
+    this.#takeTokens(start, true);
     this.#insertEvents({ runId: start.runId, epoch: 0, firstSeq: 1, events: [created] });
   }
 
@@ -217,10 +259,26 @@ class MemoryStore implements LogStore {
 
   #getInLine(run: Mutable<RunRow>, now: number): void {
     if (run.status === "stuck" || run.status === "paused") this.#places.leave([{ runId: run.id, all: false }], now);
-    else this.#places.arrive(run.id, run.limits ?? [], now);
+    else {
+      this.#places.arrive(run.id, run.limits ?? [], now);
+      this.#supersede(run.id, now);
+    }
     if (run.status === "waiting") run.status = "pending";
     run.lineAt = null;
     this.#places.admit(run.id, now);
+  }
+
+  /** Those before it in a line of the newest are cancelled. */
+  #supersede(newest: string, now: number): void {
+    for (const runId of this.#places.superseded(newest)) {
+      const data = JSON.stringify({ reason: `run ${newest} has taken its place` });
+      const token = `newest/${newest}/${runId}`;
+      if (!this.#inbox.some((row) => row.token === token))
+        this.#inbox.push({ runId, kind: "cancel", token, data, at: now, id: ++this.#lastInboxId });
+      const row = this.#runs.get(runId) as Mutable<RunRow>;
+      const isParked = ["waiting", "pending", "stuck", "paused"].includes(row.status) && row.owner === null;
+      if (isParked && row.availableAt === null) Object.assign(row, { status: "pending", lineAt: now });
+    }
   }
 
   /** It can be claimed once it has all its places. What only ends a run needs none. */
@@ -393,7 +451,7 @@ class MemoryStore implements LogStore {
     const run = this.#runs.get(runId);
     if (run === undefined) return false;
     const isOver = run.status === "failed" || run.status === "cancelled";
-    if (isOver && run.head === seq - 1) {
+    if (isOver && run.head === seq - 1 && this.#active(run.singleton) === undefined) {
       goesOn(run, this.#now);
       Object.assign(run, { head: seq, unclean: 0, result: null, endedAt: null });
       run.epoch++;

@@ -6,7 +6,7 @@
  * gets an error from `append` sends the same write again.
  */
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
+import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
 import type { RunStatus } from "../kernel/state.ts";
 
 /** One run's part of a write. All of it is stored, or none. */
@@ -125,6 +125,10 @@ export interface RunStart {
 export interface RunLimits {
   readonly places: readonly PlaceLimit[];
   readonly lineAt: number;
+  /** What it takes of buckets if it is created. A child is not refused for want of a token: it gets in line later. */
+  readonly takes: readonly RateTake[];
+  /** It is not created while another is under way that has this in common with it. Null, or a child: it is. */
+  readonly singleton: string | null;
 }
 
 /** One webhook request that was accepted. */
@@ -179,8 +183,13 @@ export interface LogWrite {
 export interface WriteVerdict {
   /** The row of each run of `runs` after the write, by run id; missing: no such run. */
   readonly runs: ReadonlyMap<string, RunHead>;
-  /** For each start by its run id: the run that exists under its idempotency key, or its own. */
+  /**
+   * For each start by its run id: the run that exists under its idempotency key, or its own, or the one of its singleton that
+   * is under way. Missing: that one has ended in this very write, or the start was refused.
+   */
   readonly starts: ReadonlyMap<string, string>;
+  /** Starts for which there was no token, by run id: when there is one again. */
+  readonly refused: ReadonlyMap<string, number>;
   /** For each message by its token. */
   readonly messages: ReadonlyMap<string, MessageVerdict>;
 }
@@ -389,6 +398,8 @@ export interface RunRow {
   readonly limits: readonly PlaceLimit[] | null;
   /** When a run with limits gets in line, for the first time or again; null: it is in line, has its places, or is over. */
   readonly lineAt: number | null;
+  /** See {@link RunLimits.singleton}. */
+  readonly singleton: string | null;
 }
 
 /** Which runs a list shows. All given fields must hold. */

@@ -38,6 +38,8 @@ export interface Claimant {
   /** Goes on with what was claimed. */
   begin(claims: readonly Claim[]): Promise<void>;
   poisoned(runIds: readonly string[]): void;
+  /** Runs with limits have got in line: one may have taken the place of others. */
+  arrived(): void;
 }
 
 export interface ClaimLoopOptions {
@@ -190,6 +192,7 @@ export class ClaimLoop {
       const { linesDue } = ahead;
       const { claims, poisoned } = await this.#claim(limit, false, linesDue);
       claimant.poisoned(poisoned);
+      if (linesDue) claimant.arrived();
       // Others were faster: the next poll sees what they left.
       if (claims.length === 0 && !linesDue) return;
       this.#pollMs = POLL_MS_MIN;

@@ -12,11 +12,10 @@ import type { RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { isWithin, ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import type { Limits } from "../kernel/limits.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
 import { isClosed, type RunResult } from "../kernel/state.ts";
 import type { Journal } from "./journal.ts";
 import type { Message } from "./mail.ts";
-import { childStart, encodeInput, type LimitedRun } from "./new-run.ts";
+import { childStart, encodeInput, type LimitedRun, type NewRunLimits } from "./new-run.ts";
 import type { ChildEnd, NewChild } from "./recorder.ts";
 
 /** What a family takes from its surroundings. */
@@ -24,7 +23,7 @@ export interface FamilyHost {
   readonly limits: Pick<Limits, "childDepthMax" | "childrenMax" | "payloadBytesMax">;
   now(): number;
   newRunId(): string;
-  limitsOf(run: LimitedRun): readonly PlaceLimit[] | null;
+  limitsOf(run: LimitedRun): NewRunLimits | null;
   reached(runIds: readonly string[], dueAt: number | null): void;
 }
 

@@ -2,11 +2,10 @@
 import type { VarveError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Limits } from "../kernel/limits.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
-import type { LimitedRun } from "./new-run.ts";
+import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import type { SharedStore } from "./operations.ts";
 
 /** For tests and checks: is told each call that workflow code makes. */
@@ -32,7 +31,7 @@ export interface Host<Execution> {
   /** An id for a run that a run starts. */
   newRunId(): string;
   /** The places that a run needs which a run starts; null: it may begin at once. */
-  limitsOf(run: LimitedRun): readonly PlaceLimit[] | null;
+  limitsOf(run: LimitedRun): NewRunLimits | null;
   /** The version of a workflow that a start by its name means here; null: it is not registered. */
   versionOf(workflow: string): string | null;
   /** What a run's write did to others is durable: runs to look at, and when runs that it started are due. */

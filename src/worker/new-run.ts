@@ -8,8 +8,7 @@ import {
   type ParentLink,
   type Tags,
 } from "../kernel/events.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
-import type { AppendedEvent, ChildStart, DeliveryRow, RunStart } from "../log/port.ts";
+import type { AppendedEvent, ChildStart, DeliveryRow, RunLimits, RunStart } from "../log/port.ts";
 
 /** A start whose options are checked and whose input is encoded. */
 export interface NewRun {
@@ -25,8 +24,11 @@ export interface NewRun {
   readonly delivery: DeliveryRow | null;
   readonly parent: ParentLink | null;
   /** What it needs a place in before it may be worked on; null: nothing. */
-  readonly limits: readonly PlaceLimit[] | null;
+  readonly limits: NewRunLimits | null;
 }
+
+/** The limits of a run that does not exist yet. */
+export type NewRunLimits = Omit<RunLimits, "lineAt">;
 
 /** What limits ask of a run that is about to be started. */
 export type LimitedRun = Pick<NewRun, "workflow" | "version" | "input" | "availableAt">;
@@ -58,7 +60,7 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
   if (worker !== null) data.worker = worker;
   if (run.delivery !== null) data.delivery = { hook: run.delivery.hook, id: run.delivery.deliveryId };
   if (run.parent !== null) data.parent = run.parent;
-  if (run.limits !== null) data.limits = run.limits;
+  if (run.limits !== null) data.limits = run.limits.places;
   return {
     runId,
     seq: 1,
@@ -78,7 +80,7 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
 export function startRow(run: NewRun, worker: string | null): RunStart {
   const { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery } = run;
   const parentId = run.parent?.runId ?? null;
-  const limits = run.limits === null ? null : { places: run.limits, lineAt: run.availableAt };
+  const limits = run.limits === null ? null : { ...run.limits, lineAt: run.availableAt };
   const row = { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery, parentId };
   return { ...row, owner: worker, limits };
 }

@@ -1,14 +1,13 @@
 /** What a worker may be told, and what it shares with the rest of its engine. */
 import type { Limits } from "../kernel/limits.ts";
 import { checkNumbers, type Range } from "../kernel/options.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import { checkName } from "../kernel/text.ts";
 import type { LogStore, ProgramId } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { Asked } from "./host.ts";
-import type { LimitedRun } from "./new-run.ts";
+import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import type { Program } from "./recorder.ts";
 import type { Turns } from "./turns.ts";
 import type { Writer } from "./writer.ts";
@@ -76,10 +75,12 @@ export interface WorkerParts {
   readonly asked: Asked | undefined;
   /** See `Host`. */
   readonly newRunId: () => string;
-  readonly limitsOf: (run: LimitedRun) => readonly PlaceLimit[] | null;
+  readonly limitsOf: (run: LimitedRun) => NewRunLimits | null;
   readonly versionOf: (workflow: string) => string | null;
   readonly reached: (runIds: readonly string[], dueAt: number | null) => void;
   readonly freed: () => void;
+  /** Runs with limits have got in line. */
+  readonly arrived: () => void;
 }
 
 /** The key of a program in `WorkerParts.programs`. */

@@ -14,7 +14,6 @@ import { type EventRow, isOutcome, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
@@ -25,7 +24,7 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
-import type { LimitedRun } from "./new-run.ts";
+import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
 import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
@@ -168,6 +167,10 @@ export class Worker implements Host<Execution>, Claimant {
     this.#notices.poisoned(runIds);
   }
 
+  arrived(): void {
+    this.#parts.arrived();
+  }
+
   /** Goes on with claimed runs: from a copy in memory, or from the log. */
   async begin(claims: readonly Claim[]): Promise<void> {
     if (claims.length === 0) return;
@@ -267,6 +270,11 @@ export class Worker implements Host<Execution>, Claimant {
     this.#loop.nudge();
     const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
     if (inLine.length > 0) await this.#readMail(inLine.map(({ runId }) => runId));
+  }
+
+  /** Any run of this process may have been told something. */
+  async mayHaveMail(): Promise<void> {
+    if (this.#owned.size > 0) await this.#readMail([...this.#owned.keys()]);
   }
 
   // ---- The lease ----
@@ -455,7 +463,7 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#parts.newRunId();
   }
 
-  limitsOf(run: LimitedRun): readonly PlaceLimit[] | null {
+  limitsOf(run: LimitedRun): NewRunLimits | null {
     return this.#parts.limitsOf(run);
   }
 

@@ -10,7 +10,7 @@
  * I5 A start is written with its first events or not at all: a row without them would be a run that nobody can run.
  */
 import { assert, InvariantError } from "../kernel/assert.ts";
-import { StoreError } from "../kernel/errors.ts";
+import { LimitError, StoreError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type {
   InboxMessage,
@@ -109,7 +109,9 @@ export class Writer {
 
   /**
    * Queues a run to be created; its first events come from `source`. Settles when it is durable. Null: its source had let
-   * go of it first, and nothing was written.
+   * go of it first, or the run that stood in its way has just ended, and nothing was written.
+   *
+   * @throws LimitError `RATE_LIMITED`
    */
   start(start: RunStart, source: Source): Promise<StartVerdict | null> {
     return new Promise((resolve, reject) => {
@@ -259,7 +261,10 @@ export class Writer {
     }
     for (const { start, resolve, reject } of group.starts) {
       const runId = verdict.starts.get(start.runId);
-      if (runId === undefined) reject(new InvariantError(`the start of ${start.runId} has no verdict`));
+      const retryAt = verdict.refused.get(start.runId);
+      if (retryAt !== undefined) reject(rateLimited(start, retryAt));
+      // The run whose singleton it is ended in this very write.
+      else if (runId === undefined) resolve(null);
       else resolve({ runId, created: runId === start.runId });
     }
     for (const { message, resolve, reject } of group.messages) {
@@ -278,6 +283,15 @@ export class Writer {
       source.written(row.availableAt);
     }
   }
+}
+
+function rateLimited({ runId, workflow, createdAt }: RunStart, retryAt: number): LimitError {
+  const retryAfterMs = Math.max(1, retryAt - createdAt);
+  return new LimitError(
+    "RATE_LIMITED",
+    `expected a start of workflow "${workflow}" within its rateLimit, but there were as many as it allows; it was not started, and can be again in ${retryAfterMs} ms`,
+    { runId, workflow, retryAfterMs },
+  );
 }
 
 /** Adds what a source has to write. Returns the length of its data. */

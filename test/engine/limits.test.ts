@@ -184,6 +184,95 @@ describe("limits of runs", () => {
   });
 });
 
+describe("a singleton", () => {
+  const setup = async (singleton: NonNullable<RunRules<Input>["singleton"]>) => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const engine = await lab.engine({ workflows: [visit(seen, { singleton })] });
+    return { lab, seen, engine };
+  };
+
+  it("that skips returns the run under way, whatever the input, until that has ended", async () => {
+    const { lab, seen, engine } = await setup({ mode: "skip" });
+    const first = await engine.start("visit", { customer: "a", n: 1 });
+    await lab.pass(1_000);
+    const second = await engine.start("visit", { customer: "b", n: 2 });
+    expect(first).toMatchObject({ created: true, skipped: false });
+    expect(second).toMatchObject({ id: first.id, created: false, skipped: true });
+    await lab.pass(11_000);
+    expect(await engine.start("visit", { customer: "c", n: 3 })).toMatchObject({ created: true, skipped: false });
+    await lab.pass(1_000);
+    expect(seen).toEqual(["in a1", "out a1", "in c3"]);
+  });
+
+  it("that skips tells a repeated idempotency key from a start that was skipped", async () => {
+    const { engine } = await setup({ mode: "skip" });
+    const input = { customer: "a", n: 1 };
+    const first = await engine.start("visit", input, { idempotencyKey: "k" });
+    const same = await engine.start("visit", input, { idempotencyKey: "k" });
+    expect(same).toMatchObject({ id: first.id, created: false, skipped: false });
+    expect(await engine.start("visit", input, { idempotencyKey: "l" })).toMatchObject({ id: first.id, skipped: true });
+  });
+
+  it("has one run for each key", async () => {
+    const { engine } = await setup({ mode: "skip", key: (input) => input.customer });
+    const runs = [];
+    for (const input of customers("a", "b", "a")) runs.push(await engine.start("visit", input));
+    expect(runs.map(({ created }) => created)).toEqual([true, true, false]);
+  });
+
+  it("that cancels lets the newest go on when the one before has been told and has ended", async () => {
+    const { lab, seen, engine } = await setup({ mode: "cancel" });
+    const runs = await starts(lab, engine, customers("a", "b", "c"));
+    await lab.pass(11_000);
+    expect(await Promise.all(runs.map(async (run) => (await run.status()).status))).toEqual([
+      "cancelled",
+      "cancelled",
+      "completed",
+    ]);
+    expect(seen).toContain("out c3");
+    expect(seen).not.toContain("out b2");
+  });
+
+  it("that queues lets one go on after the other", async () => {
+    const { lab, seen, engine } = await setup({ mode: "queue" });
+    await starts(lab, engine, customers("a", "b"));
+    await lab.pass(21_000);
+    expect(seen).toEqual(["in a1", "out a1", "in b2", "out b2"]);
+  });
+});
+
+describe("rates", () => {
+  it("a rate limit refuses what is beyond it, and says when to come again", async () => {
+    const lab = openLab();
+    const rules = { rateLimit: { limit: 2, period: "1m", key: (input: Input) => input.customer } };
+    const engine = await lab.engine({ workflows: [visit([], rules)] });
+    for (const input of customers("a", "a", "b")) await engine.start("visit", input);
+    const refused = engine.start("visit", { customer: "a", n: 4 });
+    await expect(refused).rejects.toMatchObject({
+      ...{ name: "LimitError", code: "RATE_LIMITED" },
+      facts: { workflow: "visit", retryAfterMs: 30_000 },
+    });
+    expect(await lab.rows("visit")).toHaveLength(3);
+    await lab.pass(30_000);
+    expect(await engine.start("visit", { customer: "a", n: 4 })).toMatchObject({ created: true });
+  });
+
+  it("a throttle lets runs begin at its pace, after a burst", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const rules = { throttle: { limit: 1, period: "10s", burst: 2 } };
+    const engine = await lab.engine({ workflows: [visit(seen, rules)] });
+    await starts(lab, engine, customers("a", "b", "c", "d"));
+    await lab.pass(5_000);
+    expect(seen).toEqual(["in a1", "in b2"]);
+    await lab.pass(6_000);
+    expect(seen.filter((line) => line.startsWith("in"))).toEqual(["in a1", "in b2", "in c3"]);
+    await lab.pass(10_000);
+    expect(seen.filter((line) => line.startsWith("in"))).toEqual(["in a1", "in b2", "in c3", "in d4"]);
+  });
+});
+
 describe("bad limits", () => {
   const define = (rules: object) => () => workflow({ name: "w", ...rules }, async () => null);
 

@@ -54,6 +54,7 @@ describe("a new run", () => {
       signals: null,
       tokens: null,
       children: null,
+      limits: null,
       locks: null,
       startedRuns: 0,
       calls: new Map(),

@@ -1,6 +1,6 @@
 /** What every log must do with runs that have limits: lines of places, and who is admitted when. */
 import { describe, expect, it } from "vitest";
-import type { PlaceLimit } from "../../src/kernel/place-limit.ts";
+import type { PlaceLimit, RateTake } from "../../src/kernel/place-limit.ts";
 import { ARRIVALS_MAX, LOOK_AHEAD, type LogStore, type RunAppend } from "../../src/log/port.ts";
 import {
   append,
@@ -18,6 +18,8 @@ import {
 } from "./hand.ts";
 import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
 
+const NOTHING = { takes: [], singleton: null } as const;
+
 export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): void {
   const { goOn, next, statusOf, write } = handAt(store);
 
@@ -34,7 +36,7 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
   }
 
   const startOf = (id: string, places: readonly PlaceLimit[], lineAt = 0) => ({
-    starts: [start(id, { limits: { places, lineAt } })],
+    starts: [start(id, { limits: { places, lineAt, ...NOTHING } })],
     runs: [created(id, { row: moved({ availableAt: null }) })],
   });
 
@@ -181,7 +183,7 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
 
     it(`gets in line with at most ${ARRIVALS_MAX} others`, async () => {
       const ids = Array.from({ length: ARRIVALS_MAX + 1 }, () => runId());
-      const limits = { places: [line("a")], lineAt: 0 };
+      const limits = { places: [line("a")], lineAt: 0, ...NOTHING };
       await write({
         starts: ids.map((id) => start(id, { limits })),
         runs: ids.map((id) => created(id, { row: moved({ availableAt: null }) })),
@@ -202,7 +204,7 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
       await limited([line("a")]);
       const parent = await only(arrive());
       const child = runId();
-      const limits = { places: [line("a")], lineAt: 7 };
+      const limits = { places: [line("a")], lineAt: 7, ...NOTHING };
       const event = eventOf("run.created", null, { ...PROGRAM, input: { value: 1 } });
       const children = [{ start: start(child, { limits, parentId: parent.id }), created: event, availableAt: 7 }];
       await goOn(parent, { beyond: beyond({ children }) });
@@ -379,6 +381,166 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
       expect(await arrive()).toEqual([]);
       await write({ runs: [end(holder)] });
       expect(idsOf(await arrive())).toEqual([a]);
+    });
+  });
+
+  describe("a bucket", () => {
+    const take = (bucket: string, more: Partial<RateTake> = {}): RateTake => ({
+      ...{ bucket, intervalMs: 1_000, aheadMs: 0, delays: false },
+      ...more,
+    });
+
+    /** Starts runs in one write. Returns those that were made, and when others can be. */
+    async function starts(count: number, ...takes: RateTake[]) {
+      const ids = Array.from({ length: count }, () => runId());
+      const now = Math.floor(await store().now());
+      const limits = { places: [], lineAt: now, takes, singleton: null };
+      const verdict = await write({
+        starts: ids.map((id) => start(id, { limits })),
+        runs: ids.map((id) => created(id, { row: moved({ availableAt: null }) })),
+      });
+      return { ids, now, verdict };
+    }
+
+    it("lets as many start as it holds, refuses the others, and says when it has more", async () => {
+      const { ids, now, verdict } = await starts(4, take("b", { aheadMs: 1_000 }));
+      expect([...verdict.starts]).toEqual(ids.slice(0, 2).map((id) => [id, id]));
+      expect([...verdict.refused.keys()]).toEqual(ids.slice(2));
+      const waitMs = (verdict.refused.get(ids[3] as string) as number) - now;
+      expect(waitMs).toBeGreaterThanOrEqual(1_000);
+      expect(waitMs).toBeLessThan(2_000);
+      expect(await store().getRun(ids[2] as string)).toBeNull();
+      expect(await store().readHistory(ids[2] as string, { afterSeq: 0, limit: 9 })).toEqual([]);
+      expect(idsOf(await arrive())).toEqual(ids.slice(0, 2));
+    });
+
+    it("fills up again with time, and no further than it holds", async () => {
+      await starts(2, take("b", { intervalMs: 100, aheadMs: 100 }));
+      await pass(120);
+      expect((await starts(2, take("b", { intervalMs: 100, aheadMs: 100 }))).verdict.refused.size).toBe(1);
+      await pass(1_000);
+      expect((await starts(3, take("b", { intervalMs: 100, aheadMs: 100 }))).verdict.refused.size).toBe(1);
+    });
+
+    it("is one for each key", async () => {
+      await starts(1, take("b"));
+      expect((await starts(1, take("c"))).verdict.refused.size).toBe(0);
+      expect((await starts(1, take("b"))).verdict.refused.size).toBe(1);
+    });
+
+    it("gives nothing to a start that makes no run, and one token to one that is sent again", async () => {
+      const [a, b] = [runId(), runId()];
+      const limits = { places: [], lineAt: 0, takes: [take("b", { aheadMs: 2_000 })], singleton: null };
+      const part = (id: string) => ({
+        starts: [start(id, { limits, idempotencyKey: `key of ${a}` })],
+        runs: [created(id, { row: moved({ availableAt: null }) })],
+      });
+      for (const id of [a, a, b]) expect((await write(part(id))).starts.get(id)).toBe(a);
+      expect((await starts(3, take("b", { aheadMs: 2_000 }))).verdict.refused.size).toBe(1);
+    });
+
+    it("that delays lets all start, each in its turn", async () => {
+      const { ids, now, verdict } = await starts(3, take("b", { delays: true }));
+      expect(verdict.refused.size).toBe(0);
+      const lineAts = await Promise.all(ids.map(async (id) => ((await store().getRun(id))?.lineAt as number) - now));
+      expect(lineAts[0]).toBe(0);
+      for (const [i, at] of [lineAts[1], lineAts[2]].entries()) {
+        expect(at).toBeGreaterThanOrEqual(1_000 * (i + 1));
+        expect(at).toBeLessThan(1_000 * (i + 1) + 500);
+      }
+      expect(idsOf(await arrive())).toEqual(ids.slice(0, 1));
+    });
+
+    it("delays children that it would refuse: somebody waits for them", async () => {
+      const parent = await only(limited([]).then(() => arrive()));
+      const limits = { places: [], lineAt: 0, takes: [take("b")], singleton: null };
+      const event = eventOf("run.created", null, { ...PROGRAM, input: { value: 1 } });
+      const ids = [runId(), runId()];
+      const children = ids.map((id) => ({ start: start(id, { limits }), created: event, availableAt: 0 }));
+      await goOn(parent, { beyond: beyond({ children }) });
+      const now = await store().now();
+      const [first, second] = await Promise.all(ids.map((id) => store().getRun(id)));
+      expect(first?.lineAt).toBeLessThanOrEqual(now);
+      expect(second?.lineAt).toBeGreaterThan(now + 500);
+    });
+  });
+
+  describe("a singleton", () => {
+    const startOne = (id: string, singleton = "s") => ({
+      starts: [start(id, { limits: { places: [line("s")], lineAt: 0, takes: [], singleton } })],
+      runs: [created(id, { row: moved({ availableAt: null }) })],
+    });
+
+    it("that is under way is found by the next start, which makes no run; after its end it is made", async () => {
+      const [a, b, c] = [runId(), runId(), runId()];
+      const verdict = await write({
+        starts: [...startOne(a).starts, ...startOne(b).starts],
+        runs: [...startOne(a).runs, ...startOne(b).runs],
+      });
+      expect([...verdict.starts]).toEqual([
+        [a, a],
+        [b, a],
+      ]);
+      expect(await store().getRun(b)).toBeNull();
+      const run = await only(arrive());
+      expect((await write(startOne(c))).starts.get(c)).toBe(a);
+      expect((await write(startOne(c, "other"))).starts.get(c)).toBe(c);
+      await write({ runs: [end(run)] });
+      expect((await write(startOne(b))).starts.get(b)).toBe(b);
+    });
+
+    it("that ends in the write of the next start leaves that unmade, and undecided", async () => {
+      const [a, b] = [runId(), runId()];
+      await write(startOne(a));
+      const run = await only(arrive());
+      const next = startOne(b);
+      const verdict = await write({ ...next, runs: [...next.runs, end(run)] });
+      expect(verdict.starts.has(b)).toBe(false);
+      expect((await write(next)).starts.get(b)).toBe(b);
+    });
+
+    it("that is over is not reopened while another is under way", async () => {
+      const [a, b] = [runId(), runId()];
+      await write(startOne(a));
+      const run = await only(arrive());
+      await write({ runs: [next(run, { row: ended("failed"), beyond: beyond({ places: "end" }) })] });
+      await write(startOne(b));
+      const event = eventOf("run.reopened", null, { from: 2 });
+      expect(await store().reopen({ runId: a, seq: 3, event })).toBe(false);
+      const other = await only(arrive());
+      await write({ runs: [end(other)] });
+      expect(await store().reopen({ runId: a, seq: 3, event })).toBe(true);
+    });
+
+    it("of the newest cancels those before it, which wait, run or are in line", async () => {
+      const newest = line("n", 1, { hold: "newest" });
+      const a = await limited([newest]);
+      const first = await only(arrive());
+      const b = await limited([newest]);
+      expect(await arrive()).toEqual([]);
+      expect(await store().readInbox([a])).toMatchObject([{ runId: a, kind: "cancel", token: `newest/${b}/${a}` }]);
+      const c = await limited([newest]);
+      expect(await arrive()).toEqual([]);
+      // What waits in line has not begun: it goes past the others, to its end.
+      const second = await only(arrive());
+      expect(second.id).toBe(b);
+      expect((await store().readInbox([b])).map(({ token }) => token)).toEqual([`newest/${c}/${b}`]);
+      await write({ runs: [end(second)] });
+      await write({ runs: [end(first)] });
+      expect(idsOf(await arrive())).toEqual([c]);
+      expect(await store().readInbox([c])).toEqual([]);
+      await write({ messages: [message(c, "signal")] });
+      await arrive();
+      expect(await store().readInbox([c])).toHaveLength(1);
+    });
+
+    it("of the newest wakes those before it that are parked", async () => {
+      const newest = line("n", 1, { hold: "newest" });
+      const a = await limited([newest]);
+      const first = await only(arrive());
+      await write({ runs: [yields(first)] });
+      await limited([newest]);
+      expect(idsOf([...(await arrive()), ...(await arrive())])).toEqual([a]);
     });
   });
 }

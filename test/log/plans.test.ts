@@ -23,7 +23,7 @@ type Name = keyof typeof statements;
  */
 const PLANS: { readonly [N in Name]: string } = {
   INSERT_RUNS: "j:json",
-  READ_STARTS: "j:json k:runs_idempotency o:primary",
+  READ_STARTS: "j:json k:runs_idempotency o:primary s:runs_singleton",
   INSERT_DELIVERY: "r:primary k:runs_idempotency",
   INSERT_EVENTS: "j:json r:primary e:json",
   INSERT_MESSAGES: "j:json r:primary i:inbox_run",
@@ -51,8 +51,8 @@ const PLANS: { readonly [N in Name]: string } = {
   READ_EVENTS_AT: "j:json e:events_run_seq",
   READ_INBOX: "j:json i:inbox_run",
   READ_LOGGED_RUNS: "e:events_run_seq logged:all e:events_run_seq logged:all",
-  INSERT_REOPENED: "runs:primary",
-  REOPEN_RUN: "runs:primary",
+  INSERT_REOPENED: "runs:primary s:runs_singleton",
+  REOPEN_RUN: "runs:primary s:runs_singleton",
   READ_REOPENED: "e:events_run_seq",
   INSERT_CHILDREN: "j:json r:primary c:json",
   INSERT_CHILD_EVENTS: "j:json r:primary c:json n:primary",
@@ -82,6 +82,9 @@ const PLANS: { readonly [N in Name]: string } = {
   MARK_PLACES: "places:places_run j:json r:primary j:json r:primary",
   DELETE_PLACES: "places:places_run j:json r:primary",
   OPEN_LINE: "n:all n:all",
+  TAKE_TOKENS: "j:json",
+  TAKE_CHILD_TOKENS: "j:json r:primary c:json",
+  READ_REFUSED: "j:json r:primary b:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */

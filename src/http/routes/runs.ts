@@ -49,8 +49,9 @@ export const startedAnswers = {
 };
 
 /** @param runs the place of runs, relative to the request */
-export function startedResponse({ id, created }: StartedRun, runs: string): Response {
-  return jsonResponse(created ? 201 : 200, { id, created }, { location: `${runs}/${encodeURIComponent(id)}` });
+export function startedResponse({ id, created, skipped }: StartedRun, runs: string): Response {
+  const started = skipped ? { id, created, skipped } : { id, created };
+  return jsonResponse(created ? 201 : 200, started, { location: `${runs}/${encodeURIComponent(id)}` });
 }
 
 const startRun = route({

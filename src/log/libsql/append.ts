@@ -5,13 +5,13 @@
  * missing, because it is somebody else's or was written by an earlier try, are the runs' rows read again.
  */
 import type { ResultSet, Row } from "@libsql/client";
-import { assert } from "../../kernel/assert.ts";
 import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
-import { Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow } from "./batch.ts";
+import { Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow, takeRows } from "./batch.ts";
 import { addChildren, addEndings, addLeavings, addSettled, addTells, reachesOut } from "./beyond.ts";
 import type { Database, DatabaseKind } from "./database.ts";
 import { eventBlocks } from "./event-blocks.ts";
 import * as sql from "./statements.ts";
+import { READ_REFUSED, TAKE_TOKENS } from "./statements-places.ts";
 
 /** Stores `write`. See `LogStore.append`. */
 export async function append(db: Database, write: LogWrite): Promise<WriteVerdict> {
@@ -44,6 +44,7 @@ function startRow(start: RunStart): unknown[] {
 
 function addStarts(batch: Batch, starts: readonly RunStart[]): void {
   batch.add(sql.INSERT_RUNS, "starts", starts.map(startRow));
+  batch.add(TAKE_TOKENS, "takes", takeRows(starts, false));
   for (const { runId, workflow, idempotencyKey, delivery } of starts) {
     if (delivery === null) continue;
     const { hook, deliveryId, receivedAt, body } = delivery;
@@ -121,8 +122,9 @@ function addQuestions(batch: Batch, write: LogWrite): void {
   // Mail decides when a run that would wait or be paused goes on.
   const parks = write.runs.filter(isPark).map(({ runId }) => runId);
   batch.ask("parks", sql.READ_HEADS, "ids", parks);
-  // Without an idempotency key no other run can be in its place.
-  batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(isKeyed).map(startRow));
+  // Without a key no other run can be in its place.
+  batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(mayBeAnother).map(startRow));
+  batch.ask("refused", READ_REFUSED, "takes", takeRows(write.starts, false));
   batch.ask(
     "messages",
     sql.READ_MESSAGES,
@@ -131,8 +133,8 @@ function addQuestions(batch: Batch, write: LogWrite): void {
   );
 }
 
-function isKeyed(start: RunStart): boolean {
-  return start.idempotencyKey !== null;
+function mayBeAnother({ idempotencyKey, limits }: RunStart): boolean {
+  return idempotencyKey !== null || (limits !== null && (limits.singleton !== null || limits.takes.length > 0));
 }
 
 function isPark({ row }: RunAppend): boolean {
@@ -160,15 +162,17 @@ function answers(
   results: readonly ResultSet[],
   batch: Batch,
   write: LogWrite,
-): Pick<WriteVerdict, "starts" | "messages"> {
+): Pick<WriteVerdict, "starts" | "refused" | "messages"> {
   const starts = new Map(write.starts.map(({ runId }) => [runId, runId]));
   for (const row of batch.rowsOf("starts", results)) {
-    assert(row.actual !== null, "a start left neither its run nor another under its key");
-    starts.set(row.asked as string, row.actual as string);
+    if (row.actual === null) starts.delete(row.asked as string);
+    else starts.set(row.asked as string, row.actual as string);
   }
+  const refused = batch.rowsOf("refused", results);
   const messages = batch.rowsOf("messages", results);
   return {
     starts,
+    refused: new Map(refused.map((row) => [row.asked as string, Math.ceil(Number(row.retry_at))])),
     messages: new Map(messages.map((row) => [row.token as string, row.verdict as MessageVerdict])),
   };
 }

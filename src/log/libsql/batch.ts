@@ -4,7 +4,7 @@ import { isTerminalStatus } from "../../kernel/state.ts";
 import type { AppendedEvent, InboxMessage, RunAppend, RunStart } from "../port.ts";
 import type { Args, Bound } from "./database.ts";
 
-type Answer = "parks" | "starts" | "messages";
+type Answer = "parks" | "starts" | "refused" | "messages";
 
 /** Collects statements, leaving out those that would have nothing to do, and remembers where the answers are. */
 export class Batch {
@@ -48,8 +48,18 @@ export function eventValues({ type, v, key, scope, attempt, at, data }: Appended
 }
 
 /** What a start's row says of its limits. */
-export function limitsRow({ limits }: RunStart): unknown[] {
-  return limits === null ? [null, null] : [JSON.stringify(limits.places), limits.lineAt];
+export function limitsRow({ limits }: RunStart): [string | null, number | null, string | null] {
+  return limits === null ? [null, null, null] : [JSON.stringify(limits.places), limits.lineAt, limits.singleton];
+}
+
+/** What starts take of buckets, and in what order. `isChild`: none is refused. */
+export function takeRows(starts: readonly RunStart[], isChild: boolean): unknown[] {
+  return starts.flatMap(({ runId, limits }) =>
+    (limits?.takes ?? []).map(({ bucket, intervalMs, aheadMs, delays }) => [
+      ...[runId, bucket, intervalMs, aheadMs],
+      isChild || delays ? 1 : 0,
+    ]),
+  );
 }
 
 export function messageRow({ runId, token, kind, data, at }: InboxMessage): unknown[] {

@@ -2,7 +2,7 @@
  * The tables of the log as drizzle knows them. The SQL in `migrations/` creates them; a test holds the two together.
  * Reads of every day are built from here; the statements of the hot path are text, in `statements.ts`.
  */
-import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { blob, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
 import type { PlaceHold, PlaceLimit } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
@@ -43,6 +43,7 @@ export const runs = sqliteTable("runs", {
   parentId: text("parent_id"),
   limits: text("limits", { mode: "json" }).$type<readonly PlaceLimit[]>(),
   lineAt: integer("line_at"),
+  singleton: text("singleton"),
 });
 
 export const inbox = sqliteTable("inbox", {
@@ -113,6 +114,11 @@ export const places = sqliteTable("places", {
   requestedAt: integer("requested_at").notNull(),
   grantedAt: integer("granted_at"),
   endedAt: integer("ended_at"),
+});
+
+export const buckets = sqliteTable("buckets", {
+  bucket: text("bucket").primaryKey(),
+  usedUntil: real("used_until").notNull(),
 });
 
 export const lines = sqliteTable("lines", {

@@ -13,6 +13,25 @@ SELECT d.id, NOW FROM (
   SELECT x.id, x.limits FROM runs x WHERE x.line_at IS NOT NULL AND x.line_at <= NOW ORDER BY x.line_at, x.id LIMIT ${ARRIVALS_MAX}) d
 ORDER BY d.limits ->> '$[0].rank', d.id`;
 
+/** Runs that are created with this write take tokens, in order. `:takes`: `[[runId, bucket, intervalMs, aheadMs, delays], ...]` */
+export const TAKE_TOKENS: HotStatement = `
+INSERT INTO rate_takes (run_id, bucket, interval_ms, ahead_ms, delays, at)
+SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, NOW FROM json_each(:takes) j ORDER BY j.key`;
+
+/** The same for runs that others create, under their fence. `:takes`: `[[runId, epoch, firstSeq, [take, ...]], ...]` */
+export const TAKE_CHILD_TOKENS: HotStatement = `
+INSERT INTO rate_takes (run_id, bucket, interval_ms, ahead_ms, delays, at)
+SELECT c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3, c.value ->> 4, NOW
+FROM json_each(:takes) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
+ORDER BY j.key, c.key`;
+
+/** Starts that were refused, and when there is a token again: by primary keys. `:takes` as of {@link TAKE_TOKENS}. */
+export const READ_REFUSED: HotStatement = `
+SELECT j.value ->> 0 AS asked, max(b.used_until - (j.value ->> 3)) AS retry_at
+FROM json_each(:takes) j CROSS JOIN buckets b ON b.bucket = j.value ->> 1
+WHERE (j.value ->> 4) = 0 AND b.used_until - (j.value ->> 3) > NOW AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = j.value ->> 0)
+GROUP BY j.value ->> 0`;
+
 /** Runs that give places back with this write, by primary key. */
 const LEAVING = `SELECT r.id FROM json_each(:leaving) j CROSS JOIN runs r ON ${FENCE}`;
 

@@ -6,22 +6,23 @@
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX, WAKES_PAUSED } from "../port.ts";
 import { FENCE, GOES_ON, type HotStatement, OVER, texts, wake } from "./fragments.ts";
 
-/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId, limits, lineAt], ...]` */
+/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId, limits, lineAt, singleton], ...]` */
 export const INSERT_RUNS: HotStatement = `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, limits, line_at, status, started_at, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, limits, line_at, singleton, status, started_at, head, unclean)
 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
-  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
+  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, j.value ->> 12, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
   iif((j.value ->> 7) IS NULL, NULL, j.value ->> 5), 0, (j.value ->> 7) IS NOT NULL
 FROM json_each(:starts) j
 WHERE true
 ORDER BY j.key
 ON CONFLICT DO NOTHING`;
 
-/** Which run exists for each start: by `runs_idempotency`, else by primary key. `:starts` as above. */
+/** Which run exists for each start: by `runs_idempotency`, else by primary key, else by `runs_singleton`. `:starts` as above. */
 export const READ_STARTS: HotStatement = `
 SELECT j.value ->> 0 AS asked, coalesce(
   (SELECT k.id FROM runs k WHERE k.workflow = j.value ->> 1 AND k.idempotency_key = j.value ->> 3),
-  (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0)) AS actual
+  (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0),
+  (SELECT s.id FROM runs s WHERE s.singleton = j.value ->> 12 AND s.ended_at IS NULL)) AS actual
 FROM json_each(:starts) j`;
 
 /** Stores a delivery beside the run that its start found or made. */
@@ -228,7 +229,8 @@ UPDATE runs SET status = 'pending', ${GOES_ON}
 WHERE id IN (SELECT r.id FROM runs r WHERE r.status = 'stuck' AND r.stuck ->> '$.code' <> '${POISONED}' AND ${KNOWN_PROGRAM})`;
 
 /** What both writes of a reopening hold to, as those of a write hold to the fence. By primary key. */
-const REOPENABLE = "id = :runId AND head = :seq - 1 AND +status IN ('failed', 'cancelled')";
+const REOPENABLE = `id = :runId AND head = :seq - 1 AND +status IN ('failed', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM runs s WHERE s.singleton = runs.singleton AND s.ended_at IS NULL)`;
 
 /** Appends the event with which a run goes on that was over, under the epoch after its last. */
 export const INSERT_REOPENED: HotStatement = `

@@ -1,9 +1,11 @@
-/** Which places a run needs, told from its workflow's rules, its input and its queue. Pure. */
+/** Which limits a run obeys, told from its workflow's rules, its input and its queue. Pure. */
+import { parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, isVarveError } from "../kernel/errors.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
+import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
 import type { QueueOptions } from "../kernel/queues.ts";
-import { type CheckedRules, checkPriority, type RunKey } from "../kernel/run-rules.ts";
+import { type CheckedRules, checkPriority, type RateRule, type RunKey } from "../kernel/run-rules.ts";
 import { checkName, NAME_LENGTH_MAX } from "../kernel/text.ts";
+import type { RunLimits } from "../log/port.ts";
 
 /** One more of priority goes before whoever has waited for so long, milliseconds. */
 export const PRIORITY_HEAD_START_MS = 60_000;
@@ -26,21 +28,31 @@ export function queueLine(queue: string): string {
 }
 
 /**
- * The places that a run needs; null: it may begin at once.
+ * The limits of a run; null: it may begin at once.
  *
  * @throws DefinitionError `QUEUE_UNKNOWN`, `LIMIT_INVALID`, `LIMIT_KEY_INVALID`
  */
-export function placesOf(
+export function limitsOf(
   rules: CheckedRules | undefined,
   start: LimitedStart,
   queues: ReadonlyMap<string, QueueOptions>,
-): readonly PlaceLimit[] | null {
-  const queue = start.queue ?? rules?.queue;
-  if (rules === undefined && queue === undefined) {
-    if (start.priority !== undefined) checkPriority("the priority of a start", start.priority);
-    return null;
-  }
-  const { workflow } = start;
+): Omit<RunLimits, "lineAt"> | null {
+  const places = placesOf(rules, start, queues);
+  const takes = [
+    ...takeOf("rate", rules?.rateLimit, start, rules?.rateLimit?.limit ?? 1),
+    ...takeOf("throttle", rules?.throttle, start, rules?.throttle?.burst ?? 1),
+  ];
+  if (places.length === 0 && takes.length === 0) return null;
+  const skipped = rules?.singleton?.mode === "skip" ? places.find(({ line }) => line.startsWith("singleton/")) : null;
+  return { places, takes, singleton: skipped?.line ?? null };
+}
+
+function placesOf(
+  rules: CheckedRules | undefined,
+  start: LimitedStart,
+  queues: ReadonlyMap<string, QueueOptions>,
+): readonly PlaceLimit[] {
+  const { workflow, queue = rules?.queue } = start;
   const rank = start.availableAt - priorityOf(rules, start) * PRIORITY_HEAD_START_MS;
   const places: PlaceLimit[] = [];
   const add = (line: string, slots: number, hold: PlaceLimit["hold"]) => places.push({ line, slots, rank, hold });
@@ -52,10 +64,25 @@ export function placesOf(
   });
   const { singleton } = rules ?? {};
   if (singleton !== undefined) {
-    const text = singleton.key === undefined ? "" : keyOf(singleton.key, start, "singleton.key");
+    const text = keyOf(singleton.key, start, "singleton.key");
     if (text !== null) add(`singleton/${workflow}/${text}`, 1, singleton.mode === "cancel" ? "newest" : "life");
   }
-  return places.length === 0 ? null : places;
+  return places;
+}
+
+/** What a start takes of the bucket of a rule, from which `burst` can be taken at once. */
+function takeOf(
+  kind: "rate" | "throttle",
+  rule: RateRule<never> | undefined,
+  start: LimitedStart,
+  burst: number,
+): RateTake[] {
+  if (rule === undefined) return [];
+  const text = keyOf(rule.key, start, `${kind === "rate" ? "rateLimit" : "throttle"}.key`);
+  if (text === null) return [];
+  const intervalMs = parseDuration(rule.period) / rule.limit;
+  const bucket = `${kind}/${start.workflow}/${text}`;
+  return [{ bucket, intervalMs, aheadMs: (burst - 1) * intervalMs, delays: kind === "throttle" }];
 }
 
 function priorityOf(rules: CheckedRules | undefined, { workflow, priority, input }: LimitedStart): number {
@@ -68,8 +95,9 @@ function priorityOf(rules: CheckedRules | undefined, { workflow, priority, input
   );
 }
 
-/** Null: the run has nothing in common with others. */
-function keyOf(key: RunKey<never>, { workflow, input }: LimitedStart, where: string): string | null {
+/** Null: the run has nothing in common with others. Without a rule for it all have the same. */
+function keyOf(key: RunKey<never> | undefined, { workflow, input }: LimitedStart, where: string): string | null {
+  if (key === undefined) return "";
   const what = `${where} of workflow "${workflow}"`;
   const found: unknown = called(what, () => key(input() as never));
   if (found === undefined || found === null) return null;
