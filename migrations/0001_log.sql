@@ -81,7 +81,9 @@ CREATE TABLE workers (
   started_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   -- The last of its claims: an earlier one that arrives late, or again, does nothing.
-  turn INTEGER NOT NULL DEFAULT 0
+  turn INTEGER NOT NULL DEFAULT 0,
+  -- What it can run, as JSON.
+  programs TEXT
 ) STRICT;
 --> statement
 -- Webhook requests that were accepted, each stored in the write that started its run.

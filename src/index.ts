@@ -126,6 +126,7 @@ export type {
   ThrottleRule,
 } from "./kernel/run-rules.ts";
 export type { RunStatus } from "./kernel/state.ts";
+export type { WaitKind, WaitReason, Why } from "./kernel/why.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
 export { github } from "./triggers/github.ts";

@@ -6,6 +6,7 @@ import type { KeyedOptions, KeyedValues, KeyedValuesOf } from "../kernel/keyed-v
 import type { Ports } from "../kernel/ports.ts";
 import type { ResumeTicket } from "../kernel/resume.ts";
 import type { RunStatus } from "../kernel/state.ts";
+import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
 import type { RefusalReason, WebhookRequest } from "../triggers/scheme.ts";
@@ -47,7 +48,7 @@ export interface RunInfo<Output = unknown> {
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** When it goes on by itself; null: not, or it is running. */
+  /** When it goes on by itself; null: not, or it is running, or it waits in line for a place. */
   readonly availableAt: number | null;
   readonly deadlineAt: number | null;
   /** The worker that has it. */
@@ -138,6 +139,13 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
    * @example const again = await run.rerun({ input: { id: "o-2" } });
    */
   rerun(options?: RerunOptions): Promise<StartedRun<Output, Sent>>;
+  /**
+   * What the run waits for, since when, and what can be done about it.
+   *
+   * @throws NotFoundError `RUN_NOT_FOUND`
+   * @example for (const { kind, text } of (await run.why()).waitsFor) console.log(kind, text);
+   */
+  why(): Promise<Why>;
   /** Its events, in order. */
   history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]>;
 }

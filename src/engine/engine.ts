@@ -18,6 +18,7 @@ import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
+import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
@@ -42,6 +43,7 @@ import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import { isSameInput, PendingStart, prepareStart } from "./start.ts";
 import { tail } from "./tail.ts";
+import { why } from "./why.ts";
 
 /** What an engine is made of, whatever the runtime. */
 export interface EngineParts {
@@ -265,6 +267,11 @@ class EngineOfParts implements api.Engine, HandleHost {
     const rows = await this.store.listRuns(filterOf(options), { before, limit: limit + 1 });
     const runs = rows.slice(0, limit).map((row) => runInfo(row));
     return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
+  }
+
+  async why(runId: string): Promise<Why> {
+    this.#checkOpen();
+    return await why({ store: this.store, now: () => this.#now(), history: (id) => this.history(id) }, runId);
   }
 
   async history(

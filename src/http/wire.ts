@@ -12,6 +12,7 @@ import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { isStorableText, NAME_LENGTH_MAX } from "../kernel/text.ts";
+import { WAIT_KINDS } from "../kernel/why.ts";
 
 /** Where the API lives below the app's place. */
 export const API_PATH = "/api/v1";
@@ -163,6 +164,31 @@ export const startedSchema = named(
       .literal(true)
       .optional()
       .describe("This one is under way, and its workflow is a singleton that skips starts."),
+  }),
+);
+
+const waitReasonSchema = z.object({
+  kind: z.enum(WAIT_KINDS),
+  since: z.number().nullable().describe("Milliseconds since the epoch; null: nobody has noted it."),
+  until: z.number().nullable().describe("When it is over by itself; null: not by time."),
+  text: z.string(),
+  hint: z.string().describe("What can be done about it."),
+  key: z.string().optional().describe("The call that waits."),
+  name: z.string().optional().describe("A signal, a lock, a line, a version, a worker."),
+  runId: z.string().optional().describe("The child that is waited for."),
+  holders: z.array(z.string()).optional().describe("Runs that have a place in the line: the first 20."),
+  slots: z.number().optional().describe("How many may have one."),
+  position: z.number().nullable().optional().describe("Among those that wait, from 1; null: far behind."),
+});
+
+export const whySchema = named(
+  "Why",
+  "What a run waits for.",
+  z.object({
+    runId: z.string(),
+    status: z.enum(RUN_STATUSES),
+    at: z.number().describe("The instant of the answer."),
+    waitsFor: z.array(waitReasonSchema),
   }),
 );
 

@@ -8,15 +8,9 @@
  */
 import type { PlaceLimit } from "../kernel/place-limit.ts";
 import { byText } from "./memory-order.ts";
-import { LOOK_AHEAD, type PlaceFilter, type PlaceRow } from "./port.ts";
+import { type LineSetting, LOOK_AHEAD, OPENINGS_MAX, type PlaceFilter, type PlaceRow } from "./port.ts";
 
 type Place = { -readonly [K in keyof PlaceRow]: PlaceRow[K] };
-
-/** What was set of a line at run time. */
-interface LineSetting {
-  readonly slots: number | null;
-  readonly paused: boolean;
-}
 
 /** A run that gives places back: all of them, or those that it holds while it is worked on. */
 export interface Leaving {
@@ -112,6 +106,23 @@ export class MemoryPlaces {
   #couldEnter(runId: string): boolean {
     const places = [...(this.#places.get(runId)?.values() ?? [])];
     return places.every((place) => place.grantedAt !== null || this.#hasRoom(place));
+  }
+
+  setting(line: string): LineSetting | null {
+    return this.#settings.get(line) ?? null;
+  }
+
+  settings({ after, limit }: { readonly after: string | null; readonly limit: number }): LineSetting[] {
+    return [...this.#settings.values()]
+      .filter(({ line }) => after === null || byText(line, after) > 0)
+      .sort((a, b) => byText(a.line, b.line))
+      .slice(0, limit);
+  }
+
+  set(setting: LineSetting, now: number): void {
+    this.#settings.set(setting.line, { ...setting });
+    const waiting = [...(this.#lines.get(setting.line) ?? [])].filter(({ grantedAt }) => grantedAt === null).length;
+    for (let i = 0; i < Math.min(waiting, OPENINGS_MAX); i++) this.open(setting.line, now);
   }
 
   list(filter: PlaceFilter, limit: number): PlaceRow[] {

@@ -45,6 +45,7 @@ import {
   type KeyedPut,
   type KeyedValue,
   type KeyedVerdict,
+  type LineSetting,
   type LockRequest,
   type LockRow,
   type LockVerdict,
@@ -338,11 +339,12 @@ class MemoryStore implements LogStore {
     return mail.length >= INBOX_ROWS_MAX ? "full" : "accepted";
   }
 
-  async openWorker(worker: string, leaseMs: number): Promise<number> {
+  async openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number> {
     const now = this.#now;
     const known = this.#workers.get(worker);
     if (known !== undefined) known.expiresAt = now + leaseMs;
-    else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs });
+    else
+      this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs: programs ?? null });
     return now;
   }
 
@@ -490,6 +492,18 @@ class MemoryStore implements LogStore {
 
   async listPlaces(page: PlaceFilter & { limit: number }): Promise<PlaceRow[]> {
     return this.#places.list(page, page.limit);
+  }
+
+  async getLine(line: string): Promise<LineSetting | null> {
+    return this.#places.setting(line);
+  }
+
+  async listLines(page: { after: string | null; limit: number }): Promise<LineSetting[]> {
+    return this.#places.settings(page);
+  }
+
+  async setLine(setting: LineSetting): Promise<void> {
+    this.#places.set(setting, this.#now);
   }
 
   async getRun(runId: string): Promise<RunRow | null> {

@@ -365,10 +365,22 @@ export interface PlaceRow extends PlaceLimit {
   readonly grantedAt: number | null;
 }
 
+/** What was set of a line at run time. */
+export interface LineSetting {
+  readonly line: string;
+  /** How many it lets in; null: as many as the places in it say. */
+  readonly slots: number | null;
+  /** Whether it admits nobody. */
+  readonly paused: boolean;
+}
+
 export type PlaceFilter = { readonly runId: string } | { readonly line: string };
 
 /** From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. */
 export const LOOK_AHEAD = 64;
+
+/** The most runs that a change of a line admits. */
+export const OPENINGS_MAX = 1_000;
 
 /** The most runs that get in line with one claim. */
 export const ARRIVALS_MAX = 500;
@@ -420,6 +432,8 @@ export interface WorkerRow {
   readonly id: string;
   readonly startedAt: number;
   readonly expiresAt: number;
+  /** Null: it has not said what it can run. */
+  readonly programs: readonly ProgramId[] | null;
 }
 
 /** An API key as it is stored: never the secret itself. */
@@ -445,8 +459,8 @@ export interface LogStore {
   changed(): Promise<boolean>;
   append(write: LogWrite): Promise<WriteVerdict>;
 
-  /** Registers a worker with a lease of `leaseMs`. Returns the database's clock. */
-  openWorker(worker: string, leaseMs: number): Promise<number>;
+  /** Registers a worker with a lease of `leaseMs`, and what it can run. Returns the database's clock. */
+  openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number>;
   heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
   /**
    * Ends a worker's lease: what it still owns may be claimed at once. `forget`: nothing that it sent can still come in, so
@@ -499,6 +513,12 @@ export interface LogStore {
 
   /** Places of runs with limits: of one run, or of one line in its order; who holds one comes first. */
   listPlaces(page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]>;
+  /** What was set of a line; null: nothing. */
+  getLine(line: string): Promise<LineSetting | null>;
+  /** All lines of which something was set, in order. */
+  listLines(page: { readonly after: string | null; readonly limit: number }): Promise<LineSetting[]>;
+  /** Sets what a line lets in, and admits whom there is room for then. */
+  setLine(setting: LineSetting): Promise<void>;
 
   getRun(runId: string): Promise<RunRow | null>;
   /** Newest first. `before`: only runs with a smaller id. */

@@ -43,6 +43,9 @@ export const SITES = Object.keys({
   requestLock: 0,
   listLocks: 0,
   listPlaces: 0,
+  getLine: 0,
+  listLines: 0,
+  setLine: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

@@ -120,7 +120,7 @@ export class Worker implements Host<Execution>, Claimant {
     const { store, ports } = this.#parts;
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
-    this.sync(await store.openWorker(this.#id, leaseMs));
+    this.sync(await store.openWorker(this.#id, leaseMs, this.#programs));
     if (store.exclusive) return;
     const lease = { worker: this.#id, leaseMs, sentAt };
     this.#lease = new Lease(store, ports, lease, {

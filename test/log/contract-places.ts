@@ -341,6 +341,39 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
     });
   });
 
+  describe("a line", () => {
+    it("that is made longer admits those for whom there is room then, and one that is made shorter nobody", async () => {
+      for (let i = 0; i < 5; i++) await limited([line("a")]);
+      await only(arrive());
+      await store().setLine({ line: "a", slots: 3, paused: false });
+      expect(await arrive()).toHaveLength(2);
+      await store().setLine({ line: "a", slots: 1, paused: false });
+      const held = (await store().listPlaces({ line: "a", limit: 9 })).filter(({ grantedAt }) => grantedAt !== null);
+      expect(held).toHaveLength(3);
+      await limited([line("a", 9)]);
+      expect(await arrive()).toEqual([]);
+      await store().setLine({ line: "a", slots: null, paused: false });
+      expect(await arrive()).toHaveLength(1);
+    });
+
+    it("that is paused admits nobody until it is resumed", async () => {
+      await store().setLine({ line: "a", slots: null, paused: true });
+      const [a, b] = [await limited([line("a", 2)]), await limited([line("a", 2)])];
+      expect(await arrive()).toEqual([]);
+      expect(await store().getLine("a")).toEqual({ line: "a", slots: null, paused: true });
+      await store().setLine({ line: "a", slots: null, paused: false });
+      expect(idsOf(await arrive())).toEqual([a, b]);
+    });
+
+    it("of which something was set is listed, in order and paged", async () => {
+      const settings = ["b", "a", "c"].map((name) => ({ line: name, slots: 2, paused: false }));
+      for (const setting of settings) await store().setLine(setting);
+      expect(await store().getLine("z")).toBeNull();
+      expect((await store().listLines({ after: null, limit: 2 })).map((each) => each.line)).toEqual(["a", "b"]);
+      expect(await store().listLines({ after: "b", limit: 2 })).toEqual([settings[2]]);
+    });
+  });
+
   describe("mail for a run in line", () => {
     it("does not make it claimable", async () => {
       await limited([line("a")]);

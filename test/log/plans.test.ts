@@ -81,14 +81,15 @@ const PLANS: { readonly [N in Name]: string } = {
   ARRIVE: "x:runs_line d:all",
   MARK_PLACES: "places:places_run j:json r:primary j:json r:primary",
   DELETE_PLACES: "places:places_run j:json r:primary",
-  OPEN_LINE: "n:all n:all",
+  SET_LINE: "",
+  OPEN_LINE: "p:places_line",
   TAKE_TOKENS: "j:json",
   TAKE_CHILD_TOKENS: "j:json r:primary c:json",
   READ_REFUSED: "j:json r:primary b:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "d", "n"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "d"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;

@@ -19,7 +19,7 @@ import { ARRIVE } from "./statements-places.ts";
 const DEAD_WORKER_KEPT_MS = 86_400_000;
 
 const INSERT_WORKER = `
-INSERT INTO workers (id, started_at, expires_at) VALUES (:worker, NOW, NOW + :leaseMs)
+INSERT INTO workers (id, started_at, expires_at, programs) VALUES (:worker, NOW, NOW + :leaseMs, :programs)
 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`;
 
 const END_LEASE = "UPDATE workers SET expires_at = min(expires_at, NOW) WHERE id = :worker";
@@ -42,9 +42,15 @@ export async function now(db: Database): Promise<number> {
   return Math.floor(Number((row as Row).now));
 }
 
-export async function openWorker(db: Database, worker: string, leaseMs: number): Promise<number> {
+export async function openWorker(
+  db: Database,
+  worker: string,
+  leaseMs: number,
+  known?: readonly ProgramId[],
+): Promise<number> {
+  const programs = known === undefined ? null : JSON.stringify(known);
   const results = await db.write([
-    { sql: INSERT_WORKER, args: { worker, leaseMs } },
+    { sql: INSERT_WORKER, args: { worker, leaseMs, programs } },
     { sql: DELETE_DEAD_WORKERS, args: {} },
     { sql: READ_NOW, args: {} },
   ]);
@@ -61,8 +67,8 @@ export async function endAllLeases(db: Database): Promise<void> {
 }
 
 export async function listWorkers(db: Database): Promise<WorkerRow[]> {
-  const { id, startedAt, expiresAt } = schema.workers;
-  const columns = { id, startedAt, expiresAt };
+  const { id, startedAt, expiresAt, programs } = schema.workers;
+  const columns = { id, startedAt, expiresAt, programs };
   return await db.attempt(async () => await db.query.select(columns).from(schema.workers).orderBy(startedAt));
 }
 

@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "54dfa386cbb3e19c1a00ecf7c2b1844d2bc8baaf8596c4bfe6ef84967c468c7f",
+    hash: "b301fec1fc376403e8b49c9b89484af4fbf26c073d5af1283e20e7dda6c9a44b",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -26,7 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX runs_parent ON runs (parent_id, id) WHERE parent_id IS NOT NULL",
       "CREATE TABLE inbox (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  kind TEXT NOT NULL,\n  token TEXT NOT NULL UNIQUE,\n  data TEXT,\n  at INTEGER NOT NULL\n) STRICT",
       "CREATE INDEX inbox_run ON inbox (run_id, id)",
-      "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL,\n  -- The last of its claims: an earlier one that arrives late, or again, does nothing.\n  turn INTEGER NOT NULL DEFAULT 0\n) STRICT",
+      "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL,\n  -- The last of its claims: an earlier one that arrives late, or again, does nothing.\n  turn INTEGER NOT NULL DEFAULT 0,\n  -- What it can run, as JSON.\n  programs TEXT\n) STRICT",
       "CREATE TABLE deliveries (\n  hook TEXT NOT NULL,\n  delivery_id TEXT NOT NULL,\n  run_id TEXT NOT NULL,\n  received_at INTEGER NOT NULL,\n  headers TEXT NOT NULL,\n  body BLOB NOT NULL,\n  PRIMARY KEY (hook, delivery_id)\n) STRICT",
       "CREATE TABLE kv (\n  scope TEXT NOT NULL,\n  key TEXT NOT NULL,\n  value TEXT,\n  version INTEGER NOT NULL,\n  expires_at INTEGER,\n  PRIMARY KEY (scope, key)\n) STRICT",
       "CREATE TABLE operations (\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  version INTEGER NOT NULL,\n  note TEXT\n) STRICT",

@@ -6,7 +6,7 @@ import { blob, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/
 import type { Tags } from "../../kernel/events.ts";
 import type { PlaceHold, PlaceLimit } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
-import type { MessageKind } from "../port.ts";
+import type { MessageKind, ProgramId } from "../port.ts";
 
 export const events = sqliteTable("events", {
   position: integer("position").primaryKey({ autoIncrement: true }),
@@ -60,6 +60,7 @@ export const workers = sqliteTable("workers", {
   startedAt: integer("started_at").notNull(),
   expiresAt: integer("expires_at").notNull(),
   turn: integer("turn").notNull(),
+  programs: text("programs", { mode: "json" }).$type<readonly ProgramId[]>(),
 });
 
 export const deliveries = sqliteTable(
@@ -124,7 +125,7 @@ export const buckets = sqliteTable("buckets", {
 export const lines = sqliteTable("lines", {
   line: text("line").primaryKey(),
   slots: integer("slots"),
-  paused: integer("paused").notNull(),
+  paused: integer("paused", { mode: "boolean" }).notNull(),
 });
 
 export const apiKeys = sqliteTable("api_keys", {

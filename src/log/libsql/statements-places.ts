@@ -3,7 +3,7 @@
  * the database (`migrations/`): it looks at one run after the other, so that two of one write never take the same place, and
  * what becomes free is granted in the very write that frees it.
  */
-import { ARRIVALS_MAX } from "../port.ts";
+import { ARRIVALS_MAX, OPENINGS_MAX } from "../port.ts";
 import { FENCE, type HotStatement } from "./fragments.ts";
 
 /** Runs that are due get in line, by `runs_line`: in the order of their first limit. */
@@ -47,8 +47,13 @@ WHERE run_id IN (${LEAVING}) AND (hold = 'work' OR run_id IN (${LEAVING} AND j.v
 export const DELETE_PLACES: HotStatement = `
 DELETE FROM places INDEXED BY places_run WHERE run_id IN (${LEAVING}) AND ended_at IS NOT NULL`;
 
-/** There may be room for so many more in a line: by counting to `:count`. */
+/** Notes what a line lets in, by primary key. */
+export const SET_LINE: HotStatement = `
+INSERT INTO lines (line, slots, paused) VALUES (:line, :slots, :paused)
+ON CONFLICT (line) DO UPDATE SET slots = excluded.slots, paused = excluded.paused`;
+
+/** There may be room in a line for as many as wait in it, by `places_line`. */
 export const OPEN_LINE: HotStatement = `
 INSERT INTO openings (line, at)
-WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :count)
-SELECT :line, NOW FROM n`;
+SELECT p.line, NOW FROM places p INDEXED BY places_line
+WHERE p.line = :line AND p.granted_at IS NULL AND p.ended_at IS NULL LIMIT ${OPENINGS_MAX}`;

@@ -6,7 +6,7 @@ import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
 import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
-import { listPlaces } from "./places.ts";
+import { getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 
@@ -18,7 +18,7 @@ export function libsqlStore(db: Database): LogStore {
     changed: () => db.changed(),
     now: () => claims.now(db),
     append: (write) => append(db, write),
-    openWorker: (worker, leaseMs) => claims.openWorker(db, worker, leaseMs),
+    openWorker: (worker, leaseMs, programs) => claims.openWorker(db, worker, leaseMs, programs),
     heartbeat: (worker, leaseMs) => claims.heartbeat(db, worker, leaseMs),
     disown: (worker, turn, known) => claims.disown(db, worker, turn, known),
     closeWorker: (worker, options) => claims.closeWorker(db, worker, options),
@@ -34,6 +34,9 @@ export function libsqlStore(db: Database): LogStore {
     requestLock: (request) => requestLock(db, request),
     listLocks: (page) => listLocks(db, page),
     listPlaces: (page) => listPlaces(db, page),
+    getLine: (line) => getLine(db, line),
+    listLines: (page) => listLines(db, page),
+    setLine: (setting) => setLine(db, setting),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),
