@@ -13,7 +13,7 @@ export interface WhyFacts {
   readonly workers: readonly WorkerRow[];
   /** The lines in which it has a place, each in its order: who holds one first. */
   readonly lines: ReadonlyMap<string, LineFacts>;
-  /** The locks in whose lines it stands. */
+  /** The lines of locks, and of the queues of steps, in which it stands. */
   readonly locks: ReadonlyMap<string, readonly LockRow[]>;
   readonly now: number;
 }
@@ -208,7 +208,34 @@ function callReasons(facts: WhyFacts): WaitReason[] {
   const { state } = facts;
   if (state === null) return [];
   const open = [...state.calls.values()].filter(({ status, key }) => status === "open" && !isClosed(state, key));
-  return open.flatMap((call) => reasonOfCall(facts, state, call) ?? []);
+  return [...open.flatMap((call) => reasonOfCall(facts, state, call) ?? []), ...slotReasons(facts, state)];
+}
+
+/** Steps that wait for a slot of their queue: the log knows nothing of them yet. */
+function slotReasons({ row, locks }: WhyFacts, state: RunState): WaitReason[] {
+  return [...locks].flatMap(([name, line]) => {
+    const waiting = line.filter(({ grantedAt }) => grantedAt === null);
+    const mine = waiting.filter(({ runId, key }) => runId === row.id && state.locks?.has(key) !== true);
+    return mine.map((place): WaitReason => {
+      const key = place.key.replace(/@\d+$/, "");
+      return {
+        kind: "slot",
+        key,
+        name,
+        since: place.requestedAt,
+        until: null,
+        holders: holdersOf(line),
+        position: waiting.indexOf(place) + 1,
+        text: `"${key}" waits for a slot of ${name}`,
+        hint: "it is granted when an attempt of those that have one ends; a time-out of steps bounds that",
+      };
+    });
+  });
+}
+
+function holdersOf(line: readonly LockRow[]): string[] {
+  const held = line.filter(({ grantedAt }) => grantedAt !== null);
+  return held.slice(0, HOLDERS_MAX).map(({ runId }) => runId);
 }
 
 function reasonOfCall(facts: WhyFacts, state: RunState, call: CallState): WaitReason | null {
@@ -262,14 +289,13 @@ function reasonOfLock(
 ): Pick<WaitReason, "kind" | "text" | "hint" | "name" | "holders" | "position"> {
   const name = state.locks?.get(key)?.name ?? key;
   const line = locks.get(name) ?? [];
-  const holders = line.filter(({ grantedAt }) => grantedAt !== null).map(({ runId }) => runId);
   const ahead = line
     .filter(({ grantedAt }) => grantedAt === null)
     .findIndex((place) => place.runId === row.id && place.key === key);
   return {
     kind: "lock",
     name,
-    holders: holders.slice(0, HOLDERS_MAX),
+    holders: holdersOf(line),
     position: ahead < 0 ? null : ahead + 1,
     text: `"${key}" waits for the lock "${name}"`,
     hint: "it is granted when those before it let go of it; a holder can be cancelled",

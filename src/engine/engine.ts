@@ -497,6 +497,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       newRunId: () => this.#newRunId(),
       limitsOf: ({ workflow, version, input, availableAt }) =>
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
+      queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? null,
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
       ...reach,
     };

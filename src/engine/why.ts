@@ -33,7 +33,7 @@ export async function why({ store, now, history }: WhyHost, runId: string): Prom
     lines.set(line, { places: found, slots: setting?.slots ?? null, paused: setting?.paused ?? false });
   }
   const locks = new Map<string, readonly LockRow[]>();
-  for (const { name } of [...(state?.locks?.values() ?? [])].slice(0, LINES_MAX)) {
+  for (const { name } of await store.listLocks({ name: null, runId, limit: LINES_MAX })) {
     if (!locks.has(name)) locks.set(name, await store.listLocks({ name, limit: LINE_READ_MAX }));
   }
   return whyOf({ row, state, events, lines, locks, workers: await store.listWorkers(), now: Math.floor(await now()) });

@@ -486,7 +486,7 @@ class MemoryStore implements LogStore {
     return this.#locks.request(request, this.#now);
   }
 
-  async listLocks(page: { name: string | null; limit: number }): Promise<LockRow[]> {
+  async listLocks(page: { name: string | null; runId?: string; limit: number }): Promise<LockRow[]> {
     return this.#locks.list(page);
   }
 

@@ -508,8 +508,12 @@ export interface LogStore {
    * message with `{"key"}` and the token `lock/<ticket>`. A call whose place has ended gets no other.
    */
   requestLock(request: LockRequest): Promise<LockVerdict>;
-  /** All places in line, by name and ticket. */
-  listLocks(page: { readonly name: string | null; readonly limit: number }): Promise<LockRow[]>;
+  /** All places in line, by name and ticket. `runId`: those of this run. */
+  listLocks(page: {
+    readonly name: string | null;
+    readonly runId?: string;
+    readonly limit: number;
+  }): Promise<LockRow[]>;
 
   /** Places of runs with limits: of one run, or of one line in its order; who holds one comes first. */
   listPlaces(page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]>;

@@ -43,6 +43,7 @@ import type {
   NewChild,
   Operation,
   Program,
+  QueueSlot,
   Recorder,
   RunFacts,
 } from "./recorder.ts";
@@ -151,6 +152,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         random: host.random,
         lost: () => host.lost(this),
         refused: (error) => host.refused(this, error),
+        isInLine: (place) => this.#places.has(place),
         hasLeft: (key) => {
           this.#places.end(key);
           host.dirty(this);
@@ -311,6 +313,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #interrupt(abandoned: readonly Attempt[]): void {
     for (const { owner, attempt } of abandoned) {
       this.#journal.record("attempt.interrupted", owner.key, owner.scope, attempt, { reason: "stopped" });
+      this.#places.leaveQueue(owner.key);
       this.#host.dirty(this);
     }
   }
@@ -676,6 +679,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         return;
       case "lock":
         this.#tell(this.#places.granted(message.data.key));
+        this.#places.slotGranted(message.data.key);
         return;
       default:
         assertNever(message, "kind of message");
@@ -863,6 +867,25 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#begin(call, this.#operations.task(call.key, operation));
   }
 
+  enterQueue(call: Call, { attempt, line, slots }: QueueSlot, granted: () => void): void {
+    const place = slotKey(call.key, attempt);
+    this.#places.enterQueue(call.key, place, granted);
+    this.operate(call, {
+      entersLine: true,
+      place,
+      run: (shared) => shared.enterLine(line, slots),
+      done: (answer) => (answer === "granted" ? this.#places.slotGranted(place) : call.waitForMail()),
+    });
+  }
+
+  leaveQueue(call: Call, attempt: number): void {
+    this.#places.leaveQueue(call.key, slotKey(call.key, attempt));
+  }
+
+  queueSlots(queue: string): number | null {
+    return this.#host.queueSlots(queue);
+  }
+
   #begin(call: Call, task: Task): void {
     if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#isCancelled(call)) return;
     const { key, request, isShielded } = call;
@@ -942,6 +965,11 @@ function isConcluded({ status }: CallState): boolean {
 function keyOf({ scope, name, item }: CallRequest): string {
   if (item === undefined) return callKey(scope.path, name, scope.next("call", name));
   return itemKey(callKey(scope.path, name, item.occurrence), item.index);
+}
+
+/** The key of the slot of an attempt: no call that asks for a lock has one that ends like this. */
+function slotKey(step: string, attempt: number): string {
+  return `${step}@${attempt}`;
 }
 
 function runOver(): errors.ClosedError {

@@ -32,6 +32,8 @@ export interface Host<Execution> {
   newRunId(): string;
   /** The places that a run needs which a run starts; null: it may begin at once. */
   limitsOf(run: LimitedRun): NewRunLimits | null;
+  /** How many steps a queue lets run at once; null: there is no such queue here. */
+  queueSlots(queue: string): number | null;
   /** The version of a workflow that a start by its name means here; null: it is not registered. */
   versionOf(workflow: string): string | null;
   /** What a run's write did to others is durable: runs to look at, and when runs that it started are due. */

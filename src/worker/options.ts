@@ -76,6 +76,7 @@ export interface WorkerParts {
   /** See `Host`. */
   readonly newRunId: () => string;
   readonly limitsOf: (run: LimitedRun) => NewRunLimits | null;
+  readonly queueSlots: (queue: string) => number | null;
   readonly versionOf: (workflow: string) => string | null;
   readonly reached: (runIds: readonly string[], dueAt: number | null) => void;
   readonly freed: () => void;

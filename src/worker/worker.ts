@@ -467,6 +467,10 @@ export class Worker implements Host<Execution>, Claimant {
     return this.#parts.limitsOf(run);
   }
 
+  queueSlots(queue: string): number | null {
+    return this.#parts.queueSlots(queue);
+  }
+
   versionOf(workflow: string): string | null {
     return this.#parts.versionOf(workflow);
   }
