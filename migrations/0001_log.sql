@@ -38,7 +38,12 @@ CREATE TABLE runs (
   ended_at INTEGER,
   deadline_at INTEGER,
   -- The run that started it.
-  parent_id TEXT
+  parent_id TEXT,
+  -- What it needs a place in before it can be claimed, as JSON; and when it gets in line for it.
+  limits TEXT,
+  line_at INTEGER,
+  -- Of those that have it in common one is under way at a time.
+  singleton TEXT
 ) STRICT;
 --> statement
 CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -76,7 +81,9 @@ CREATE TABLE workers (
   started_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   -- The last of its claims: an earlier one that arrives late, or again, does nothing.
-  turn INTEGER NOT NULL DEFAULT 0
+  turn INTEGER NOT NULL DEFAULT 0,
+  -- What it can run, as JSON.
+  programs TEXT
 ) STRICT;
 --> statement
 -- Webhook requests whose signature was good, and their replays, each stored with what became of it in the write that did it.
@@ -141,6 +148,148 @@ CREATE INDEX locks_line ON locks (name, ticket) WHERE ended_at IS NULL;
 --> statement
 -- How many may hold a lock at most: so far a line is looked at when a place in it ends.
 CREATE INDEX locks_slots ON locks (name, slots) WHERE ended_at IS NULL;
+--> statement
+CREATE UNIQUE INDEX runs_singleton ON runs (singleton) WHERE singleton IS NOT NULL AND ended_at IS NULL;
+--> statement
+-- Runs with limits that get in line, now or later. Others pay nothing for it.
+CREATE INDEX runs_line ON runs (line_at, id) WHERE line_at IS NOT NULL;
+--> statement
+-- The places that runs with limits hold or wait for. One that ends is marked and deleted in the same write.
+CREATE TABLE places (
+  run_id TEXT NOT NULL,
+  line TEXT NOT NULL,
+  slots INTEGER NOT NULL,
+  -- The order of the line.
+  rank INTEGER NOT NULL,
+  -- Until when it is held: life, work or newest (src/kernel/place-limit.ts).
+  hold TEXT NOT NULL,
+  requested_at INTEGER NOT NULL,
+  granted_at INTEGER,
+  ended_at INTEGER
+) STRICT;
+--> statement
+CREATE UNIQUE INDEX places_run ON places (run_id, line);
+--> statement
+CREATE INDEX places_held ON places (line) WHERE granted_at IS NOT NULL AND ended_at IS NULL;
+--> statement
+-- The lines.
+CREATE INDEX places_line ON places (line, rank, run_id) WHERE granted_at IS NULL AND ended_at IS NULL;
+--> statement
+-- Lines that were resized or paused at run time. No row: as the places in them say.
+CREATE TABLE lines (
+  line TEXT PRIMARY KEY NOT NULL,
+  slots INTEGER,
+  paused INTEGER NOT NULL
+) STRICT;
+--> statement
+-- Places that wait and for which there is no room.
+CREATE VIEW places_without_room AS
+SELECT p.run_id, p.line FROM places p
+WHERE p.granted_at IS NULL AND p.ended_at IS NULL AND (
+  SELECT count(*) FROM places h WHERE h.line = p.line AND h.granted_at IS NOT NULL AND h.ended_at IS NULL
+) >= coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, p.slots)) FROM lines l WHERE l.line = p.line), p.slots);
+--> statement
+-- Runs that are to be cancelled, as another is newer in a line of the newest.
+CREATE VIEW superseded AS
+SELECT o.run_id, p.run_id AS newest_id
+FROM places p CROSS JOIN places o ON o.line = p.line AND o.granted_at IS NOT NULL AND o.ended_at IS NULL
+WHERE p.hold = 'newest' AND p.granted_at IS NULL AND o.run_id < p.run_id
+UNION ALL
+SELECT o.run_id, p.run_id AS newest_id
+FROM places p CROSS JOIN places o ON o.line = p.line AND o.granted_at IS NULL AND o.ended_at IS NULL
+WHERE p.hold = 'newest' AND p.granted_at IS NULL AND o.run_id < p.run_id;
+--> statement
+-- Token buckets: until when each is used up, in milliseconds since the epoch.
+CREATE TABLE buckets (
+  bucket TEXT PRIMARY KEY NOT NULL,
+  used_until REAL NOT NULL
+) STRICT;
+--> statement
+CREATE INDEX buckets_used ON buckets (used_until);
+--> statement
+-- Procedures: an insert of rows into these views does something for each row in turn, so that each sees what the one
+-- before has done. They are called by src/log/libsql/statements-places.ts.
+CREATE VIEW admissions AS SELECT NULL AS run_id, NULL AS at;
+--> statement
+-- A run gets the places that it waits for if there is room in all of them, and can be claimed once it has all. What only
+-- ends a run needs none.
+CREATE TRIGGER admissions_insert INSTEAD OF INSERT ON admissions
+BEGIN
+  UPDATE places SET granted_at = NEW.at
+  WHERE run_id = NEW.run_id AND granted_at IS NULL AND ended_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = NEW.run_id);
+  UPDATE runs SET available_at = NEW.at
+  WHERE id = NEW.run_id AND +status = 'pending' AND owner IS NULL AND available_at IS NULL AND line_at IS NULL AND (
+    NOT EXISTS (SELECT 1 FROM places p WHERE p.run_id = NEW.run_id AND p.granted_at IS NULL AND p.ended_at IS NULL)
+    OR EXISTS (
+      SELECT 1 FROM inbox i
+      WHERE i.run_id = NEW.run_id AND (i.kind = 'terminate' OR i.kind = 'cancel' AND runs.head = 1)));
+END;
+--> statement
+CREATE VIEW openings AS SELECT NULL AS line, NULL AS at;
+--> statement
+-- There may be room in a line: the first of those at its head is admitted that has room in all of its lines.
+CREATE TRIGGER openings_insert INSTEAD OF INSERT ON openings
+BEGIN
+  INSERT INTO admissions (run_id, at)
+  SELECT c.run_id, NEW.at FROM (
+    SELECT p.run_id FROM places p
+    WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.ended_at IS NULL
+    ORDER BY p.rank, p.run_id LIMIT 64
+  ) c
+  WHERE NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = c.run_id)
+  LIMIT 1;
+END;
+--> statement
+CREATE TRIGGER places_delete AFTER DELETE ON places
+BEGIN
+  INSERT INTO openings (line, at) VALUES (OLD.line, OLD.ended_at);
+END;
+--> statement
+CREATE VIEW arrivals AS SELECT NULL AS run_id, NULL AS at;
+--> statement
+-- A run with limits gets in line for the places that it lacks, and is admitted if there is room. One that is stuck or
+-- paused gives back what is held only while a run is worked on.
+CREATE TRIGGER arrivals_insert INSTEAD OF INSERT ON arrivals
+BEGIN
+  UPDATE places SET ended_at = NEW.at
+  WHERE run_id = NEW.run_id AND hold = 'work' AND (SELECT r.status FROM runs r WHERE r.id = NEW.run_id) IN ('stuck', 'paused');
+  DELETE FROM places WHERE run_id = NEW.run_id AND ended_at IS NOT NULL;
+  INSERT INTO places (run_id, line, slots, rank, hold, requested_at)
+  SELECT r.id, l.value ->> 'line', l.value ->> 'slots', l.value ->> 'rank', l.value ->> 'hold', NEW.at
+  FROM runs r CROSS JOIN json_each(r.limits) l
+  WHERE r.id = NEW.run_id AND r.status IN ('pending', 'waiting')
+  ON CONFLICT (run_id, line) DO NOTHING;
+  INSERT INTO inbox (run_id, token, kind, data, at)
+  SELECT s.run_id, 'newest/' || NEW.run_id || '/' || s.run_id, 'cancel', json_object('reason', 'run ' || NEW.run_id || ' has taken its place'), NEW.at
+  FROM superseded s WHERE s.newest_id = NEW.run_id
+  ON CONFLICT (token) DO NOTHING;
+  UPDATE runs SET status = 'pending', line_at = NEW.at
+  WHERE id IN (SELECT s.run_id FROM superseded s WHERE s.newest_id = NEW.run_id)
+    AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL AND available_at IS NULL;
+  UPDATE runs SET status = iif(status = 'waiting', 'pending', status), line_at = NULL WHERE id = NEW.run_id;
+  INSERT INTO admissions (run_id, at) VALUES (NEW.run_id, NEW.at);
+END;
+--> statement
+CREATE VIEW rate_takes AS SELECT NULL AS run_id, NULL AS bucket, NULL AS interval_ms, NULL AS ahead_ms, NULL AS delays, NULL AS at;
+--> statement
+-- A run that is just being created, and so has no event, takes a token of a bucket. If there is none it gets in line later,
+-- or it is not created.
+CREATE TRIGGER rate_takes_insert INSTEAD OF INSERT ON rate_takes
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.run_id = NEW.run_id)
+BEGIN
+  DELETE FROM runs WHERE id = NEW.run_id AND NOT NEW.delays
+    AND (SELECT b.used_until FROM buckets b WHERE b.bucket = NEW.bucket) - NEW.ahead_ms > NEW.at;
+  UPDATE runs SET line_at = max(line_at, coalesce((
+    SELECT CAST(b.used_until - NEW.ahead_ms AS INTEGER) + (CAST(b.used_until - NEW.ahead_ms AS INTEGER) < b.used_until - NEW.ahead_ms)
+    FROM buckets b WHERE b.bucket = NEW.bucket AND b.used_until - NEW.ahead_ms > max(line_at, NEW.at)), line_at))
+  WHERE id = NEW.run_id AND NEW.delays;
+  INSERT INTO buckets (bucket, used_until)
+  SELECT NEW.bucket, max(NEW.at, iif(NEW.delays, r.line_at, NEW.at)) + NEW.interval_ms FROM runs r WHERE r.id = NEW.run_id
+  ON CONFLICT (bucket) DO UPDATE SET used_until = max(used_until, excluded.used_until - NEW.interval_ms) + NEW.interval_ms;
+  -- One that is not used up says nothing.
+  DELETE FROM buckets WHERE bucket IN (SELECT b.bucket FROM buckets b WHERE b.used_until <= NEW.at ORDER BY b.used_until LIMIT 2);
+END;
 --> statement
 -- API keys, by the digest of their secret.
 CREATE TABLE api_keys (

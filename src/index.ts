@@ -141,10 +141,21 @@ export type {
   KeyedWriteOptions,
 } from "./kernel/keyed-values.ts";
 export type { Limits } from "./kernel/limits.ts";
+export type { PlaceHold, PlaceLimit } from "./kernel/place-limit.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
+export type { QueueOptions, Queues } from "./kernel/queues.ts";
 export type { ResumeOptions, ResumeTicket } from "./kernel/resume.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";
+export type {
+  ConcurrencyRule,
+  RateRule,
+  RunKey,
+  RunRules,
+  SingletonRule,
+  ThrottleRule,
+} from "./kernel/run-rules.ts";
 export type { RunStatus } from "./kernel/state.ts";
+export type { WaitKind, WaitReason, Why } from "./kernel/why.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
 export type { ScheduleDefinition, ScheduleInput, ScheduleOptions, ScheduleRules } from "./scheduler/definition.ts";

@@ -19,6 +19,7 @@ import { runsShowVerb } from "./runs-show.ts";
 import { runsSignalVerb } from "./runs-signal.ts";
 import { runsTerminateVerb } from "./runs-terminate.ts";
 import { runsWatchVerb } from "./runs-watch.ts";
+import { runsWhyVerb } from "./runs-why.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
 
@@ -40,7 +41,7 @@ export function createProgram(): Command {
   program.addCommand(serveVerb());
   program.addCommand(devVerb());
   program.addCommand(runVerb());
-  const looks = [runsListVerb(), runsShowVerb(), runsWatchVerb()];
+  const looks = [runsListVerb(), runsShowVerb(), runsWhyVerb(), runsWatchVerb()];
   const tells = [runsSignalVerb(), runsCancelVerb(), runsTerminateVerb(), runsPauseVerb(), runsResumeVerb()];
   const again = [runsRetryVerb(), runsRerunVerb()];
   program.addCommand(

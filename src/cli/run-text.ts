@@ -30,6 +30,7 @@ export function runRemark(run: RunInfo, now: number): string {
   if (run.cancelReason !== undefined) return run.cancelReason;
   if (run.status === "paused") return "until varve runs resume";
   if (run.availableAt !== null && run.availableAt > now) return `goes on in ${lengthText(run.availableAt - now)}`;
+  if (run.status === "pending" && run.availableAt === null) return "waits in line: see varve runs why";
   if (run.status === "waiting" && run.availableAt === null) return "waits for a signal, or for another run";
   return "";
 }

@@ -92,12 +92,16 @@ class HttpClient implements Client {
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
     const body = { workflow: name, ...valueFields("input", input), ...options };
-    const { id, created } = await requestJson<WireStartedRun>(this.#connection, {
+    const {
+      id,
+      created,
+      skipped = false,
+    } = await requestJson<WireStartedRun>(this.#connection, {
       method: "POST",
       path: RUNS_PATH,
       body,
     });
-    return Object.assign(new HttpRun<never>(this.#connection, id), { created });
+    return Object.assign(new HttpRun<never>(this.#connection, id), { created, skipped });
   }
 
   run(workflow: WorkflowRef<never, unknown, never> | string, id?: string): RunHandle<never> {

@@ -50,7 +50,7 @@ export class HttpDeliveries implements Deliveries {
     const { deliveryId, replay, decision, runId, created, reason } = outcome;
     const facts = { deliveryId, replay, isRepeat: false, resultWithinMs: null };
     if ((decision === "started" || decision === "signalled") && runId !== null) {
-      const run = Object.assign(this.#run(runId), { created });
+      const run = Object.assign(this.#run(runId), { created, skipped: false });
       return { ...facts, kind: "accepted", decision, run, reason: null };
     }
     const why = reason ?? { code: "UNKNOWN", message: "the server does not say" };

@@ -14,6 +14,7 @@ import { TimeoutError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { checkName } from "../kernel/text.ts";
+import type { Why } from "../kernel/why.ts";
 import { decodeRun, outputOf } from "./decode-run.ts";
 import { runPath } from "./paths.ts";
 import { Patience } from "./patience.ts";
@@ -110,8 +111,8 @@ export class HttpRun<Output> implements RunHandle<Output, AnySignals> {
   async rerun(options: RerunOptions = {}): Promise<StartedRun<Output, AnySignals>> {
     const { input, ...rest } = options;
     const edited = Object.hasOwn(options, "input") ? valueFields("input", input) : {};
-    const { id, created } = await this.#post<WireStartedRun>("rerun", { ...rest, ...edited });
-    return Object.assign(new HttpRun<Output>(this.#connection, id), { created });
+    const { id, created, skipped = false } = await this.#post<WireStartedRun>("rerun", { ...rest, ...edited });
+    return Object.assign(new HttpRun<Output>(this.#connection, id), { created, skipped });
   }
 
   async #tell(place: string, body: object): Promise<void> {
@@ -121,6 +122,10 @@ export class HttpRun<Output> implements RunHandle<Output, AnySignals> {
   async #post<T>(place: string, body: object): Promise<T> {
     const path = `${runPath(this.id)}/${place}`;
     return await requestJson<T>(this.#connection, { method: "POST", path, body });
+  }
+
+  async why(): Promise<Why> {
+    return await requestJson<Why>(this.#connection, { path: `${runPath(this.id)}/why` });
   }
 
   history(options?: HistoryOptions): Promise<RunEvent[]> {

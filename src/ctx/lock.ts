@@ -3,9 +3,9 @@ import { assert } from "../kernel/assert.ts";
 import { type Duration, formatDuration, parseDuration } from "../kernel/duration.ts";
 import { TimeoutError } from "../kernel/errors.ts";
 import { checkNumbers } from "../kernel/options.ts";
-import { checkName } from "../kernel/text.ts";
 import type { CallRequest, LiveCall, ScopeHandle } from "../worker/recorder.ts";
 import { rejected } from "./settle.ts";
+import { checkLockName } from "./step-queue.ts";
 
 export interface LockOptions {
   /** How many may hold it at once. All who ask for a lock should say the same. @default 1 */
@@ -18,7 +18,7 @@ const RANGES = { slots: [1, 1_000_000] } as const;
 
 /** Asks for a lock, from `now`, the instant of the last outcome. Comes to the call's key. */
 export function lockRequest(scope: ScopeHandle, name: string, options: LockOptions, now: number): CallRequest {
-  checkName("the name of a lock", name);
+  checkLockName(name);
   const { slots = 1 } = options;
   checkNumbers("lock", { slots }, { slots }, RANGES);
   const timeoutMs = options.timeout === undefined ? null : parseDuration(options.timeout);

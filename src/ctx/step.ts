@@ -22,6 +22,7 @@ import { Breaker, breakerOpen } from "./breaker.ts";
 import { Cache } from "./cache.ts";
 import { rejected, resolved } from "./settle.ts";
 import type { StepCallOptions, StepContext, StepOptions } from "./step-options.ts";
+import { type StepQueue, stepQueue } from "./step-queue.ts";
 
 export type StepBody = (step: StepContext<never>) => unknown;
 
@@ -31,7 +32,7 @@ export interface StepParts {
   readonly name: string;
   readonly body: StepBody;
   readonly options: StepCallOptions | undefined;
-  readonly recorder: Pick<Recorder, "ask" | "compensations">;
+  readonly recorder: Pick<Recorder, "ask" | "compensations" | "queueSlots">;
 }
 
 /** Options with every default filled in. */
@@ -42,6 +43,7 @@ interface StepPolicy {
   readonly once: boolean;
   readonly breaker: BreakerPolicy | null;
   readonly cache: Cache | null;
+  readonly queue: StepQueue | null;
 }
 
 /** Attempts that a stopping worker may hand back before they count like any other. */
@@ -54,6 +56,7 @@ const DEFAULTS: StepPolicy = {
   once: false,
   breaker: null,
   cache: null,
+  queue: null,
 };
 
 /** Asks for a step. Throws at once if its options are wrong. */
@@ -62,9 +65,9 @@ export function stepRequest(parts: StepParts): CallRequest {
   if (typeof body !== "function") {
     throw notAFunction(`the body of step ${JSON.stringify(name)}`, body);
   }
-  const policy = options === undefined ? DEFAULTS : stepPolicy(name, options);
+  const policy = options === undefined ? DEFAULTS : stepPolicy(parts, options);
   const live = (call: LiveCall) => new Attempts(call, body, policy).goOn();
-  const isSharing = policy.breaker !== null || policy.cache !== null;
+  const isSharing = policy.breaker !== null || policy.cache !== null || policy.queue !== null;
   const request: CallRequest = { kind: "step", name, scope, isSharing, live, given };
   const undo = options?.compensate;
   if (undo === undefined) return request;
@@ -113,7 +116,7 @@ function resolvedValue(settlement: Settlement): unknown {
   return settlement.kind === "resolve" ? settlement.value : undefined;
 }
 
-function stepPolicy(name: string, options: StepOptions): StepPolicy {
+function stepPolicy({ name, recorder }: StepParts, options: StepOptions): StepPolicy {
   const once = options.once === true;
   if (once && options.retry !== undefined)
     throw contradiction(name, "once", "retry", "a body that runs at most once is not repeated");
@@ -124,6 +127,7 @@ function stepPolicy(name: string, options: StepOptions): StepPolicy {
     once,
     breaker: options.breaker === undefined ? null : breakerPolicy(options.breaker),
     cache: options.cache === undefined ? null : new Cache(name, options.cache),
+    queue: options.queue === undefined ? null : stepQueue(name, options.queue, recorder),
   };
 }
 
@@ -190,6 +194,7 @@ class Attempts {
       return;
     }
     this.#call.record("attempt.interrupted", attempt, { reason: "lost" });
+    this.#leave(attempt);
     this.#startNext();
   }
 
@@ -201,7 +206,22 @@ class Attempts {
     else if (last - Math.min(attemptsForgiven, FORGIVEN_MAX) >= this.#policy.retry.attemptsMax)
       this.#fail(last, interruptedTooOften(last));
     else if (this.#isPastDeadline()) this.#fail(last, this.#deadlineError());
-    else if (this.#call.mayBegin(this.#timeoutMs())) this.#pass(attempt);
+    else if (this.#call.mayBegin(this.#timeoutMs())) this.#enter(attempt);
+  }
+
+  /** Gets a slot of its queue first. */
+  #enter(attempt: number): void {
+    const { queue } = this.#policy;
+    if (queue === null) this.#pass(attempt);
+    else this.#call.enterQueue({ attempt, ...queue }, () => this.#entered(attempt));
+  }
+
+  /** Much may have passed in line. Where the run does not go on here it keeps its slot, and is given it again. */
+  #entered(attempt: number): void {
+    if (this.#isPastDeadline()) {
+      this.#fail(attempt - 1, this.#deadlineError());
+      this.#leave(attempt);
+    } else if (this.#call.mayBegin(this.#timeoutMs())) this.#pass(attempt);
   }
 
   /** Starts the attempt, if the breaker lets it through. */
@@ -270,6 +290,7 @@ class Attempts {
   #complete(attempt: number, payload: Payload): void {
     try {
       this.#call.conclude("step.completed", attempt, payload);
+      this.#leave(attempt);
     } catch (error) {
       this.#fail(attempt, toFailure(error));
     }
@@ -289,11 +310,18 @@ class Attempts {
       return;
     }
     this.#call.record("attempt.failed", attempt, { error, retryAt });
+    this.#leave(attempt);
     this.#call.waitUntil(retryAt, () => this.#startNext());
   }
 
   #fail(attempt: number, error: Failure): void {
     this.#call.conclude("step.failed", attempt === 0 ? null : attempt, { error });
+    this.#leave(attempt);
+  }
+
+  /** The attempt's slot ends with what was just recorded. */
+  #leave(attempt: number): void {
+    if (this.#policy.queue !== null) this.#call.leaveQueue(attempt);
   }
 
   // ---- Time ----

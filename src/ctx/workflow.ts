@@ -1,6 +1,7 @@
 /** Defines workflows: a name, a version, and a function of a context and an input. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { DefinitionError } from "../kernel/errors.ts";
+import { checkRunRules, type RunRules } from "../kernel/run-rules.ts";
 import { checkName } from "../kernel/text.ts";
 import { validateNow } from "../kernel/validate.ts";
 import { checkProgramId, type Schema, type SignalMap, type WorkflowRef } from "../kernel/workflow-ref.ts";
@@ -86,13 +87,16 @@ export type WorkflowFactory<Env> = <
   Out extends Schema | undefined = undefined,
   Signals extends SignalMap = SignalMap,
 >(
-  options: WorkflowOptions<In, Out, Signals>,
+  options: WorkflowOptions<In, Out, Signals> & RunRules<Given<In, Input>>,
   run: ((ctx: Ctx<Env, Signals>, input: Given<In, Input>) => PromiseLike<R>) & IfStorable<R>,
 ) => Workflow<Taken<In, Input>, Result<Out, R>, Env, Sent<Signals>>;
 
 type Run = (ctx: Ctx<never>, input: never) => PromiseLike<unknown>;
 
-function define(options: WorkflowOptions<Schema | undefined, Schema | undefined>, run: Run): Workflow {
+type Options<In extends Schema | undefined, Out extends Schema | undefined> = WorkflowOptions<In, Out> &
+  RunRules<never>;
+
+function define(options: Options<Schema | undefined, Schema | undefined>, run: Run): Workflow {
   const { name, version } = checkProgramId(options.name, options.version);
   if (typeof run !== "function") {
     throw new DefinitionError(
@@ -109,6 +113,7 @@ function define(options: WorkflowOptions<Schema | undefined, Schema | undefined>
     output,
     signals: checkSignals(name, signals),
     subscriptions: defineSubscriptions(name, options.on, options.cancelOn, input !== undefined),
+    rules: checkRunRules(name, options),
     [WORKFLOW]: programOf(name, output, run),
   };
 }
@@ -149,7 +154,7 @@ function programOf(name: string, output: Schema | undefined, run: Run): Program[
 /**
  * Defines a workflow. The function may await calls of `ctx` only; what it returns is the run's result.
  *
- * @throws DefinitionError `NAME_INVALID`, `WORKFLOW_INVALID`
+ * @throws DefinitionError `NAME_INVALID`, `WORKFLOW_INVALID`, `LIMIT_INVALID`
  * @example
  * const greet = workflow({ name: "greet", input: z.object({ name: z.string() }) }, async (ctx, { name }) => {
  *   const text = await ctx.step("compose", () => `Hello, ${name}`);
@@ -170,10 +175,10 @@ export interface DeclaredWorkflow<In extends Schema, Out extends Schema, Env, Si
 
 /** Declares workflows whose steps are given an `Env`. */
 export type WorkflowDeclarer<Env> = <In extends Schema, Out extends Schema, Signals extends SignalMap = SignalMap>(
-  options: WorkflowOptions<In, Out, Signals> & { readonly input: In; readonly output: Out },
+  options: WorkflowOptions<In, Out, Signals> & RunRules<InferOutput<In>> & { readonly input: In; readonly output: Out },
 ) => DeclaredWorkflow<In, Out, Env, Signals>;
 
-function declare(options: WorkflowOptions<Schema, Schema>): DeclaredWorkflow<Schema, Schema, unknown> {
+function declare(options: Options<Schema, Schema>): DeclaredWorkflow<Schema, Schema, unknown> {
   const { name, version } = checkProgramId(options.name, options.version);
   const { input, output, signals } = options;
   return {
@@ -182,6 +187,7 @@ function declare(options: WorkflowOptions<Schema, Schema>): DeclaredWorkflow<Sch
     input,
     output,
     signals: checkSignals(name, signals),
+    rules: checkRunRules(name, options),
     implement: (run) => define(options, run as Run),
   };
 }

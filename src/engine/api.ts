@@ -6,6 +6,7 @@ import type { KeyedOptions, KeyedValues, KeyedValuesOf } from "../kernel/keyed-v
 import type { Ports } from "../kernel/ports.ts";
 import type { ResumeTicket } from "../kernel/resume.ts";
 import type { RunStatus } from "../kernel/state.ts";
+import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
 import type { DecisionReason } from "../triggers/decide.ts";
@@ -22,6 +23,10 @@ export interface StartOptions {
   readonly tags?: Tags;
   /** The run fails if it has not ended so long after its start. */
   readonly deadline?: Duration;
+  /** A queue of `createEngine({ queues })`. @default that of the workflow */
+  readonly queue?: string;
+  /** Whoever has more goes first, from -1,000 to 1,000, if the run has to wait for others. @default that of the workflow */
+  readonly priority?: number;
 }
 
 /** A run as it stands, with its values decoded. Instants are milliseconds since the epoch. */
@@ -45,7 +50,7 @@ export interface RunInfo<Output = unknown> {
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** When it goes on by itself; null: not, or it is running. */
+  /** When it goes on by itself; null: not, or it is running, or it waits in line for a place. */
   readonly availableAt: number | null;
   readonly deadlineAt: number | null;
   /** The worker that has it. */
@@ -136,6 +141,13 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
    * @example const again = await run.rerun({ input: { id: "o-2" } });
    */
   rerun(options?: RerunOptions): Promise<StartedRun<Output, Sent>>;
+  /**
+   * What the run waits for, since when, and what can be done about it.
+   *
+   * @throws NotFoundError `RUN_NOT_FOUND`
+   * @example for (const { kind, text } of (await run.why()).waitsFor) console.log(kind, text);
+   */
+  why(): Promise<Why>;
   /** Its events, in order. */
   history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]>;
 }
@@ -145,10 +157,12 @@ export interface RerunOptions extends Pick<StartOptions, "idempotencyKey" | "del
   readonly input?: unknown;
 }
 
-/** A run that a start made, or found under its idempotency key. */
+/** A run that a start made, or found in its place. */
 export interface StartedRun<Output = unknown, Sent = AnySignals> extends RunHandle<Output, Sent> {
-  /** False: the run existed under the idempotency key. */
+  /** False: the run existed under the idempotency key, or was skipped. */
   readonly created: boolean;
+  /** No run was made: this one is under way, and its workflow is a singleton that skips starts until it has ended. */
+  readonly skipped: boolean;
 }
 
 /** What became of a webhook request. */

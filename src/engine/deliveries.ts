@@ -176,7 +176,7 @@ export class Deliveries implements api.Deliveries {
   }
 
   #found(runId: string): api.StartedRun {
-    return Object.assign(this.#parts.run(runId), { created: false });
+    return Object.assign(this.#parts.run(runId), { created: false, skipped: false });
   }
 
   async #requireDecided(row: DeliveryRow): Promise<DecidedDelivery> {

@@ -24,7 +24,7 @@ import {
   type SubscriptionText,
 } from "../triggers/subscription.ts";
 import { RUN_ENDS } from "../triggers/topic.ts";
-import { childStart, encodeInput } from "../worker/new-run.ts";
+import { childStart, encodeInput, type LimitedRun, type NewRunLimits } from "../worker/new-run.ts";
 import { prepareStart } from "./start.ts";
 
 /** A workflow that is registered here. */
@@ -38,6 +38,8 @@ export interface DispatchParts {
   readonly listeners: ReadonlyMap<string, Listener>;
   readonly payloadBytesMax: number;
   readonly newRunId: () => string;
+  /** The places that a run needs before it may begin; null: none. */
+  readonly limitsOf: (run: LimitedRun) => NewRunLimits | null;
   /** The log's clock. */
   readonly now: () => Promise<number>;
 }
@@ -169,7 +171,8 @@ async function startOf(
     createdAt: Math.floor(await parts.now()),
     input: encodeInput(checked, parts.payloadBytesMax),
   };
-  return childStart(prepareStart(run, { idempotencyKey, trigger }));
+  const limitsAt = (availableAt: number) => parts.limitsOf({ ...run, availableAt });
+  return childStart(prepareStart(run, { idempotencyKey, trigger }, limitsAt));
 }
 
 function triggerOf({ topic, id, payload }: Message): Trigger {

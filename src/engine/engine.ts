@@ -1,7 +1,7 @@
 /** The engine: puts log, worker, bus and handles together. */
+import { limitsOf, requireQueue } from "../admission/limits.ts";
 import { isWorkflow, toProgram, type Workflow } from "../ctx/workflow.ts";
-import { assert } from "../kernel/assert.ts";
-import { encodePayload, type Payload } from "../kernel/codec.ts";
+import { decodePayload, encodePayload, type Payload } from "../kernel/codec.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import { dataText, FORMAT_VERSION, parseEvent, type RunEvent } from "../kernel/events.ts";
@@ -12,11 +12,13 @@ import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
+import { checkQueues, type QueueOptions, type Queues } from "../kernel/queues.ts";
 import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
+import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type {
   ChildStart,
@@ -36,7 +38,7 @@ import { type Hook, isHook } from "../triggers/hook.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
-import { childStart, createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
+import { childStart, createdEvent, encodeInput, type NewRun, type NewRunLimits, startRow } from "../worker/new-run.ts";
 import { programKey, type WorkerOptions, type WorkerParts } from "../worker/options.ts";
 import type { Program } from "../worker/recorder.ts";
 import { Worker } from "../worker/worker.ts";
@@ -58,6 +60,7 @@ import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import { isSameInput, PendingStart, prepareStart } from "./start.ts";
 import { tail } from "./tail.ts";
+import { why } from "./why.ts";
 
 /** What an engine is made of, whatever the runtime. */
 export interface EngineParts {
@@ -74,6 +77,7 @@ export interface EngineParts {
   /** Finds the secrets that hooks name. */
   readonly secrets?: SecretResolver | undefined;
   readonly retention?: RetentionOptions;
+  readonly queues?: Queues;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
@@ -139,6 +143,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #workflows: ReadonlyMap<string, WorkflowRef>;
   /** By program. */
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
+  readonly #queues: ReadonlyMap<string, QueueOptions>;
   readonly #session: Session | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
@@ -165,6 +170,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#programs = programsOf(parts.workflows);
     this.#workflows = latestOf(parts.workflows);
     this.#definitions = definitionsOf(parts.workflows);
+    this.#queues = checkQueues(parts.queues ?? {});
+    for (const { name, rules } of this.#definitions.values())
+      if (rules?.queue !== undefined) requireQueue(this.#queues, rules.queue, name);
     this.deliveries = this.#openDeliveries(parts);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
@@ -188,6 +196,8 @@ class EngineOfParts implements api.Engine, HandleHost {
       isolated: parts.isolated === true,
       payloadBytesMax: this.#limits.payloadBytesMax,
       newRunId: () => this.#newRunId(),
+      limitsOf: ({ workflow, version, input, availableAt }) =>
+        this.#limitsOf({ name: workflow, version }, input, { availableAt }),
       now: () => this.#now(),
       reached: (runIds, started) => this.#reached(runIds, started),
     });
@@ -230,12 +240,14 @@ class EngineOfParts implements api.Engine, HandleHost {
   #startOf({ definition, idempotencyKey, trigger, ...run }: RunOfSchedule & { readonly version: string }): ChildStart {
     const { input, tags, deadlineMs } = definition;
     const options = { idempotencyKey, trigger, tags, ...(deadlineMs === null ? {} : { deadline: deadlineMs }) };
-    return childStart(prepareStart({ ...run, runId: this.#newRunId(), input }, options));
+    const ref = { name: run.workflow, version: run.version };
+    const limitsAt = (availableAt: number) => this.#limitsOf(ref, input, { availableAt });
+    return childStart(prepareStart({ ...run, runId: this.#newRunId(), input }, options, limitsAt));
   }
 
   /** What was decided has told runs something, or started some. */
   #reached(runIds: readonly string[], started: boolean): void {
-    const { reached } = reachOf(() => this.#workers);
+    const { reached } = reachOf(() => this.#workers, this.#supersedes);
     reached(runIds, started ? this.#ports.clock.now() : null);
   }
 
@@ -259,23 +271,36 @@ class EngineOfParts implements api.Engine, HandleHost {
   }
 
   async #start(
-    ref: Pick<WorkflowRef, "name" | "version">,
+    ref: Pick<WorkflowRef, "name" | "version" | "rules">,
     input: Payload,
     options: api.StartOptions & { delivery?: DeliveryRow },
   ): Promise<api.StartedRun> {
     const createdAt = Math.floor(await this.#now());
     const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt, input };
-    const start = prepareStart(run, options);
+    const start = prepareStart(run, options, (availableAt) => this.#limitsOf(ref, input, { availableAt, ...options }));
     const { runId, created } = await this.#write(start);
-    if (!created && start.delivery === null) await this.#checkSameInput(runId, start);
-    return Object.assign(new Handle<unknown>(this, runId), { created });
+    const skipped = !created && (await this.#isSkipped(runId, start));
+    if (!created && !skipped && start.delivery === null) await this.#checkSameInput(runId, start);
+    return Object.assign(new Handle<unknown>(this, runId), { created, skipped });
+  }
+
+  /** The places that a run of `ref` needs; null: it may begin at once. */
+  #limitsOf(
+    { name, version, rules }: Pick<WorkflowRef, "name" | "version" | "rules">,
+    payload: Payload,
+    start: { readonly availableAt: number; readonly queue?: string; readonly priority?: number },
+  ): NewRunLimits | null {
+    const { availableAt, queue, priority } = start;
+    const known = rules ?? this.#definitions.get(programKey({ workflow: name, version }))?.rules;
+    const input = () => decodePayload(payload);
+    return limitsOf(known, { workflow: name, availableAt, queue, priority, input }, this.#queues);
   }
 
   /** Queues the start: taken by a worker of this process if one has room, else pending for any. */
   async #write(start: NewRun): Promise<{ runId: string; created: boolean }> {
     const { writer } = this.#openSession();
     const program = this.#programs.get(programKey(start));
-    const isDue = start.availableAt <= start.createdAt;
+    const isDue = start.availableAt <= start.createdAt && start.limits === null;
     const worker = isDue ? [...this.#workers].find((candidate) => candidate.canTake(start)) : undefined;
     if (worker !== undefined && program !== undefined) {
       const execution = worker.take(program, createdEvent(start, worker.id));
@@ -290,8 +315,15 @@ class EngineOfParts implements api.Engine, HandleHost {
       for (const each of this.#workers) each.dueAt(start.availableAt);
     });
     const verdict = await writer.start(startRow(start, null), pending);
-    assert(verdict !== null, "a pending start has its first event to write");
-    return verdict;
+    // What stood in its way as a singleton has just ended.
+    return verdict ?? (await this.#write(start));
+  }
+
+  /** Whether a start came to a run under way whose singleton it would be; not if that has its idempotency key. */
+  async #isSkipped(runId: string, { idempotencyKey, limits }: NewRun): Promise<boolean> {
+    if (limits === null || limits.singleton === null) return false;
+    const row = await this.store.getRun(runId);
+    return row?.singleton === limits.singleton && (idempotencyKey === null || row.idempotencyKey !== idempotencyKey);
   }
 
   async #checkSameInput(runId: string, start: NewRun): Promise<void> {
@@ -327,6 +359,11 @@ class EngineOfParts implements api.Engine, HandleHost {
     const rows = await this.store.listRuns(filterOf(options), { before, limit: limit + 1 });
     const runs = rows.slice(0, limit).map((row) => runInfo(row));
     return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
+  }
+
+  async why(runId: string): Promise<Why> {
+    this.#checkOpen();
+    return await why({ store: this.store, now: () => this.#now(), history: (id) => this.history(id) }, runId);
   }
 
   async history(
@@ -525,7 +562,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const worker = new Worker(
       this.#workerParts(
         this.#session,
-        reachOf(() => this.#workers),
+        reachOf(() => this.#workers, this.#supersedes),
       ),
       options,
     );
@@ -568,7 +605,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const parts = this.#workerParts(
       this.#openSession(),
-      reachOf(() => [worker]),
+      reachOf(() => [worker], this.#supersedes),
     );
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     const done = await worker.tick();
@@ -597,9 +634,17 @@ class EngineOfParts implements api.Engine, HandleHost {
       resumes: this.#signer,
       asked: this.#asked,
       newRunId: () => this.#newRunId(),
+      limitsOf: ({ workflow, version, input, availableAt }) =>
+        this.#limitsOf({ name: workflow, version }, input, { availableAt }),
+      queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? null,
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
       ...reach,
     };
+  }
+
+  /** Whether a workflow is a singleton whose newest run takes the place of the one before. */
+  get #supersedes(): boolean {
+    return [...this.#definitions.values()].some(({ rules }) => rules?.singleton?.mode === "cancel");
   }
 
   #openSession(): Session {
@@ -667,10 +712,13 @@ function definitionsOf(workflows: EngineParts["workflows"]): Map<string, Workflo
   return new Map(refs.map((ref) => [programKey({ workflow: ref.name, version: ref.version }), ref]));
 }
 
-type Reach = Pick<WorkerParts, "reached" | "freed">;
+type Reach = Pick<WorkerParts, "reached" | "freed" | "arrived">;
 
-/** Tells the workers of a process what one of them has done to other runs. */
-function reachOf(workers: () => Iterable<Worker>): Reach {
+/**
+ * Tells the workers of a process what one of them has done to other runs. `supersedes`: whether a run that gets in line may
+ * take the place of another.
+ */
+function reachOf(workers: () => Iterable<Worker>, supersedes: boolean): Reach {
   return {
     reached: (runIds, dueAt) => {
       for (const worker of workers()) {
@@ -680,6 +728,9 @@ function reachOf(workers: () => Iterable<Worker>): Reach {
     },
     freed: () => {
       for (const worker of workers()) void worker.locksGranted();
+    },
+    arrived: () => {
+      if (supersedes) for (const worker of workers()) void worker.mayHaveMail();
     },
   };
 }

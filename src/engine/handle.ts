@@ -5,6 +5,7 @@ import * as errors from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
 import { checkName } from "../kernel/text.ts";
+import type { Why } from "../kernel/why.ts";
 import { INBOX_ROWS_MAX, type LogStore, type MessageKind, type MessageVerdict, type RunRow } from "../log/port.ts";
 import type { AnySignals, ReasonOptions, RerunOptions, RunHandle, RunInfo, SignalOptions, StartedRun } from "./api.ts";
 import { notFound, type Results } from "./results.ts";
@@ -21,6 +22,7 @@ export interface HandleHost {
   signalOf(row: RunRow, name: string, payload: unknown): Promise<Payload>;
   rerun(runId: string, options: RerunOptions): Promise<StartedRun>;
   retry(runId: string): Promise<void>;
+  why(runId: string): Promise<Why>;
 }
 
 export class Handle<Output> implements RunHandle<Output, AnySignals> {
@@ -98,6 +100,10 @@ export class Handle<Output> implements RunHandle<Output, AnySignals> {
           },
         );
     }
+  }
+
+  why(): Promise<Why> {
+    return this.#host.why(this.id);
   }
 
   history(options?: { readonly afterSeq?: number; readonly limit?: number }): Promise<RunEvent[]> {

@@ -21,7 +21,7 @@ export function runInfo<Output>(row: RunRow): RunInfo<Output> {
     createdAt: row.createdAt,
     startedAt: row.startedAt,
     endedAt: row.endedAt,
-    availableAt: row.availableAt,
+    availableAt: row.availableAt ?? row.lineAt,
     deadlineAt: row.deadlineAt,
     worker: row.owner,
     events: row.head,

@@ -6,21 +6,23 @@ import type { Json } from "../kernel/json.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import type { DeliveryRow, RunAppend } from "../log/port.ts";
-import { appendedEvent, createdEvent, type NewRun } from "../worker/new-run.ts";
+import { appendedEvent, createdEvent, type NewRun, type NewRunLimits } from "../worker/new-run.ts";
 import type { Source } from "../worker/writer.ts";
 import type { StartOptions } from "./api.ts";
 
 /**
- * Checks a start's options.
+ * Checks a start's options. `limitsAt`: the places that it needs if it may begin then.
  *
  * @throws DefinitionError, LimitError
  */
 export function prepareStart(
   run: Pick<NewRun, "runId" | "workflow" | "version" | "createdAt" | "input">,
   options: StartOptions & { readonly delivery?: DeliveryRow; readonly trigger?: Trigger },
+  limitsAt: (availableAt: number) => NewRunLimits | null,
 ): NewRun {
   const { idempotencyKey, delay, deadline, delivery } = options;
   const { runId, workflow, version, createdAt, input } = run;
+  const availableAt = createdAt + (delay === undefined ? 0 : parseDuration(delay));
   return {
     runId,
     workflow,
@@ -29,11 +31,12 @@ export function prepareStart(
     createdAt,
     idempotencyKey: idempotencyKey === undefined ? null : checkName("the idempotency key", idempotencyKey),
     tags: options.tags === undefined ? NO_TAGS : checkTags(options.tags),
-    availableAt: createdAt + (delay === undefined ? 0 : parseDuration(delay)),
+    availableAt,
     deadlineAt: deadline === undefined ? null : createdAt + parseDuration(deadline),
     delivery: delivery ?? null,
     parent: null,
     trigger: delivery === undefined ? options.trigger : triggerOf(delivery),
+    limits: limitsAt(availableAt),
   };
 }
 
@@ -45,14 +48,15 @@ function triggerOf({ hook, deliveryId }: DeliveryRow): Trigger {
 export class PendingStart implements Source {
   readonly runId: string;
   readonly #created: EventOf<"run.created">;
-  readonly #availableAt: number;
+  /** Null: it gets in line first. */
+  readonly #availableAt: number | null;
   readonly #written: (created: EventOf<"run.created">) => void;
   #taken = false;
 
   constructor(start: NewRun, written: (created: EventOf<"run.created">) => void) {
     this.runId = start.runId;
     this.#created = createdEvent(start, null);
-    this.#availableAt = start.availableAt;
+    this.#availableAt = start.limits === null ? start.availableAt : null;
     this.#written = written;
   }
 

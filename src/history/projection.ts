@@ -101,6 +101,7 @@ export class Projection {
       ...this.#same("version", state.version, row.version),
       ...this.#same("idempotencyKey", state.idempotencyKey, row.idempotencyKey),
       ...this.#same("tags", state.tags, row.tags),
+      ...this.#same("limits", state.limits, row.limits),
       ...this.#same("parentId", this.#parentId, row.parentId),
       ...this.#same("createdAt", state.createdAt, row.createdAt),
       ...this.#same("deadlineAt", state.deadlineAt, row.deadlineAt),
@@ -113,16 +114,25 @@ export class Projection {
 
   /** Status and due time: where the run stands in the work queue. */
   #place(row: RunRow, state: RunState): Difference[] {
-    const { status, availableAt } = row;
+    const { status, availableAt, lineAt } = row;
     if (state.result !== null || isTerminalStatus(status)) {
       const expected = state.result?.status ?? "a status of a run that has not ended";
-      return [...this.#same("status", expected, status), ...this.#same("availableAt", null, availableAt)];
+      return [
+        ...this.#same("status", expected, status),
+        ...this.#same("availableAt", null, availableAt),
+        ...this.#same("lineAt", null, lineAt),
+      ];
     }
     const untouched = row.epoch === 0 && state.head === 1;
     switch (status) {
       case "waiting":
-        return this.#same("availableAt", wakeAt(state), availableAt);
+        // One with limits gets in line first.
+        return state.limits === null
+          ? this.#same("availableAt", wakeAt(state), availableAt)
+          : [...this.#same("lineAt", wakeAt(state), lineAt), ...this.#same("availableAt", null, availableAt)];
       case "pending":
+        if (state.limits !== null)
+          return this.#check("lineAt", availableAt === null || lineAt === null, "null", lineAt);
         if (availableAt === null) return this.#check("availableAt", false, "an instant, of a pending run", null);
         // Mail may have called it earlier.
         return untouched && availableAt > state.availableAt

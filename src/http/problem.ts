@@ -43,7 +43,10 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   CONTENT_TYPE_UNSUPPORTED: 415,
   RUN_FAILED: 424,
   RUN_CANCELLED: 424,
+  QUEUE_UNKNOWN: 400,
+  LIMIT_KEY_INVALID: 422,
   INBOX_FULL: 429,
+  RATE_LIMITED: 429,
 };
 
 /** What a class means. Of the others, also of Varve's, a request cannot be the cause. */
@@ -136,5 +139,7 @@ function head(code: string, status: number): Pick<WireProblem, "type" | "title" 
 
 function headersOf(error: unknown, status: number): Readonly<Record<string, string>> {
   if (error instanceof RefusalError) return error.headers;
+  if (isVarveError(error, "RATE_LIMITED"))
+    return { "retry-after": String(Math.ceil(Number(error.facts["retryAfterMs"]) / 1_000)) };
   return status === 503 ? { "retry-after": RETRY_AFTER_S } : {};
 }

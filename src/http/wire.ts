@@ -23,6 +23,7 @@ import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { isStorableText, NAME_LENGTH_MAX } from "../kernel/text.ts";
+import { WAIT_KINDS } from "../kernel/why.ts";
 
 /** Where the API lives below the app's place. */
 export const API_PATH = "/api/v1";
@@ -167,13 +168,47 @@ export const startRequestSchema = named(
     delay: durationSchema.optional(),
     tags: tagsSchema.optional(),
     deadline: durationSchema.optional(),
+    queue: nameSchema.optional().describe("A queue of the engine, in place of the workflow's."),
+    priority: z.int().min(-1_000).max(1_000).optional().describe("Whoever has more goes first."),
   }),
 );
 
 export const startedSchema = named(
   "StartedRun",
-  "The run that a start made, or found under its idempotency key.",
-  z.object({ id: z.string(), created: z.boolean() }),
+  "The run that a start made, or found in its place.",
+  z.object({
+    id: z.string(),
+    created: z.boolean(),
+    skipped: z
+      .literal(true)
+      .optional()
+      .describe("This one is under way, and its workflow is a singleton that skips starts."),
+  }),
+);
+
+const waitReasonSchema = z.object({
+  kind: z.enum(WAIT_KINDS),
+  since: z.number().nullable().describe("Milliseconds since the epoch; null: nobody has noted it."),
+  until: z.number().nullable().describe("When it is over by itself; null: not by time."),
+  text: z.string(),
+  hint: z.string().describe("What can be done about it."),
+  key: z.string().optional().describe("The call that waits."),
+  name: z.string().optional().describe("A signal, a lock, a line, a version, a worker."),
+  runId: z.string().optional().describe("The child that is waited for."),
+  holders: z.array(z.string()).optional().describe("Runs that have a place in the line: the first 20."),
+  slots: z.number().optional().describe("How many may have one."),
+  position: z.number().nullable().optional().describe("Among those that wait, from 1; null: far behind."),
+});
+
+export const whySchema = named(
+  "Why",
+  "What a run waits for.",
+  z.object({
+    runId: z.string(),
+    status: z.enum(RUN_STATUSES),
+    at: z.number().describe("The instant of the answer."),
+    waitsFor: z.array(waitReasonSchema),
+  }),
 );
 
 export const runPageSchema = named(

@@ -5,6 +5,7 @@
 import type { Payload } from "./codec.ts";
 import { StoreError } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import type { PlaceLimit } from "./place-limit.ts";
 
 /** The version of the event format that this code writes. A reader refuses events of a later one. */
 export const FORMAT_VERSION = 1;
@@ -31,6 +32,8 @@ export interface EventData {
     readonly delivery?: { readonly hook: string; readonly id: string; readonly replay?: number };
     readonly parent?: ParentLink;
     readonly trigger?: Trigger;
+    /** What it needs a place in before it may be worked on. */
+    readonly limits?: readonly PlaceLimit[];
   };
   /** The first event under a new epoch: which worker writes from here on. */
   "run.claimed": { readonly worker: string };

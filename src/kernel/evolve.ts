@@ -26,6 +26,7 @@ function initial(event: RunEvent): RunState {
   if (event.type !== "run.created") throw invalid(event, "run.created as the first event");
   const { workflow, version, input, idempotencyKey, tags, availableAt, deadlineAt, worker, delivery, parent, trigger } =
     event.data;
+  const { limits } = event.data;
   return {
     id: event.runId,
     workflow,
@@ -39,6 +40,7 @@ function initial(event: RunEvent): RunState {
     delivery: delivery ?? null,
     parent: parent ?? null,
     trigger: trigger ?? null,
+    limits: limits ?? null,
     head: event.seq,
     epoch: event.epoch,
     at: event.at,

@@ -3,6 +3,7 @@ import type { Payload } from "./codec.ts";
 import type { EventData, Tags, Trigger } from "./events.ts";
 import type { Failure } from "./failure.ts";
 import { ROOT_SCOPE, scopeOfKey } from "./keys.ts";
+import type { PlaceLimit } from "./place-limit.ts";
 
 /** What a key stands for. */
 export type CallKind = "step" | "timer" | "scope" | "wait" | "child" | "start" | "kv" | "lock" | "message" | "breaker";
@@ -98,6 +99,8 @@ export interface RunState {
   readonly delivery: EventData["run.created"]["delivery"] | null;
   readonly parent: EventData["run.created"]["parent"] | null;
   readonly trigger: Trigger | null;
+  /** What it needs a place in before it may be worked on; null: nothing. */
+  readonly limits: readonly PlaceLimit[] | null;
   /** The seq of the last event. */
   head: number;
   /** The epoch of the last event. */

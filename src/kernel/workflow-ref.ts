@@ -1,5 +1,6 @@
 /** A workflow as others name it: enough to start its runs and to know what they come to. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { CheckedRules } from "./run-rules.ts";
 import { checkName } from "./text.ts";
 
 /** Any schema that follows Standard Schema: zod, valibot, arktype and others. */
@@ -21,6 +22,8 @@ export interface WorkflowRef<Input = unknown, Output = unknown, Sent = Readonly<
   readonly output: Schema | undefined;
   /** Checks the payloads of signals when they are sent. Undefined: any name and payload is taken. */
   readonly signals?: SignalMap | undefined;
+  /** How many of its runs are worked on at once, and in which order. Undefined: all of them. */
+  readonly rules?: CheckedRules | undefined;
   /** Only for the compiler. */
   readonly types?: {
     readonly takes: (input: Input) => void;

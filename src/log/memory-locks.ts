@@ -75,9 +75,11 @@ export class MemoryLocks {
     return line.filter(({ slots, grantedAt }, before) => grantedAt === null && before < slots);
   }
 
-  list({ name, limit }: { readonly name: string | null; readonly limit: number }): LockRow[] {
+  list(page: { readonly name: string | null; readonly runId?: string; readonly limit: number }): LockRow[] {
+    const { name, runId, limit } = page;
     const places = name === null ? [...this.#lines.values()].flat() : this.#line(name);
-    return [...places]
+    return places
+      .filter((place) => runId === undefined || place.runId === runId)
       .sort((a, b) => byText(a.name, b.name) || a.ticket - b.ticket)
       .slice(0, limit)
       .map(({ slots: _slots, hasEnded: _hasEnded, ...row }) => row);

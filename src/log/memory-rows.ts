@@ -17,7 +17,7 @@ import {
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function newRow(start: RunStart): Mutable<RunRow> {
-  const { runId, delivery: _, ...columns } = start;
+  const { runId, delivery: _, limits, ...columns } = start;
   return {
     ...columns,
     id: runId,
@@ -30,6 +30,9 @@ export function newRow(start: RunStart): Mutable<RunRow> {
     stuck: null,
     startedAt: start.owner === null ? null : start.createdAt,
     endedAt: null,
+    limits: limits?.places ?? null,
+    lineAt: limits?.lineAt ?? null,
+    singleton: limits?.singleton ?? null,
   };
 }
 
@@ -49,11 +52,12 @@ export function take(run: Mutable<RunRow>, worker: string, hasMail: boolean): Cl
   return { runId, workflow, version, epoch, head, uncleanBefore, wasStuck: stuck !== null, hasMail };
 }
 
-export function parkPoisoned(run: Mutable<RunRow>): void {
+export function parkPoisoned(run: Mutable<RunRow>, now: number): void {
   run.status = "stuck";
   run.owner = null;
   run.epoch++;
   run.availableAt = null;
+  run.lineAt = run.limits === null ? null : now;
   run.stuck = JSON.stringify({ code: POISONED, message: `its claims ended ${run.unclean} times without a result` });
 }
 
@@ -94,6 +98,20 @@ function closedScopes(history: readonly EventRow[]): Set<string> {
     else if (closesScope(event)) closed.add(event.key as string);
   }
   return closed;
+}
+
+/** It goes on now: one with limits gets in line. */
+export function goesOn(run: Mutable<RunRow>, now: number): void {
+  run.status = "pending";
+  run.availableAt = run.limits === null ? now : null;
+  run.lineAt = run.limits === null ? null : now;
+}
+
+/** It goes on at the latest now, as mail has come. One with limits that is due has been admitted. */
+export function wake(run: Mutable<RunRow>, now: number): void {
+  run.status = "pending";
+  if (run.limits === null || run.availableAt !== null) run.availableAt = Math.min(run.availableAt ?? now, now);
+  else run.lineAt = Math.min(run.lineAt ?? now, now);
 }
 
 /** Whether the run is over with this. */

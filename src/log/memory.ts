@@ -1,7 +1,7 @@
 /**
  * The log's reference: the storage port in plain maps. It forgets everything with its process.
  *
- * Owns: all its rows; those that runs share are in `memory-keyed.ts` and `memory-locks.ts`, deliveries in
+ * Owns: all its rows; those that runs share are in `memory-keyed.ts`, `memory-locks.ts` and `memory-places.ts`, deliveries in
  * `memory-deliveries.ts`, messages in `memory-messages.ts`. Called by tests and by `varve/testing`. It does in the same order
  * what the batch of `libsql/append.ts` does, so the contract suite and the
  * simulator can hold one against the other.
@@ -10,14 +10,17 @@ import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
+import { MemoryBuckets } from "./memory-buckets.ts";
 import { MemoryDeliveries } from "./memory-deliveries.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { MemoryMessages } from "./memory-messages.ts";
 import { byText } from "./memory-order.ts";
 import { MemoryOutgoing } from "./memory-outgoing.ts";
+import { MemoryPlaces } from "./memory-places.ts";
 import {
   changedUnclean,
+  goesOn,
   isEnd,
   isKnown,
   isWoken,
@@ -26,12 +29,14 @@ import {
   newRow,
   parkPoisoned,
   take,
+  wake,
   withoutCompletedScopes,
 } from "./memory-rows.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
 import {
   type ApiKeyRow,
   type AppendedEvent,
+  ARRIVALS_MAX,
   type ChildStart,
   type Claim,
   type ClaimRequest,
@@ -50,6 +55,7 @@ import {
   type KeyedPut,
   type KeyedValue,
   type KeyedVerdict,
+  type LineSetting,
   type LockRequest,
   type LockRow,
   type LockVerdict,
@@ -58,6 +64,8 @@ import {
   type MessageVerdict,
   type NewSchedule,
   type Operation,
+  type PlaceFilter,
+  type PlaceRow,
   POISONED,
   type ProgramId,
   type RunAppend,
@@ -107,6 +115,8 @@ class MemoryStore implements LogStore {
     },
     (runId) => this.#runs.get(runId)?.status ?? null,
   );
+  readonly #buckets = new MemoryBuckets();
+  readonly #places = new MemoryPlaces((runId) => this.#admitted(runId));
   #inbox: InboxRow[] = [];
   #lastInboxId = 0;
   readonly #messages = new MemoryMessages({
@@ -166,13 +176,21 @@ class MemoryStore implements LogStore {
   }
 
   async append(write: LogWrite): Promise<WriteVerdict> {
-    for (const start of write.starts) this.#insertStart(start);
+    // In the order of the batch: a start takes of buckets when all that are created have their rows.
+    const isNew = write.starts.map((start) => start.delivery === null && this.#insertStart(start));
+    const refused = new Map(write.starts.flatMap((start, i) => (isNew[i] ? this.#takeTokens(start, false) : [])));
+    for (const start of write.starts.filter(({ delivery }) => delivery !== null)) {
+      const found = this.#insertStart(start) ? this.#takeTokens(start, false) : [];
+      for (const [runId, until] of found) refused.set(runId, until);
+      this.#insertDelivery(start);
+    }
     const fenced = write.runs.filter((run) => this.#holds(run));
     for (const run of fenced) for (const child of run.beyond?.children ?? []) this.#insertChild(child);
     for (const run of fenced) this.#insertEvents(run);
     for (const message of write.messages) this.#insertMessage(message, INBOX_ROWS_MAX);
     for (const run of fenced) this.#insertTells(run);
     this.#endPlaces(fenced);
+    this.#leaveLines(fenced);
     for (const run of fenced) this.#settle(run);
     for (const run of fenced) if (run.beyond !== null && isEnd(run)) this.#messages.forgetWaits(run.runId);
     for (const run of fenced) this.#deleteMail(run);
@@ -180,15 +198,48 @@ class MemoryStore implements LogStore {
     return {
       runs: new Map(write.runs.flatMap(({ runId }) => this.#headOf(runId))),
       starts: new Map(write.starts.flatMap((start) => this.#startOf(start))),
+      refused,
       messages: new Map(write.messages.map((message) => [message.token, this.#messageVerdict(message)])),
     };
   }
 
-  #insertStart(start: RunStart): void {
+  /** Whether it has made a run. */
+  #insertStart(start: RunStart): boolean {
+    if (start.delivery !== null && this.#deliveries.has(start.delivery)) return false;
+    const isNew = this.#existing(start) === null && this.#active(start.limits?.singleton ?? null) === undefined;
+    if (isNew) this.#runs.set(start.runId, newRow(start));
+    return isNew;
+  }
+
+  #insertDelivery(start: RunStart): void {
     const { delivery } = start;
-    if (delivery !== null && this.#deliveries.has(delivery)) return;
-    if (this.#existing(start) === null) this.#runs.set(start.runId, newRow(start));
-    if (delivery !== null) this.#deliveries.put(delivery, "started", this.#existing(start), null);
+    if (delivery === null || this.#deliveries.has(delivery)) return;
+    const runId = this.#existing(start);
+    if (runId !== null) this.#deliveries.put(delivery, "started", runId, null);
+  }
+
+  /** The run of a singleton that is under way. */
+  #active(singleton: string | null): RunRow | undefined {
+    if (singleton === null) return undefined;
+    return [...this.#runs.values()].find((run) => run.singleton === singleton && run.endedAt === null);
+  }
+
+  /** A run that was just created takes what it needs of buckets; if it may not, it is not created: until when. */
+  #takeTokens({ runId, limits }: RunStart, isChild: boolean): [string, number][] {
+    const now = this.#now;
+    for (const take of limits?.takes ?? []) {
+      const run = this.#runs.get(runId) as Mutable<RunRow>;
+      const lineAt = run.lineAt as number;
+      const delays = isChild || take.delays;
+      const until = this.#buckets.shortage(take, delays ? Math.max(lineAt, now) : now);
+      if (until !== null && !delays) {
+        this.#runs.delete(runId);
+        return [[runId, until]];
+      }
+      run.lineAt = Math.max(lineAt, until ?? lineAt);
+      this.#buckets.take(take, delays ? Math.max(now, run.lineAt) : now);
+    }
+    return [];
   }
 
   /** The run under a start's idempotency key, or its own. */
@@ -201,11 +252,10 @@ class MemoryStore implements LogStore {
     return this.#runs.has(runId) ? runId : null;
   }
 
-  /** Nothing: its delivery has been decided about otherwise. */
+  /** The run that there is for it; nothing: its delivery has been decided about otherwise, or its limits refused it. */
   #startOf(start: RunStart): [string, string][] {
-    const actual = this.#existing(start);
-    assert(actual !== null || start.delivery !== null, "a start left neither its run nor another under its key");
-    return actual === null ? [] : [[start.runId, actual]];
+    const actual = this.#existing(start) ?? this.#active(start.limits?.singleton ?? null)?.id;
+    return actual === undefined ? [] : [[start.runId, actual]];
   }
 
   /** The fence (rule R2). */
@@ -216,7 +266,10 @@ class MemoryStore implements LogStore {
 
   #insertChild({ start, created, availableAt }: ChildStart): void {
     if (this.#existing(start) !== null) return;
-    this.#runs.set(start.runId, { ...newRow({ ...start, owner: null }), head: 1, availableAt });
+    const dueAt = start.limits === null ? availableAt : null;
+    const row = newRow({ ...start, owner: null });
+    this.#runs.set(start.runId, { ...row, head: 1, availableAt: dueAt, singleton: null });
+    this.#takeTokens(start, true);
     this.#insertEvents({ runId: start.runId, epoch: 0, firstSeq: 1, events: [created] });
   }
 
@@ -244,9 +297,7 @@ class MemoryStore implements LogStore {
       this.#inbox.push({ ...message, id: ++this.#lastInboxId });
     }
     if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;
-    const now = this.#now;
-    row.status = "pending";
-    row.availableAt = Math.min(row.availableAt ?? now, now);
+    wake(row, this.#now);
   }
 
   #endPlaces(runs: readonly RunAppend[]): void {
@@ -258,6 +309,57 @@ class MemoryStore implements LogStore {
       const data = JSON.stringify({ key });
       this.#insertMessage({ runId, kind: "lock", token: `lock/${ticket}`, data, at: now }, Number.POSITIVE_INFINITY);
     }
+  }
+
+  #leaveLines(runs: readonly RunAppend[]): void {
+    const leaving = runs.flatMap(({ runId, beyond }) =>
+      beyond === null || beyond.places === null ? [] : [{ runId, all: beyond.places === "end" }],
+    );
+    this.#places.leave(leaving, this.#now);
+  }
+
+  /** Runs with limits that are due get in line, in the order of their first limit. */
+  #arrive(): void {
+    const now = this.#now;
+    const due = [...this.#runs.values()].filter(({ lineAt }) => lineAt !== null && lineAt <= now);
+    due.sort((a, b) => (a.lineAt as number) - (b.lineAt as number) || byText(a.id, b.id));
+    const arriving = due.slice(0, ARRIVALS_MAX);
+    const rankOf = ({ limits }: RunRow) => limits?.[0]?.rank ?? Number.NEGATIVE_INFINITY;
+    arriving.sort((a, b) => rankOf(a) - rankOf(b) || byText(a.id, b.id));
+    for (const run of arriving) this.#getInLine(run, now);
+  }
+
+  #getInLine(run: Mutable<RunRow>, now: number): void {
+    if (run.status === "stuck" || run.status === "paused") this.#places.leave([{ runId: run.id, all: false }], now);
+    else {
+      this.#places.arrive(run.id, run.limits ?? [], now);
+      this.#supersede(run.id, now);
+    }
+    if (run.status === "waiting") run.status = "pending";
+    run.lineAt = null;
+    this.#places.admit(run.id, now);
+  }
+
+  /** Those before it in a line of the newest are cancelled. */
+  #supersede(newest: string, now: number): void {
+    for (const runId of this.#places.superseded(newest)) {
+      const data = JSON.stringify({ reason: `run ${newest} has taken its place` });
+      const token = `newest/${newest}/${runId}`;
+      if (!this.#inbox.some((row) => row.token === token))
+        this.#inbox.push({ runId, kind: "cancel", token, data, at: now, id: ++this.#lastInboxId });
+      const row = this.#runs.get(runId) as Mutable<RunRow>;
+      const isParked = ["waiting", "pending", "stuck", "paused"].includes(row.status) && row.owner === null;
+      if (isParked && row.availableAt === null) Object.assign(row, { status: "pending", lineAt: now });
+    }
+  }
+
+  /** It can be claimed once it has all its places. What only ends a run needs none. */
+  #admitted(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run === undefined || run.status !== "pending" || run.owner !== null) return;
+    if (run.availableAt !== null || run.lineAt !== null) return;
+    const onlyEnds = ({ kind }: InboxRow) => kind === "terminate" || (kind === "cancel" && run.head === 1);
+    if (!this.#places.isInLine(runId) || this.#mailOf(runId).some(onlyEnds)) run.availableAt = this.#now;
   }
 
   #settle(run: RunAppend): void {
@@ -273,15 +375,18 @@ class MemoryStore implements LogStore {
     this.#inbox = this.#inbox.filter(({ id, runId }) => !run.drained.includes(id) && !(ends && runId === run.runId));
   }
 
-  #moveRow({ runId, firstSeq, events, row: patch }: RunAppend): void {
+  #moveRow({ runId, firstSeq, events, row: patch, beyond }: RunAppend): void {
     const row = this.#runs.get(runId) as Mutable<RunRow>;
     row.head = firstSeq + events.length - 1;
     row.unclean = changedUnclean(row.unclean, patch.unclean);
     if (patch.kind === "advance") return;
     const parks = patch.status === "waiting" || patch.status === "paused";
-    const goesOn = parks && isWoken(patch.status, this.#mailOf(runId));
-    row.status = goesOn ? "pending" : patch.status;
-    row.availableAt = goesOn ? this.#now : patch.availableAt;
+    const wakes = parks && isWoken(patch.status, this.#mailOf(runId));
+    const dueAt = wakes ? this.#now : patch.availableAt;
+    const isLimited = parks && beyond?.places === "yield";
+    row.status = wakes ? "pending" : patch.status;
+    row.availableAt = isLimited ? null : dueAt;
+    if (isLimited) row.lineAt = dueAt;
     if (patch.release) row.owner = null;
     row.result = patch.result;
     row.startedAt = patch.startedAt ?? row.startedAt;
@@ -291,7 +396,9 @@ class MemoryStore implements LogStore {
 
   #headOf(runId: string): [string, RunHead][] {
     const row = this.#runs.get(runId);
-    return row === undefined ? [] : [[runId, { epoch: row.epoch, head: row.head, availableAt: row.availableAt }]];
+    return row === undefined
+      ? []
+      : [[runId, { epoch: row.epoch, head: row.head, availableAt: row.availableAt ?? row.lineAt }]];
   }
 
   #messageVerdict({ runId, token }: InboxMessage): MessageVerdict {
@@ -303,11 +410,12 @@ class MemoryStore implements LogStore {
     return mail.length >= INBOX_ROWS_MAX ? "full" : "accepted";
   }
 
-  async openWorker(worker: string, leaseMs: number): Promise<number> {
+  async openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number> {
     const now = this.#now;
     const known = this.#workers.get(worker);
     if (known !== undefined) known.expiresAt = now + leaseMs;
-    else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs });
+    else
+      this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs: programs ?? null });
     return now;
   }
 
@@ -354,17 +462,16 @@ class MemoryStore implements LogStore {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimVerdict> {
-    const claimable = [...this.#runs.values()].filter(
-      (run) => isKnown(run, request.programs) && this.#isClaimable(run),
-    );
-    const poisoned = claimable.filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
-    for (const run of poisoned) parkPoisoned(run);
+    const known = [...this.#runs.values()].filter((run) => isKnown(run, request.programs));
+    const poisoned = known
+      .filter((run) => this.#isClaimable(run))
+      .filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
+    for (const run of poisoned) parkPoisoned(run, this.#now);
+    if (request.linesDue === true) this.#arrive();
     const claims: Claim[] = [];
     const isVoid = !this.#takeTurn(request.worker, request.turn);
     if (!isVoid && this.#isAlive(request.worker)) {
-      const open = claimable.filter(
-        (run) => !poisoned.includes(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
-      );
+      const open = known.filter((run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone);
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
       // Told in the order in which the database comes across them.
       const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
@@ -393,8 +500,11 @@ class MemoryStore implements LogStore {
       const at = run.availableAt ?? (leaseOf === null ? null : (this.#workers.get(leaseOf)?.expiresAt ?? null));
       return at === null || (isSuspect(run) && at <= now) ? [] : [at];
     });
+    const lines = [...this.#runs.values()].flatMap(({ lineAt }) => lineAt ?? []);
+    instants.push(...lines);
     return {
       dueAt: instants.length === 0 ? null : Math.min(...instants),
+      linesDue: lines.some((at) => at <= now),
       suspectDue: known.some((run) => isSuspect(run) && this.#isClaimable(run)),
       now,
     };
@@ -405,8 +515,7 @@ class MemoryStore implements LogStore {
       (run) => run.status === "stuck" && isKnown(run, programs) && JSON.parse(run.stuck as string).code !== POISONED,
     );
     for (const run of released) {
-      run.status = "pending";
-      run.availableAt = this.#now;
+      goesOn(run, this.#now);
     }
     return released.length;
   }
@@ -415,9 +524,9 @@ class MemoryStore implements LogStore {
     const run = this.#runs.get(runId);
     if (run === undefined) return false;
     const isOver = run.status === "failed" || run.status === "cancelled";
-    if (isOver && run.head === seq - 1) {
-      const availableAt = this.#now;
-      Object.assign(run, { status: "pending", availableAt, head: seq, unclean: 0, result: null, endedAt: null });
+    if (isOver && run.head === seq - 1 && this.#active(run.singleton) === undefined) {
+      goesOn(run, this.#now);
+      Object.assign(run, { head: seq, unclean: 0, result: null, endedAt: null });
       run.epoch++;
       this.#insertEvents({ runId, epoch: run.epoch, firstSeq: seq, events: [event] });
     }
@@ -452,8 +561,24 @@ class MemoryStore implements LogStore {
     return this.#locks.request(request, this.#now);
   }
 
-  async listLocks(page: { name: string | null; limit: number }): Promise<LockRow[]> {
+  async listLocks(page: { name: string | null; runId?: string; limit: number }): Promise<LockRow[]> {
     return this.#locks.list(page);
+  }
+
+  async listPlaces(page: PlaceFilter & { limit: number }): Promise<PlaceRow[]> {
+    return this.#places.list(page, page.limit);
+  }
+
+  async getLine(line: string): Promise<LineSetting | null> {
+    return this.#places.setting(line);
+  }
+
+  async listLines(page: { after: string | null; limit: number }): Promise<LineSetting[]> {
+    return this.#places.settings(page);
+  }
+
+  async setLine(setting: LineSetting): Promise<void> {
+    this.#places.set(setting, this.#now);
   }
 
   async getRun(runId: string): Promise<RunRow | null> {

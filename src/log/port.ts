@@ -6,6 +6,7 @@
  * gets an error from `append` sends the same write again.
  */
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
+import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type {
   DispatchAhead,
@@ -57,6 +58,12 @@ export interface Beyond {
   readonly unlocks: readonly string[];
   /** Calls whose {@link Operation} has been recorded: its answer need not be kept. All of a run's end with the run itself. */
   readonly settled: readonly string[];
+  /**
+   * What becomes of the places that the run's limits give it. `yield`: those that it holds only while it is worked on are
+   * given back, and it gets in line again when it is woken. `end`: all are, with a terminal status. Null: it has none, or
+   * keeps them.
+   */
+  readonly places: "yield" | "end" | null;
 }
 
 /** A run that another one starts: pending, with its first event. */
@@ -123,6 +130,21 @@ export interface RunStart {
   readonly delivery: DeliveryRow | null;
   /** The run that started it; null: nobody's child. */
   readonly parentId: string | null;
+  /**
+   * What it needs a place in before it may be claimed, and when it gets in line; null: nothing. One with limits has no
+   * owner, and its row no `availableAt` until it is admitted.
+   */
+  readonly limits: RunLimits | null;
+}
+
+/** The limits that a run obeys from its start on. */
+export interface RunLimits {
+  readonly places: readonly PlaceLimit[];
+  readonly lineAt: number;
+  /** What it takes of buckets if it is created. A child is not refused for want of a token: it gets in line later. */
+  readonly takes: readonly RateTake[];
+  /** It is not created while another is under way that has this in common with it. Null, or a child: it is. */
+  readonly singleton: string | null;
 }
 
 /** A webhook request whose signature is good, or one of its replays. */
@@ -219,10 +241,13 @@ export interface WriteVerdict {
   /** The row of each run of `runs` after the write, by run id; missing: no such run. */
   readonly runs: ReadonlyMap<string, RunHead>;
   /**
-   * For each start by its run id: the run that exists under its idempotency key, or its own. Missing: its delivery has been
-   * decided about otherwise.
+   * For each start by its run id: the run that exists under its idempotency key, or its own, or the one of its singleton that
+   * is under way. Missing: that one has ended in this very write, the start was refused, or its delivery has been decided
+   * about otherwise.
    */
   readonly starts: ReadonlyMap<string, string>;
+  /** Starts for which there was no token, by run id: when there is one again. */
+  readonly refused: ReadonlyMap<string, number>;
   /** For each message by its token. */
   readonly messages: ReadonlyMap<string, MessageVerdict>;
 }
@@ -255,6 +280,8 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Whether the worker owns nothing else, and so takes one suspect (see {@link UNCLEAN_ALONE_FROM}). */
   readonly alone: boolean;
+  /** Whether runs with limits that are due get in line first: what {@link WorkAhead.linesDue} says. @default false */
+  readonly linesDue?: boolean;
 }
 
 /** From this many unclean claims on, a run is claimed only by a worker that owns nothing else. */
@@ -302,6 +329,8 @@ export interface WorkAhead {
   readonly dueAt: number | null;
   /** Whether a run is due that must be claimed alone. */
   readonly suspectDue: boolean;
+  /** Whether a run with limits, of whichever program, is to get in line: a claim does it. */
+  readonly linesDue: boolean;
   /** The database's clock. */
   readonly now: number;
 }
@@ -386,6 +415,34 @@ export interface LockRow {
   readonly grantedAt: number | null;
 }
 
+/** A run's place in a line. */
+export interface PlaceRow extends PlaceLimit {
+  readonly runId: string;
+  readonly requestedAt: number;
+  /** Null: it waits. */
+  readonly grantedAt: number | null;
+}
+
+/** What was set of a line at run time. */
+export interface LineSetting {
+  readonly line: string;
+  /** How many it lets in; null: as many as the places in it say. */
+  readonly slots: number | null;
+  /** Whether it admits nobody. */
+  readonly paused: boolean;
+}
+
+export type PlaceFilter = { readonly runId: string } | { readonly line: string };
+
+/** From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. */
+export const LOOK_AHEAD = 64;
+
+/** The most runs that a change of a line admits. */
+export const OPENINGS_MAX = 1_000;
+
+/** The most runs that get in line with one claim. */
+export const ARRIVALS_MAX = 500;
+
 /** A run's row. */
 export interface RunRow {
   readonly id: string;
@@ -408,6 +465,11 @@ export interface RunRow {
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
   readonly parentId: string | null;
+  readonly limits: readonly PlaceLimit[] | null;
+  /** When a run with limits gets in line, for the first time or again; null: it is in line, has its places, or is over. */
+  readonly lineAt: number | null;
+  /** See {@link RunLimits.singleton}. */
+  readonly singleton: string | null;
 }
 
 /** Which runs a list shows. All given fields must hold. */
@@ -428,6 +490,8 @@ export interface WorkerRow {
   readonly id: string;
   readonly startedAt: number;
   readonly expiresAt: number;
+  /** Null: it has not said what it can run. */
+  readonly programs: readonly ProgramId[] | null;
 }
 
 /** An API key as it is stored: never the secret itself. */
@@ -691,8 +755,8 @@ export interface LogStore extends MessageStore, OutgoingStore {
   changed(): Promise<boolean>;
   append(write: LogWrite): Promise<WriteVerdict>;
 
-  /** Registers a worker with a lease of `leaseMs`. Returns the database's clock. */
-  openWorker(worker: string, leaseMs: number): Promise<number>;
+  /** Registers a worker with a lease of `leaseMs`, and what it can run. Returns the database's clock. */
+  openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number>;
   heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
   /**
    * Ends a worker's lease: what it still owns may be claimed at once. `forget`: nothing that it sent can still come in, so
@@ -745,8 +809,21 @@ export interface LogStore extends MessageStore, OutgoingStore {
    * message with `{"key"}` and the token `lock/<ticket>`. A call whose place has ended gets no other.
    */
   requestLock(request: LockRequest): Promise<LockVerdict>;
-  /** All places in line, by name and ticket. */
-  listLocks(page: { readonly name: string | null; readonly limit: number }): Promise<LockRow[]>;
+  /** All places in line, by name and ticket. `runId`: those of this run. */
+  listLocks(page: {
+    readonly name: string | null;
+    readonly runId?: string;
+    readonly limit: number;
+  }): Promise<LockRow[]>;
+
+  /** Places of runs with limits: of one run, or of one line in its order; who holds one comes first. */
+  listPlaces(page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]>;
+  /** What was set of a line; null: nothing. */
+  getLine(line: string): Promise<LineSetting | null>;
+  /** All lines of which something was set, in order. */
+  listLines(page: { readonly after: string | null; readonly limit: number }): Promise<LineSetting[]>;
+  /** Sets what a line lets in, and admits whom there is room for then. */
+  setLine(setting: LineSetting): Promise<void>;
 
   getRun(runId: string): Promise<RunRow | null>;
   /** Newest first. `before`: only runs with a smaller id. */

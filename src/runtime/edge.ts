@@ -55,7 +55,7 @@ export interface EngineOptions<Env = unknown>
  * };
  */
 export async function createEngine<Env = unknown>(options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], schedules, times, env, limits = {}, resume, retention = {} } = options;
+  const { workflows, hooks = [], schedules, times, env, limits = {}, queues = {}, resume, retention = {} } = options;
   const { secrets = secretsIn(env), waitUntil = () => {} } = options;
   const ports: Ports = {
     clock: systemClock,
@@ -72,7 +72,7 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   const append: LogStore["append"] = (write) => keep(store.append(write));
   const decideDelivery: LogStore["decideDelivery"] = (verdict) => keep(store.decideDelivery(verdict));
   const kept = { ...store, append, decideDelivery };
-  const parts = { store: kept, ports, workflows, hooks, env, limits, secrets, retention, isolated: true };
+  const parts = { store: kept, ports, workflows, hooks, env, limits, queues, secrets, retention, isolated: true };
   const given = { resume, schedules, times, messages: options.messages };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const engine = await createEngineOf({ ...parts, ...defined });

@@ -6,6 +6,7 @@ import type { MessagesOptions } from "../engine/messages.ts";
 import type { RetentionOptions } from "../engine/retention.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Drain, Logger, Ports } from "../kernel/ports.ts";
+import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
@@ -40,6 +41,8 @@ export interface EngineOptions<Env = unknown> {
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
+  /** Queues of workflows, by name: how many of their runs are worked on at once. */
+  readonly queues?: Queues;
   /** How `ctx.resumeUrl` makes addresses, and which secrets sign them. @default it makes none */
   readonly resume?: ResumeOptions;
   /** How long messages are kept. */
@@ -63,7 +66,7 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], schedules, env, limits = {}, resume, retention = {} } = options;
+  const { workflows, hooks = [], schedules, env, limits = {}, queues = {}, resume, retention = {} } = options;
   const { secrets = surroundings.secrets } = options;
   const ports: Ports = {
     clock: systemClock,
@@ -82,7 +85,7 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     ...(schedules === undefined ? {} : { schedules }),
     ...(options.messages === undefined ? {} : { messages: options.messages }),
   };
-  const known = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, retention, secrets };
+  const known = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, queues, retention, secrets };
   const parts = { ...known, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();

@@ -94,7 +94,12 @@ function logOf(
   };
   return over(memoryStore(clock), {
     exclusive: true,
-    workAhead: async () => ({ dueAt: isClaimed ? null : clock.now(), suspectDue: false, now: clock.now() }),
+    workAhead: async () => ({
+      dueAt: isClaimed ? null : clock.now(),
+      suspectDue: false,
+      linesDue: false,
+      now: clock.now(),
+    }),
     claim: async () => {
       const claims = isClaimed ? [] : [claim];
       isClaimed = true;

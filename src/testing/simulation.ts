@@ -7,6 +7,7 @@ import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine, WorkerHandle } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
@@ -65,6 +66,7 @@ export interface BootOptions {
   /** Is told each call that code makes. */
   readonly asked?: Asked;
   readonly limits?: Partial<Limits>;
+  readonly queues?: Queues;
   /** `false`: it only starts runs and asks. */
   readonly worker?: WorkerOptions | false;
   /** How far its wall clock is off, milliseconds. @default 0 */
@@ -171,7 +173,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, env, limits, worker, asked } = setup;
+    const { workflows, hooks, env, limits, queues, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -193,6 +195,7 @@ export class Simulation {
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
+        ...(queues === undefined ? {} : { queues }),
         resume: RESUME,
         asked: (runId: string, key: string, kind: CallKind) => {
           this.checker.asked(proc, runId, key, kind);

@@ -84,6 +84,10 @@ export const SITES = Object.keys({
   getMessage: 0,
   listDispatches: 0,
   sweepMessages: 0,
+  listPlaces: 0,
+  getLine: 0,
+  listLines: 0,
+  setLine: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

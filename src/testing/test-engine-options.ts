@@ -3,6 +3,7 @@ import { instantMs } from "../ctx/sleep.ts";
 import { isWorkflow, type Workflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { Queues } from "../kernel/queues.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { CrashPoint } from "./crash-points.ts";
 import { testInvalid } from "./invalid-option.ts";
@@ -31,6 +32,7 @@ export interface TestEngineOptions<Env = unknown> {
   readonly seed?: number;
   readonly hooks?: readonly Hook[];
   readonly limits?: Partial<Limits>;
+  readonly queues?: Queues;
 }
 
 /** Options with every choice made. What is not checked here is where it is used. */
@@ -45,6 +47,7 @@ export interface TestPlan {
   readonly seed: number;
   readonly hooks: readonly Hook[] | undefined;
   readonly limits: Partial<Limits> | undefined;
+  readonly queues: Queues | undefined;
 }
 
 type Options = { readonly [Name in keyof TestEngineOptions]?: unknown };
@@ -55,7 +58,7 @@ const START = "2026-01-01T00:00:00Z";
 export function testPlan(options: unknown): TestPlan {
   if (typeof options !== "object" || options === null) throw testInvalid("testEngine's options", "an object", options);
   const { workflows, env, steps = {}, crashes = [], start = START, seed = 1, replay = true } = options as Options;
-  const { unusedMocks = "refuse", hooks, limits } = options as Options;
+  const { unusedMocks = "refuse", hooks, limits, queues } = options as Options;
   if (unusedMocks !== "refuse" && unusedMocks !== "allow") {
     throw testInvalid("unusedMocks", '"refuse" or "allow"', unusedMocks);
   }
@@ -72,6 +75,7 @@ export function testPlan(options: unknown): TestPlan {
     seed: seed as number,
     hooks: hooks as TestPlan["hooks"],
     limits: limits as TestPlan["limits"],
+    queues: queues as TestPlan["queues"],
   };
 }
 

@@ -119,7 +119,7 @@ export class Testbed {
   }
 
   #boot(): void {
-    const { workflows, hooks, limits } = this.#plan;
+    const { workflows, hooks, limits, queues } = this.#plan;
     this.#present = this.#simulation.boot({
       workflows: (proc) =>
         workflows.map((workflow) =>
@@ -132,6 +132,7 @@ export class Testbed {
       asked: (_, key, kind) => this.mocks.asked(key, kind),
       ...(hooks === undefined ? {} : { hooks: () => hooks }),
       ...(limits === undefined ? {} : { limits }),
+      ...(queues === undefined ? {} : { queues }),
     });
   }
 

@@ -2,7 +2,7 @@
 import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType } from "../kernel/events.ts";
 import type { CallState, ReceivedSignal } from "../kernel/state.ts";
-import type { Body, CallRequest, LiveCall, NewChild, Operation, RunFacts } from "./recorder.ts";
+import type { Body, CallRequest, LiveCall, NewChild, Operation, QueueSlot, RunFacts } from "./recorder.ts";
 import { Scope } from "./scope.ts";
 
 /** What a call needs of its run. */
@@ -17,6 +17,8 @@ export interface CallHost {
   mayBegin(call: Call, timeoutMs: number | null): boolean;
   runBody(call: Call, body: Body): void;
   operate<T>(call: Call, operation: Operation<T>): void;
+  enterQueue(call: Call, slot: QueueSlot, granted: () => void): void;
+  leaveQueue(call: Call, attempt: number): void;
   /** The call waits for time from now on. */
   waiting(): void;
   signals(name: string): readonly ReceivedSignal[];
@@ -120,6 +122,14 @@ export class Call implements LiveCall {
 
   operate<T>(operation: Operation<T>): void {
     this.#host.operate(this, operation);
+  }
+
+  enterQueue(slot: QueueSlot, granted: () => void): void {
+    this.#host.enterQueue(this, slot, granted);
+  }
+
+  leaveQueue(attempt: number): void {
+    this.#host.leaveQueue(this, attempt);
   }
 
   openScope(): Scope {

@@ -38,6 +38,8 @@ export interface Claimant {
   /** Goes on with what was claimed. */
   begin(claims: readonly Claim[]): Promise<void>;
   poisoned(runIds: readonly string[]): void;
+  /** Runs with limits have got in line: one may have taken the place of others. */
+  arrived(): void;
 }
 
 export interface ClaimLoopOptions {
@@ -187,20 +189,22 @@ export class ClaimLoop {
       const limit = Math.min(this.#emptying ? 0 : claimant.room, CLAIM_MAX);
       this.#backlog = limit === 0;
       if (this.#backlog) return;
-      const { claims, poisoned } = await this.#claim(limit, false);
+      const { linesDue } = ahead;
+      const { claims, poisoned } = await this.#claim(limit, false, linesDue);
       claimant.poisoned(poisoned);
+      if (linesDue) claimant.arrived();
       // Others were faster: the next poll sees what they left.
-      if (claims.length === 0) return;
+      if (claims.length === 0 && !linesDue) return;
       this.#pollMs = POLL_MS_MIN;
       await claimant.begin(claims);
     }
   }
 
-  async #claim(limit: number, alone: boolean): Promise<ClaimVerdict> {
+  async #claim(limit: number, alone: boolean, linesDue = false): Promise<ClaimVerdict> {
     const { programs } = this.#options;
     const worker = this.#claimant.id;
     try {
-      const verdict = await this.#store.claim({ worker, turn: ++this.#turn, programs, limit, alone });
+      const verdict = await this.#store.claim({ worker, turn: ++this.#turn, programs, limit, alone, linesDue });
       // The lease may have been lost meanwhile: then these claims are a dead worker's, and whoever lives may take them.
       if (worker !== this.#claimant.id) return { ...verdict, claims: [] };
       // Something on the way has sent it twice, and this is the answer to the second.

@@ -44,6 +44,7 @@ import type {
   NewChild,
   Operation,
   Program,
+  QueueSlot,
   Recorder,
   RunFacts,
 } from "./recorder.ts";
@@ -153,6 +154,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         random: host.random,
         lost: () => host.lost(this),
         refused: (error) => host.refused(this, error),
+        isInLine: (place) => this.#places.has(place),
         hasLeft: (key) => {
           this.#places.end(key);
           host.dirty(this);
@@ -313,6 +315,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #interrupt(abandoned: readonly Attempt[]): void {
     for (const { owner, attempt } of abandoned) {
       this.#journal.record("attempt.interrupted", owner.key, owner.scope, attempt, { reason: "stopped" });
+      this.#places.leaveQueue(owner.key);
       this.#host.dirty(this);
     }
   }
@@ -365,10 +368,12 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#leave = null;
     if (leave.kind === "end") {
       if (this.#bodies.size > 0) this.#bodies.abandon(runOver());
+      if (this.#isLimited) this.#host.freed();
       this.#host.ended(this);
       return;
     }
     this.#phase = leave.kind === "park" ? "parked" : "gone";
+    if (this.#isLimited) this.#host.freed();
     if (leave.kind === "stuck") this.#host.stuck(this, leave.error);
     this.#host.released(this, availableAt, leave.kind === "park");
   }
@@ -593,8 +598,15 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
 
   #leaveBy(leave: Leave): void {
     this.#leave = leave;
+    if (this.#isLimited && leave.kind !== "hand-back")
+      this.#journal.reachBeyond().places = leave.kind === "end" ? "end" : "yield";
     this.#alarm.set(null);
     this.#host.dirty(this);
+  }
+
+  /** Whether it needed a place in a line before it was claimed. */
+  get #isLimited(): boolean {
+    return this.#journal.state.limits !== null;
   }
 
   // ---- Time ----
@@ -669,6 +681,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
         return;
       case "lock":
         this.#tell(this.#places.granted(message.data.key));
+        this.#places.slotGranted(message.data.key);
         return;
       case "message":
         this.#tell(this.#given(message.data.key, message.data.message));
@@ -866,6 +879,25 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#begin(call, this.#operations.task(call.key, operation));
   }
 
+  enterQueue(call: Call, { attempt, line, slots }: QueueSlot, granted: () => void): void {
+    const place = slotKey(call.key, attempt);
+    this.#places.enterQueue(call.key, place, granted);
+    this.operate(call, {
+      entersLine: true,
+      place,
+      run: (shared) => shared.enterLine(line, slots),
+      done: (answer) => (answer === "granted" ? this.#places.slotGranted(place) : call.waitForMail()),
+    });
+  }
+
+  leaveQueue(call: Call, attempt: number): void {
+    this.#places.leaveQueue(call.key, slotKey(call.key, attempt));
+  }
+
+  queueSlots(queue: string): number | null {
+    return this.#host.queueSlots(queue);
+  }
+
   #begin(call: Call, task: Task): void {
     if (this.#phase !== "live" || this.#fault !== null || call.isClosed || this.#isCancelled(call)) return;
     const { key, request, isShielded } = call;
@@ -945,6 +977,11 @@ function isConcluded({ status }: CallState): boolean {
 function keyOf({ scope, name, item }: CallRequest): string {
   if (item === undefined) return callKey(scope.path, name, scope.next("call", name));
   return itemKey(callKey(scope.path, name, item.occurrence), item.index);
+}
+
+/** The key of the slot of an attempt: no call that asks for a lock has one that ends like this. */
+function slotKey(step: string, attempt: number): string {
+  return `${step}@${attempt}`;
 }
 
 function runOver(): errors.ClosedError {

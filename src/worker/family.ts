@@ -15,7 +15,7 @@ import type { Limits } from "../kernel/limits.ts";
 import { isClosed, type RunResult } from "../kernel/state.ts";
 import type { Journal } from "./journal.ts";
 import type { Message } from "./mail.ts";
-import { childStart, encodeInput } from "./new-run.ts";
+import { childStart, encodeInput, type LimitedRun, type NewRunLimits } from "./new-run.ts";
 import type { ChildEnd, NewChild } from "./recorder.ts";
 
 /** What a family takes from its surroundings. */
@@ -23,6 +23,7 @@ export interface FamilyHost {
   readonly limits: Pick<Limits, "childDepthMax" | "childrenMax" | "payloadBytesMax">;
   now(): number;
   newRunId(): string;
+  limitsOf(run: LimitedRun): NewRunLimits | null;
   reached(runIds: readonly string[], dueAt: number | null): void;
 }
 
@@ -43,7 +44,7 @@ export class Family {
   /**
    * Starts a run with the event that `record` queues. If it queues none, nothing is started.
    *
-   * @throws LimitError `CHILD_DEPTH`, `CHILDREN_LIMIT`; PayloadError
+   * @throws LimitError `CHILD_DEPTH`, `CHILDREN_LIMIT`; PayloadError; DefinitionError `LIMIT_KEY_INVALID`, `LIMIT_INVALID`
    */
   start(key: string, child: NewChild, record: (runId: string) => void): void {
     const { state } = this.#journal;
@@ -52,17 +53,19 @@ export class Family {
     const runId = this.#host.newRunId();
     const createdAt = Math.floor(this.#host.now());
     const parent = { runId: state.id, key, depth };
+    const input = encodeInput(child.input, this.#host.limits.payloadBytesMax);
     const start = childStart({
       runId,
       workflow,
       version,
-      input: encodeInput(child.input, this.#host.limits.payloadBytesMax),
+      input,
       idempotencyKey: null,
       tags,
       createdAt,
       availableAt: createdAt,
       deadlineAt: deadlineMs === null ? null : createdAt + deadlineMs,
       delivery: null,
+      limits: this.#host.limitsOf({ workflow, version, input, availableAt: createdAt }),
       parent: isAwaited ? parent : { ...parent, detached: true },
     });
     const before = state.head;

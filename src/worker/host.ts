@@ -5,6 +5,7 @@ import type { Limits } from "../kernel/limits.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
+import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import type { SharedStore } from "./operations.ts";
 
 /** For tests and checks: is told each call that workflow code makes. */
@@ -29,11 +30,15 @@ export interface Host<Execution> {
   now(): number;
   /** An id for a run that a run starts. */
   newRunId(): string;
+  /** The places that a run needs which a run starts; null: it may begin at once. */
+  limitsOf(run: LimitedRun): NewRunLimits | null;
+  /** How many steps a queue lets run at once; null: there is no such queue here. */
+  queueSlots(queue: string): number | null;
   /** The version of a workflow that a start by its name means here; null: it is not registered. */
   versionOf(workflow: string): string | null;
   /** What a run's write did to others is durable: runs to look at, and when runs that it started are due. */
   reached(runIds: readonly string[], dueAt: number | null): void;
-  /** The end of a run's place in line for a lock is durable: runs may have been granted theirs. */
+  /** The end of a run's place in a line is durable: runs may have been granted theirs. */
   freed(): void;
   /** The run has something to do in the next round. */
   ready(execution: Execution): void;

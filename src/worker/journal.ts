@@ -41,6 +41,7 @@ class Outgoing implements Beyond {
   readonly tells: InboxMessage[] = [];
   readonly unlocks: string[] = [];
   readonly settled: string[] = [];
+  places: Beyond["places"] = null;
 }
 
 interface Effect {

@@ -9,7 +9,7 @@ import {
   type Tags,
   type Trigger,
 } from "../kernel/events.ts";
-import type { AppendedEvent, ChildStart, DeliveryRow, RunStart } from "../log/port.ts";
+import type { AppendedEvent, ChildStart, DeliveryRow, RunLimits, RunStart } from "../log/port.ts";
 
 /** A start whose options are checked and whose input is encoded. */
 export interface NewRun {
@@ -26,7 +26,15 @@ export interface NewRun {
   readonly parent: ParentLink | null;
   /** Undefined: a caller asked for it. */
   readonly trigger?: Trigger | undefined;
+  /** What it needs a place in before it may be worked on; null: nothing. */
+  readonly limits: NewRunLimits | null;
 }
+
+/** The limits of a run that does not exist yet. */
+export type NewRunLimits = Omit<RunLimits, "lineAt">;
+
+/** What limits ask of a run that is about to be started. */
+export type LimitedRun = Pick<NewRun, "workflow" | "version" | "input" | "availableAt">;
 
 /**
  * The stored form of an input, sharing nothing with what the caller gave.
@@ -59,6 +67,7 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
   }
   if (run.parent !== null) data.parent = run.parent;
   if (run.trigger !== undefined) data.trigger = run.trigger;
+  if (run.limits !== null) data.limits = run.limits.places;
   return {
     runId,
     seq: 1,
@@ -78,7 +87,9 @@ export function createdEvent(run: NewRun, worker: string | null): EventOf<"run.c
 export function startRow(run: NewRun, worker: string | null): RunStart {
   const { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery } = run;
   const parentId = run.parent?.runId ?? null;
-  return { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner: worker, delivery, parentId };
+  const limits = run.limits === null ? null : { ...run.limits, lineAt: run.availableAt };
+  const row = { runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, delivery, parentId };
+  return { ...row, owner: worker, limits };
 }
 
 /** The stored form of its first event. */

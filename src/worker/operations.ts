@@ -1,5 +1,5 @@
 /**
- * What calls do to what runs share: keyed values, locks, and waits for messages.
+ * What calls do to what runs share: keyed values, locks, the queues of steps, and waits for messages.
  *
  * Owns: nothing; an operation is a task of the run's bodies (`bodies.ts`), and so an effect like theirs: it begins once all
  * that was queued is durable, under the lease, and the run stays with this worker until it is answered or given up.
@@ -41,8 +41,10 @@ export interface OperationsHost {
   lost(): void;
   /** The store will not do it. */
   refused(error: Error): void;
-  /** A request for a lock was answered when its call had left the line. */
-  hasLeft(key: string): void;
+  /** Whether a place is, or is to be, in a line. */
+  isInLine(place: string): boolean;
+  /** A request for a place was answered when its call had left the line. */
+  hasLeft(place: string): void;
 }
 
 /** Of a run's first owner. */
@@ -62,7 +64,7 @@ export class Operations {
 
   /** An operation of the call under `key`, as a task. */
   task<T>(key: string, operation: Operation<T>): Task {
-    const shared = new SharedByRun(this.#host.store, this.#journal, key, operation.id ?? key);
+    const shared = new SharedByRun(this.#host, this.#journal, operation.place ?? key, operation.id ?? key);
     return {
       attempt: null,
       timeoutMs: null,
@@ -97,62 +99,63 @@ export class Operations {
     operation.done(answer);
     // Invariant I2: what is not in the log will be asked for again, by whoever goes on with the run.
     if (shared.mayBeForgotten && state.head > before) this.#journal.reachBeyond().settled.push(shared.id);
-    if (shared.hasEntered && state.locks?.has(shared.key) !== true) this.#host.hasLeft(shared.key);
+    if (shared.hasEntered && !this.#host.isInLine(shared.place)) this.#host.hasLeft(shared.place);
   }
 }
 
 /** What runs share, in the name of a run's call. */
 class SharedByRun implements Shared {
-  readonly key: string;
+  /** The key of its place in a line, should it get in one. */
+  readonly place: string;
   readonly id: string;
   /** Whether a put of it that came again would find another version, and so do nothing. */
   mayBeForgotten = false;
   hasEntered = false;
-  readonly #store: SharedStore;
+  readonly #host: Pick<OperationsHost, "store" | "isInLine">;
   readonly #journal: Journal;
 
-  constructor(store: SharedStore, journal: Journal, key: string, id: string) {
-    this.#store = store;
+  constructor(host: Pick<OperationsHost, "store" | "isInLine">, journal: Journal, place: string, id: string) {
+    this.#host = host;
     this.#journal = journal;
-    this.key = key;
+    this.place = place;
     this.id = id;
   }
 
   get(...args: Parameters<Shared["get"]>): ReturnType<Shared["get"]> {
-    return this.#store.getKeyed(...args);
+    return this.#host.store.getKeyed(...args);
   }
 
   list(...args: Parameters<Shared["list"]>): ReturnType<Shared["list"]> {
-    return this.#store.listKeyed(...args);
+    return this.#host.store.listKeyed(...args);
   }
 
   async put({ note = null, ...put }: SharedPut): Promise<PutVerdict> {
-    const verdict = held(await this.#store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));
+    const verdict = held(await this.#host.store.putKeyed({ ...put, note, operation: this.#operation(this.id) }));
     this.mayBeForgotten = verdict.kind === "put";
     return verdict;
   }
 
   async inherited(): ReturnType<Shared["inherited"]> {
     if (this.#journal.epoch <= FIRST_EPOCH) return null;
-    const noted = await this.#store.getOperation(this.#operation(this.id));
+    const noted = await this.#host.store.getOperation(this.#operation(this.id));
     return noted === null ? null : held(noted);
   }
 
   async enterLine(name: string, slots: number): Promise<"granted" | "waiting"> {
     this.hasEntered = true;
-    const verdict = await this.#store.requestLock({ name, slots, operation: this.#operation(this.key) });
+    const verdict = await this.#host.store.requestLock({ name, slots, operation: this.#operation(this.place) });
     if (verdict !== "lost") return verdict;
     // A place that has ended is refused as well.
-    if (this.#journal.state.locks?.has(this.key) !== true) return "waiting";
+    if (!this.#host.isInLine(this.place)) return "waiting";
     throw LOST;
   }
 
   awaitMessage(wanted: WantedMessage): Promise<AwaitedMessage> {
-    return awaitMessage(this.#store, this.#operation(this.key), wanted, this.#journal.state.input, LOST);
+    return awaitMessage(this.#host.store, this.#operation(this.place), wanted, this.#journal.state.input, LOST);
   }
 
   expireWait(): Promise<AwaitedMessage> {
-    return expireWait(this.#store, this.#operation(this.key), LOST);
+    return expireWait(this.#host.store, this.#operation(this.place), LOST);
   }
 
   #operation(key: string) {

@@ -7,6 +7,7 @@ import { checkName } from "../kernel/text.ts";
 import type { LogStore, ProgramId } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { Asked } from "./host.ts";
+import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import type { Program } from "./recorder.ts";
 import type { Turns } from "./turns.ts";
 import type { Writer } from "./writer.ts";
@@ -74,9 +75,13 @@ export interface WorkerParts {
   readonly asked: Asked | undefined;
   /** See `Host`. */
   readonly newRunId: () => string;
+  readonly limitsOf: (run: LimitedRun) => NewRunLimits | null;
+  readonly queueSlots: (queue: string) => number | null;
   readonly versionOf: (workflow: string) => string | null;
   readonly reached: (runIds: readonly string[], dueAt: number | null) => void;
   readonly freed: () => void;
+  /** Runs with limits have got in line. */
+  readonly arrived: () => void;
 }
 
 /** The key of a program in `WorkerParts.programs`. */

@@ -129,6 +129,13 @@ export interface LiveCall {
   listen(fn: (signal: ReceivedSignal) => boolean): void;
   /** Waits for what mail brings: the end of its child, its turn at a lock. Meanwhile the run may leave memory. */
   waitForMail(): void;
+  /**
+   * Gets in line for a slot of a queue, for an attempt that is to begin. `granted` is called once it is its turn. Meanwhile the
+   * run may leave memory.
+   */
+  enterQueue(slot: QueueSlot, granted: () => void): void;
+  /** The slot of an attempt ends with what was just recorded: whoever had asked for it. */
+  leaveQueue(attempt: number): void;
   /** The child that this call has started and whose end it waits for. */
   readonly childId: string | null;
   /**
@@ -141,12 +148,21 @@ export interface LiveCall {
   versionOf(workflow: string): string | null;
 }
 
+/** A slot that an attempt of a step needs. */
+export interface QueueSlot {
+  readonly attempt: number;
+  readonly line: string;
+  readonly slots: number;
+}
+
 /** Something that a call does to what runs share. */
 export interface Operation<T> {
   /** Names it among those of its call that change something. @default the call's key */
   readonly id?: string;
   /** Whether it is a request for a lock: that is pursued also when nobody waits any more, so that no place is forgotten. */
   readonly entersLine?: boolean;
+  /** The key of the place that it asks for. @default the call's key */
+  readonly place?: string;
   /** Tried from its beginning until the store answers. What it puts is put once. */
   readonly run: (shared: Shared) => Promise<T>;
   readonly done: (answer: T) => void;
@@ -280,6 +296,8 @@ export interface Recorder {
   readonly isCancelled: boolean;
   /** What undoes the run's steps, should it fail. */
   readonly compensations: Compensations;
+  /** How many steps a queue lets run at once; null: there is no such queue here. */
+  queueSlots(queue: string): number | null;
   /** Makes the addresses of `ctx.resumeUrl`; null: the engine was not told how. */
   readonly resumes: ResumeSigner | null;
   /** Asks for a call. The promise settles in a later turn, or never if the run leaves this worker first. */

@@ -1,6 +1,8 @@
-import type { Claim, RunAppend } from "../log/port.ts";
+import type { Beyond, Claim, RunAppend } from "../log/port.ts";
 import { type Leave, leavingRow } from "./row.ts";
 import type { Source } from "./writer.ts";
+
+const YIELDS: Beyond = { children: [], tells: [], unlocks: [], settled: [], places: "yield" };
 
 /** Nothing of a run that was not begun has changed. */
 const UNCHANGED = { startedAt: null, endedAt: null, result: null } as const;
@@ -31,7 +33,8 @@ export class UnbegunRun implements Source {
       events: [],
       drained: [],
       row: leavingRow(UNCHANGED, this.#leave, false),
-      beyond: null,
+      // One with limits gives back what it holds while it is worked on.
+      beyond: this.#leave.kind === "stuck" ? YIELDS : null,
     };
   }
 

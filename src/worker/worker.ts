@@ -24,6 +24,7 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
+import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
 import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
@@ -119,7 +120,7 @@ export class Worker implements Host<Execution>, Claimant {
     const { store, ports } = this.#parts;
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
-    this.sync(await store.openWorker(this.#id, leaseMs));
+    this.sync(await store.openWorker(this.#id, leaseMs, this.#programs));
     if (store.exclusive) return;
     const lease = { worker: this.#id, leaseMs, sentAt };
     this.#lease = new Lease(store, ports, lease, {
@@ -164,6 +165,10 @@ export class Worker implements Host<Execution>, Claimant {
 
   poisoned(runIds: readonly string[]): void {
     this.#notices.poisoned(runIds);
+  }
+
+  arrived(): void {
+    this.#parts.arrived();
   }
 
   /** Goes on with claimed runs: from a copy in memory, or from the log. */
@@ -260,11 +265,16 @@ export class Worker implements Host<Execution>, Claimant {
     void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
   }
 
-  /** Runs of this process may have been granted locks. */
+  /** Runs of this process may have been granted locks, or been admitted. */
   async locksGranted(): Promise<void> {
     this.#loop.nudge();
     const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
     if (inLine.length > 0) await this.#readMail(inLine.map(({ runId }) => runId));
+  }
+
+  /** Any run of this process may have been told something. */
+  async mayHaveMail(): Promise<void> {
+    if (this.#owned.size > 0) await this.#readMail([...this.#owned.keys()]);
   }
 
   // ---- The lease ----
@@ -451,6 +461,14 @@ export class Worker implements Host<Execution>, Claimant {
 
   newRunId(): string {
     return this.#parts.newRunId();
+  }
+
+  limitsOf(run: LimitedRun): NewRunLimits | null {
+    return this.#parts.limitsOf(run);
+  }
+
+  queueSlots(queue: string): number | null {
+    return this.#parts.queueSlots(queue);
   }
 
   versionOf(workflow: string): string | null {

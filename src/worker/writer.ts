@@ -10,9 +10,10 @@
  * I5 A start is written with its first events or not at all: a row without them would be a run that nobody can run.
  */
 import { assert, InvariantError } from "../kernel/assert.ts";
-import { ConflictError, StoreError } from "../kernel/errors.ts";
+import { ConflictError, LimitError, StoreError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type {
+  DeliveryRow,
   InboxMessage,
   LogStore,
   LogWrite,
@@ -109,7 +110,9 @@ export class Writer {
 
   /**
    * Queues a run to be created; its first events come from `source`. Settles when it is durable. Null: its source had let
-   * go of it first, and nothing was written.
+   * go of it first, or the run that stood in its way has just ended, and nothing was written.
+   *
+   * @throws LimitError `RATE_LIMITED`
    */
   start(start: RunStart, source: Source): Promise<StartVerdict | null> {
     return new Promise((resolve, reject) => {
@@ -259,7 +262,11 @@ export class Writer {
     }
     for (const { start, resolve, reject } of group.starts) {
       const runId = verdict.starts.get(start.runId);
-      if (runId === undefined) reject(unstarted(start));
+      const retryAt = verdict.refused.get(start.runId);
+      if (retryAt !== undefined) reject(rateLimited(start, retryAt));
+      else if (runId === undefined && start.delivery !== null) reject(unstarted(start.delivery));
+      // The run whose singleton it is ended in this very write.
+      else if (runId === undefined) resolve(null);
       else resolve({ runId, created: runId === start.runId });
     }
     for (const { message, resolve, reject } of group.messages) {
@@ -280,14 +287,21 @@ export class Writer {
   }
 }
 
-/** Only a start by a delivery can come to nothing: when the delivery has been decided about otherwise. */
-function unstarted({ runId, delivery }: RunStart): Error {
-  if (delivery === null) return new InvariantError(`the start of ${runId} has no verdict`);
-  const { hook, deliveryId } = delivery;
+/** The delivery that was to start a run has been decided about otherwise. */
+function unstarted({ hook, deliveryId }: DeliveryRow): ConflictError {
   return new ConflictError(
     "DELIVERY_DECIDED",
     `expected the delivery ${hook}/${deliveryId} not to be decided about, but another process has done so`,
     { hook, deliveryId },
+  );
+}
+
+function rateLimited({ runId, workflow, createdAt }: RunStart, retryAt: number): LimitError {
+  const retryAfterMs = Math.max(1, retryAt - createdAt);
+  return new LimitError(
+    "RATE_LIMITED",
+    `expected a start of workflow "${workflow}" within its rateLimit, but there were as many as it allows; it was not started, and can be again in ${retryAfterMs} ms`,
+    { runId, workflow, retryAfterMs },
   );
 }
 

@@ -20,6 +20,21 @@ async function withRuns(): Promise<Place> {
   return here;
 }
 
+describe("why", () => {
+  it("says what a run waits for, and what can be done", async () => {
+    const here = place();
+    here.write("workflows/greet.ts", WORKFLOWS);
+    const { stdout: id } = await here.varve(["run", "greet", "-i", "name=Ada", "--detach"]);
+    const { code, stdout } = await here.varve(["runs", "why", id.trim()]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("is pending and waits for:\n  worker: ");
+    expect(stdout).toContain("varve serve");
+    const found = json<{ waitsFor: { kind: string }[] }>(await here.varve(["runs", "why", id.trim(), "--json"]));
+    expect(found).toMatchObject({ runId: id.trim(), status: "pending", waitsFor: [{ kind: "worker" }] });
+    expect((await here.varve(["runs", "why", "run_none"])).code).toBe(3);
+  }, 60_000);
+});
+
 describe("list", () => {
   it("prints tab-separated values into a pipe, newest first", async () => {
     const here = await withRuns();

@@ -124,6 +124,15 @@ describe("a run over HTTP", () => {
     expect(there.error).toMatchObject({ name: "StepFailedError", code: "STEP_FAILED" });
   });
 
+  it("says what it waits for, as the engine does", async () => {
+    const { id } = await client().start("rich", INPUT);
+    const [here, there] = [await engine.run(id).why(), await client().run(id).why()];
+    expect({ ...there, at: here.at }).toMatchObject({ runId: id, at: here.at });
+    await engine.run(id).result();
+    expect(await client().run(id).why()).toMatchObject({ status: "completed", waitsFor: [] });
+    expect(await thrown(client().run("run_none").why())).toMatchObject({ code: "RUN_NOT_FOUND" });
+  });
+
   it("has its whole history, also over several pages", async () => {
     const { id } = await client().start(rich, INPUT);
     await engine.run(id).result();

@@ -55,6 +55,7 @@ describe("a new run", () => {
       tokens: null,
       trigger: null,
       children: null,
+      limits: null,
       locks: null,
       startedRuns: 0,
       calls: new Map(),

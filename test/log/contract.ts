@@ -8,6 +8,7 @@ import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
+import { placesContract } from "./contract-places.ts";
 import { schedulesContract } from "./contract-schedules.ts";
 import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
 import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
@@ -629,4 +630,8 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   outgoingContract(() => ({ store, pass }));
   deliveriesContract(() => ({ store, pass }));
   messagesContract(() => ({ store, pass }));
+  placesContract(
+    () => store,
+    (ms) => pass(ms),
+  );
 }

@@ -41,6 +41,7 @@ export const beyond = (part: Partial<Beyond>): Beyond => ({
   tells: [],
   unlocks: [],
   settled: [],
+  places: null,
   ...part,
 });
 

@@ -13,6 +13,7 @@ import * as deliveries from "../../src/log/libsql/statements-deliveries.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
+import * as places from "../../src/log/libsql/statements-places.ts";
 import * as schedules from "../../src/log/libsql/statements-schedules.ts";
 import { realPorts } from "../support/ports.ts";
 
@@ -32,6 +33,7 @@ const statements = {
   ...beyond,
   ...keyed,
   ...locks,
+  ...places,
   ...outgoing,
   ...underGuard,
   ...schedule,
@@ -47,7 +49,7 @@ type Name = keyof typeof statements;
  */
 const PLANS: { readonly [N in Name]: string } = {
   INSERT_RUNS: "j:json",
-  READ_STARTS: "j:json k:runs_idempotency o:primary",
+  READ_STARTS: "j:json k:runs_idempotency o:primary s:runs_singleton",
   INSERT_DELIVERED_RUN: "j:json d:deliveries_id",
   INSERT_STARTED: "r:primary k:runs_idempotency",
   INSERT_SIGNAL: "r:primary d:deliveries_id i:inbox_run",
@@ -69,6 +71,7 @@ const PLANS: { readonly [N in Name]: string } = {
   ADVANCE_RUNS: "runs:primary j:json r:primary",
   MOVE_RUNS: "j:json r:primary",
   PARK_RUNS: "j:json r:primary i:inbox_run i:inbox_run",
+  PARK_LIMITED_RUNS: "j:json r:primary i:inbox_run i:inbox_run",
   READ_HEADS: "j:json r:primary",
   CLAIM: "runs:primary w:all r:runs_owner p:json p:json r:primary x:runs_due me:primary i:inbox_run",
   TAKE_TURN: "workers:primary",
@@ -76,7 +79,7 @@ const PLANS: { readonly [N in Name]: string } = {
   CLAIM_SUSPECT: "runs:primary r:runs_suspect p:json w:primary me:primary i:inbox_run",
   PARK_POISONED: "runs:primary r:runs_suspect p:json w:primary",
   READ_WORK_AHEAD:
-    "p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary r:runs_suspect p:json w:primary",
+    "x:runs_line p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary r:runs_suspect p:json w:primary",
   RENEW_LEASE: "workers:primary",
   READ_MAIL: "r:runs_owner i:inbox_run",
   RELEASE_STUCK: "runs:primary r:runs_status p:json",
@@ -85,8 +88,8 @@ const PLANS: { readonly [N in Name]: string } = {
   READ_EVENTS_AT: "j:json e:events_run_seq",
   READ_INBOX: "j:json i:inbox_run",
   READ_LOGGED_RUNS: "e:events_run_seq logged:all e:events_run_seq logged:all",
-  INSERT_REOPENED: "runs:primary",
-  REOPEN_RUN: "runs:primary",
+  INSERT_REOPENED: "runs:primary s:runs_singleton",
+  REOPEN_RUN: "runs:primary s:runs_singleton",
   READ_REOPENED: "e:events_run_seq",
   INSERT_CHILDREN: "j:json r:primary c:json",
   INSERT_CHILD_EVENTS: "j:json r:primary c:json n:primary",
@@ -147,10 +150,18 @@ const PLANS: { readonly [N in Name]: string } = {
   RETRY_NOTICE: "notices:primary",
   RETRY_DEAD: "notices:primary n:primary",
   ENABLE_ENDPOINT: "endpoints:primary",
+  ARRIVE: "x:runs_line d:all",
+  MARK_PLACES: "places:places_run j:json r:primary j:json r:primary",
+  DELETE_PLACES: "places:places_run j:json r:primary",
+  SET_LINE: "",
+  OPEN_LINE: "p:places_line",
+  TAKE_TOKENS: "j:json",
+  TAKE_CHILD_TOKENS: "j:json r:primary c:json",
+  READ_REFUSED: "j:json r:primary b:primary",
 };
 
 /** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g", "one"]);
+const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g", "one", "d"]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;

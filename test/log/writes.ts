@@ -34,7 +34,15 @@ export const moved = (more: Partial<RunRowMove> = {}): RunRowMove => ({
 /** A new run with its first event and any others. */
 export function newRun(runId: string, more: Partial<RunStart> = {}, events: readonly AppendedEvent[] = []) {
   const created = eventOf("run.created", null, { ...PROGRAM, input: { value: runId } });
-  const nothing = { idempotencyKey: null, tags: {}, deadlineAt: null, owner: null, delivery: null, parentId: null };
+  const nothing = {
+    idempotencyKey: null,
+    tags: {},
+    deadlineAt: null,
+    owner: null,
+    delivery: null,
+    parentId: null,
+    limits: null,
+  };
   return {
     starts: [{ runId, ...PROGRAM, ...nothing, createdAt: 1_000, ...more }],
     runs: [{ runId, epoch: 0, firstSeq: 1, events: [created, ...events], drained: [], row: moved(), beyond: null }],

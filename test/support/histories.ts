@@ -167,7 +167,7 @@ export async function restore(lab: Lab, recording: Recording, count: number): Pr
   const worker = "worker/of-the-recording";
   await lab.store.openWorker(worker, LEASE_MS);
   const start = { runId, workflow, version, createdAt: created.at, idempotencyKey: null, tags: {} };
-  const starts = [{ ...start, deadlineAt: null, owner: worker, delivery: null, parentId: null }];
+  const starts = [{ ...start, deadlineAt: null, owner: worker, delivery: null, parentId: null, limits: null }];
   for (const epoch of new Set(rows.map((row) => row.epoch))) {
     const events = rows.filter((row) => row.epoch === epoch);
     if (epoch > 1) {

@@ -10,6 +10,7 @@ import { createEngineOf } from "../../src/engine/engine.ts";
 import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
 import { violations } from "../../src/kernel/invariants.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
+import type { Queues } from "../../src/kernel/queues.ts";
 import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
@@ -45,6 +46,7 @@ export interface EngineSetup {
   readonly workflows: readonly Workflow<never, unknown, never, never>[];
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
+  readonly queues?: Queues;
   readonly worker?: WorkerOptions | false;
   readonly hooks?: readonly Hook[];
   readonly resume?: ResumeOptions;
@@ -152,6 +154,7 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     hooks: setup.hooks ?? [],
     env: setup.env,
     limits: setup.limits ?? {},
+    queues: setup.queues ?? {},
     ...(setup.resume === undefined ? {} : { resume: setup.resume }),
     ...(setup.schedules === undefined ? {} : { schedules: setup.schedules }),
     ...(setup.times === undefined ? {} : { times: setup.times }),
@@ -201,6 +204,10 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "putKeyed",
     "requestLock",
     "listLocks",
+    "listPlaces",
+    "getLine",
+    "listLines",
+    "setLine",
     "getRun",
     "listRuns",
     "listLoggedRuns",

@@ -215,6 +215,7 @@ describe("replay", () => {
             owner: null,
             delivery: null,
             parentId: null,
+            limits: null,
           },
         ],
         runs: [

@@ -49,8 +49,9 @@ export const startedAnswers = {
 };
 
 /** @param runs the place of runs, relative to the request */
-export function startedResponse({ id, created }: StartedRun, runs: string): Response {
-  return jsonResponse(created ? 201 : 200, { id, created }, { location: `${runs}/${encodeURIComponent(id)}` });
+export function startedResponse({ id, created, skipped }: StartedRun, runs: string): Response {
+  const started = skipped ? { id, created, skipped } : { id, created };
+  return jsonResponse(created ? 201 : 200, started, { location: `${runs}/${encodeURIComponent(id)}` });
 }
 
 const startRun = route({
@@ -109,6 +110,17 @@ const getRun = route({
   handle: async ({ engine, params }) => jsonResponse(200, encodeRun(await engine.run(params.id).status())),
 });
 
+const getWhy = route({
+  id: "getWhy",
+  method: "GET",
+  path: `${RUNS}/:id/why`,
+  access: "runs:read",
+  summary: "What a run waits for, since when, and what can be done about it.",
+  params: runParams,
+  answers: { 200: { description: "What it waits for.", schema: wire.whySchema }, 404: notFound },
+  handle: async ({ engine, params }) => jsonResponse(200, await engine.run(params.id).why()),
+});
+
 const getHistory = route({
   id: "getHistory",
   method: "GET",
@@ -159,4 +171,4 @@ async function whenOver(call: Call<{ id: string }, z.output<typeof resultQuery>,
   return await run.status();
 }
 
-export const runRoutes: readonly Route[] = [startRun, listRuns, getRun, getHistory, getResult];
+export const runRoutes: readonly Route[] = [startRun, listRuns, getRun, getWhy, getHistory, getResult];

@@ -5,16 +5,16 @@
  * missing, because it is somebody else's or was written by an earlier try, are the runs' rows read again.
  */
 import type { ResultSet, Row } from "@libsql/client";
-import { assert } from "../../kernel/assert.ts";
 import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
-import { Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
-import { addChildren, addEndings, addSettled, addTells, reachesOut } from "./beyond.ts";
+import { Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow, takeRows } from "./batch.ts";
+import { addChildren, addEndings, addLeavings, addSettled, addTells, reachesOut } from "./beyond.ts";
 import type { Database, DatabaseKind } from "./database.ts";
 import { deliveryArgs } from "./deliveries.ts";
 import { eventBlocks } from "./event-blocks.ts";
 import { addWaitsOfEnded } from "./messages.ts";
 import * as sql from "./statements.ts";
 import { INSERT_STARTED } from "./statements-deliveries.ts";
+import { READ_REFUSED, TAKE_TOKENS } from "./statements-places.ts";
 
 /** Stores `write`. See `LogStore.append`. */
 export async function append(db: Database, write: LogWrite): Promise<WriteVerdict> {
@@ -26,6 +26,7 @@ export async function append(db: Database, write: LogWrite): Promise<WriteVerdic
   addMessages(batch, write.messages);
   addTells(batch, outward);
   addEndings(batch, outward);
+  addLeavings(batch, outward);
   addSettled(batch, outward);
   addWaitsOfEnded(batch, outward);
   addDeletes(batch, write.runs);
@@ -41,17 +42,27 @@ function startRow(start: RunStart): unknown[] {
   const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, owner, parentId } = start;
   const tags = JSON.stringify(start.tags);
   const epoch = owner === null ? 0 : 1;
-  return [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, epoch, parentId];
+  const row = [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, epoch, parentId];
+  return [...row, ...limitsRow(start)];
 }
 
 function addStarts(batch: Batch, starts: readonly RunStart[]): void {
   batch.add(sql.INSERT_RUNS, "starts", starts.filter((start) => start.delivery === null).map(startRow));
+  batch.add(
+    TAKE_TOKENS,
+    "takes",
+    takeRows(
+      starts.filter((start) => start.delivery === null),
+      false,
+    ),
+  );
   // One by one: of two starts by one delivery the second must find what the first has left.
   for (const start of starts) {
     if (start.delivery === null) continue;
     const { runId, workflow, idempotencyKey: key, delivery } = start;
     const { hook, deliveryId, replay } = delivery;
     batch.add(sql.INSERT_DELIVERED_RUN, "starts", [startRow(start)], { hook, deliveryId, replay });
+    batch.add(TAKE_TOKENS, "takes", takeRows([start], false));
     batch.statements.push({ sql: INSERT_STARTED, args: { ...deliveryArgs(delivery), runId, workflow, key } });
   }
 }
@@ -88,17 +99,19 @@ function addDeletes(batch: Batch, runs: readonly RunAppend[]): void {
 function addRows(batch: Batch, runs: readonly RunAppend[]): void {
   const moves: unknown[] = [];
   const parks: unknown[] = [];
+  const limited: unknown[] = [];
   for (const run of runs) {
     const { runId, epoch, firstSeq, events, row } = run;
     if (row.kind === "advance") continue;
     const { status, availableAt, release, result, startedAt, endedAt, stuck, unclean } = row;
     const head = [runId, epoch, firstSeq, firstSeq + events.length - 1, unclean];
     const move = [...head, status, availableAt, release ? 1 : 0, result, startedAt, endedAt, stuck];
-    (isPark(run) ? parks : moves).push(move);
+    (isPark(run) ? (run.beyond?.places === "yield" ? limited : parks) : moves).push(move);
   }
   addAdvances(batch, runs);
   batch.move(sql.MOVE_RUNS, "moves", moves);
   batch.move(sql.PARK_RUNS, "moves", parks);
+  batch.move(sql.PARK_LIMITED_RUNS, "moves", limited);
 }
 
 function addAdvances(batch: Batch, runs: readonly RunAppend[]): void {
@@ -120,8 +133,9 @@ function addQuestions(batch: Batch, write: LogWrite): void {
   // Mail decides when a run that would wait or be paused goes on.
   const parks = write.runs.filter(isPark).map(({ runId }) => runId);
   batch.ask("parks", sql.READ_HEADS, "ids", parks);
-  // Without an idempotency key, and without a delivery, no other run can be in its place.
-  batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(isKeyed).map(startRow));
+  // Without a key, and without a delivery, no other run can be in its place.
+  batch.ask("starts", sql.READ_STARTS, "starts", write.starts.filter(mayBeAnother).map(startRow));
+  batch.ask("refused", READ_REFUSED, "takes", takeRows(write.starts, false));
   batch.ask(
     "messages",
     sql.READ_MESSAGES,
@@ -130,8 +144,9 @@ function addQuestions(batch: Batch, write: LogWrite): void {
   );
 }
 
-function isKeyed(start: RunStart): boolean {
-  return start.idempotencyKey !== null || start.delivery !== null;
+function mayBeAnother({ idempotencyKey, delivery, limits }: RunStart): boolean {
+  if (idempotencyKey !== null || delivery !== null) return true;
+  return limits !== null && (limits.singleton !== null || limits.takes.length > 0);
 }
 
 function isPark({ row }: RunAppend): boolean {
@@ -159,18 +174,17 @@ function answers(
   results: readonly ResultSet[],
   batch: Batch,
   write: LogWrite,
-): Pick<WriteVerdict, "starts" | "messages"> {
+): Pick<WriteVerdict, "starts" | "refused" | "messages"> {
   const starts = new Map(write.starts.map(({ runId }) => [runId, runId]));
-  const delivered = new Set(write.starts.filter((start) => start.delivery !== null).map(({ runId }) => runId));
   for (const row of batch.rowsOf("starts", results)) {
-    const asked = row.asked as string;
-    assert(row.actual !== null || delivered.has(asked), "a start left neither its run nor another under its key");
-    if (row.actual === null) starts.delete(asked);
-    else starts.set(asked, row.actual as string);
+    if (row.actual === null) starts.delete(row.asked as string);
+    else starts.set(row.asked as string, row.actual as string);
   }
+  const refused = batch.rowsOf("refused", results);
   const messages = batch.rowsOf("messages", results);
   return {
     starts,
+    refused: new Map(refused.map((row) => [row.asked as string, Math.ceil(Number(row.retry_at))])),
     messages: new Map(messages.map((row) => [row.token as string, row.verdict as MessageVerdict])),
   };
 }

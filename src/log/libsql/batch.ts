@@ -1,10 +1,10 @@
 /** The batch of one write: its statements, where in it the answers are, and how what it is fed is written as JSON. */
 import type { ResultSet, Row } from "@libsql/client";
 import { isTerminalStatus } from "../../kernel/state.ts";
-import type { AppendedEvent, InboxMessage, RunAppend } from "../port.ts";
+import type { AppendedEvent, InboxMessage, RunAppend, RunStart } from "../port.ts";
 import type { Args, Bound } from "./database.ts";
 
-type Answer = "parks" | "starts" | "messages";
+type Answer = "parks" | "starts" | "refused" | "messages";
 
 /** Collects statements, leaving out those that would have nothing to do, and remembers where the answers are. */
 export class Batch {
@@ -45,6 +45,21 @@ export function isEnd({ row }: RunAppend): boolean {
 
 export function eventValues({ type, v, key, scope, attempt, at, data }: AppendedEvent): unknown[] {
   return [type, v, key, scope, attempt, at, data];
+}
+
+/** What a start's row says of its limits. */
+export function limitsRow({ limits }: RunStart): [string | null, number | null, string | null] {
+  return limits === null ? [null, null, null] : [JSON.stringify(limits.places), limits.lineAt, limits.singleton];
+}
+
+/** What starts take of buckets, and in what order. `isChild`: none is refused. */
+export function takeRows(starts: readonly RunStart[], isChild: boolean): unknown[] {
+  return starts.flatMap(({ runId, limits }) =>
+    (limits?.takes ?? []).map(({ bucket, intervalMs, aheadMs, delays }) => [
+      ...[runId, bucket, intervalMs, aheadMs],
+      isChild || delays ? 1 : 0,
+    ]),
+  );
 }
 
 export function messageRow({ runId, token, kind, data, at }: InboxMessage): unknown[] {

@@ -1,10 +1,11 @@
 /** What runs' parts of a write do beyond their runs. Nothing is added for those that do nothing. */
 import { assert } from "../../kernel/assert.ts";
 import type { Beyond, ChildStart, RunAppend } from "../port.ts";
-import { type Batch, eventValues, fenceOf, isEnd, messageRow } from "./batch.ts";
+import { type Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow, takeRows } from "./batch.ts";
 import * as beyond from "./statements-beyond.ts";
 import * as keyed from "./statements-keyed.ts";
 import * as locks from "./statements-locks.ts";
+import { DELETE_PLACES, MARK_PLACES, TAKE_CHILD_TOKENS } from "./statements-places.ts";
 
 /** A part of a write that reaches beyond its run. */
 export type OutwardAppend = RunAppend & { readonly beyond: Beyond };
@@ -17,6 +18,15 @@ export function addChildren(batch: Batch, runs: readonly OutwardAppend[]): void 
   const parents = runs.filter((run) => run.beyond.children.length > 0);
   const rows = parents.map((run) => [...fenceOf(run), run.beyond.children.map(childRow)]);
   batch.add(beyond.INSERT_CHILDREN, "children", rows);
+  const takers = parents.map((run) => ({
+    run,
+    takes: takeRows(
+      run.beyond.children.map(({ start }) => start),
+      true,
+    ),
+  }));
+  const takes = takers.filter((taker) => taker.takes.length > 0).map((taker) => [...fenceOf(taker.run), taker.takes]);
+  batch.add(TAKE_CHILD_TOKENS, "takes", takes);
   batch.add(beyond.INSERT_CHILD_EVENTS, "children", rows);
 }
 
@@ -24,7 +34,11 @@ export function childRow({ start, created, availableAt }: ChildStart): unknown[]
   const { runId, workflow, version, idempotencyKey, createdAt, deadlineAt, parentId } = start;
   const tags = JSON.stringify(start.tags);
   const event = eventValues(created);
-  return [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, parentId, availableAt, event];
+  const dueAt = start.limits === null ? availableAt : null;
+  const row = [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, parentId, dueAt, event];
+  // One that waits for it would wait for ever if it were not created.
+  const [limits, lineAt] = limitsRow(start);
+  return [...row, limits, lineAt];
 }
 
 export function addTells(batch: Batch, runs: readonly OutwardAppend[]): void {
@@ -47,6 +61,14 @@ export function addEndings(batch: Batch, runs: readonly OutwardAppend[]): void {
   batch.add(locks.WAKE_NEXT_IN_LINE, "endings", endings);
   batch.add(locks.GRANT_NEXT_IN_LINE, "endings", endings);
   batch.add(locks.DELETE_PLACES_OF_ENDED, "ends", runs.filter(isEnd).map(fenceOf));
+}
+
+/** Gives back places that limits have given, and admits the next. */
+export function addLeavings(batch: Batch, runs: readonly OutwardAppend[]): void {
+  const leaving = runs.filter((run) => run.beyond.places !== null);
+  const rows = leaving.map((run) => [...fenceOf(run), run.beyond.places === "end" ? 1 : 0]);
+  batch.add(MARK_PLACES, "leaving", rows);
+  batch.add(DELETE_PLACES, "leaving", rows);
 }
 
 /** Forgets what calls came to. */

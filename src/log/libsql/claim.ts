@@ -13,12 +13,13 @@ import type {
 import type { Bound, Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
+import { ARRIVE } from "./statements-places.ts";
 
 /** How long the row of a dead worker is kept after its last run was taken over, milliseconds. */
 const DEAD_WORKER_KEPT_MS = 86_400_000;
 
 const INSERT_WORKER = `
-INSERT INTO workers (id, started_at, expires_at) VALUES (:worker, NOW, NOW + :leaseMs)
+INSERT INTO workers (id, started_at, expires_at, programs) VALUES (:worker, NOW, NOW + :leaseMs, :programs)
 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`;
 
 const END_LEASE = "UPDATE workers SET expires_at = min(expires_at, NOW) WHERE id = :worker";
@@ -41,9 +42,15 @@ export async function now(db: Database): Promise<number> {
   return Math.floor(Number((row as Row).now));
 }
 
-export async function openWorker(db: Database, worker: string, leaseMs: number): Promise<number> {
+export async function openWorker(
+  db: Database,
+  worker: string,
+  leaseMs: number,
+  known?: readonly ProgramId[],
+): Promise<number> {
+  const programs = known === undefined ? null : JSON.stringify(known);
   const results = await db.write([
-    { sql: INSERT_WORKER, args: { worker, leaseMs } },
+    { sql: INSERT_WORKER, args: { worker, leaseMs, programs } },
     { sql: DELETE_DEAD_WORKERS, args: {} },
     { sql: READ_NOW, args: {} },
   ]);
@@ -60,8 +67,8 @@ export async function endAllLeases(db: Database): Promise<void> {
 }
 
 export async function listWorkers(db: Database): Promise<WorkerRow[]> {
-  const { id, startedAt, expiresAt } = schema.workers;
-  const columns = { id, startedAt, expiresAt };
+  const { id, startedAt, expiresAt, programs } = schema.workers;
+  const columns = { id, startedAt, expiresAt, programs };
   return await db.attempt(async () => await db.query.select(columns).from(schema.workers).orderBy(startedAt));
 }
 
@@ -77,11 +84,14 @@ export async function claim(db: Database, request: ClaimRequest): Promise<ClaimV
   const { worker, turn, limit, alone } = request;
   const programs = programList(request.programs);
   const statements: Bound[] = [{ sql: sql.PARK_POISONED, args: { programs } }];
+  if (request.linesDue === true) statements.push({ sql: ARRIVE, args: {} });
   // A suspect comes first, and then comes alone: nothing else is claimed beside it.
   if (alone) statements.push({ sql: sql.CLAIM_SUSPECT, args: { worker, turn, programs } });
   else statements.push({ sql: sql.CLAIM, args: { worker, turn, programs, limit } });
   statements.push({ sql: sql.TAKE_TURN, args: { worker, turn } });
-  const [poisoned, taken, inTurn] = await db.write(statements);
+  const results = await db.write(statements);
+  const [poisoned] = results;
+  const [taken, inTurn] = results.slice(-2);
   return {
     isVoid: inTurn?.rowsAffected === 0,
     poisoned: (poisoned?.rows ?? []).map((row) => row.id as string),
@@ -113,11 +123,12 @@ export async function disown(db: Database, worker: string, turn: number, known: 
 
 export async function workAhead(db: Database, worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
   const [row] = await db.one(sql.READ_WORK_AHEAD, { worker, programs: programList(programs) });
-  const { due_at, lease_ends_at, suspect_at, suspect_due, now } = row as Row;
-  const instants = [due_at, lease_ends_at, suspect_at].filter((at) => at !== null).map(Number);
+  const { due_at, line_at, lease_ends_at, suspect_at, suspect_due, now } = row as Row;
+  const instants = [due_at, line_at, lease_ends_at, suspect_at].filter((at) => at !== null).map(Number);
   return {
     dueAt: instants.length === 0 ? null : Math.min(...instants),
     suspectDue: Number(suspect_due) === 1,
+    linesDue: line_at !== null && Number(line_at) <= Number(now),
     now: Math.floor(Number(now)),
   };
 }

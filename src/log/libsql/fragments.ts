@@ -25,23 +25,30 @@ export const OVER = texts(["completed", "failed", "cancelled"]);
  */
 export const HELD = `r.id = :runId AND r.epoch = :epoch AND r.status NOT IN ${OVER}`;
 
+/** When a run can be claimed that goes on now: one with limits gets in line instead. */
+export const GOES_ON = "available_at = iif(limits IS NULL, NOW, NULL), line_at = iif(limits IS NULL, NULL, NOW)";
+
+/** The same of one that may be due already; one with limits that is due has been admitted. */
+const WOKEN = `available_at = iif(limits IS NULL OR available_at IS NOT NULL, min(coalesce(available_at, NOW), NOW), NULL),
+  line_at = iif(limits IS NULL OR available_at IS NOT NULL, NULL, min(coalesce(line_at, NOW), NOW))`;
+
 /**
  * Makes runs claimable that are parked and have mail which wakes them, by primary key: the `+` keeps `runs_status` out.
  * `ids`: a query.
  */
 export const wake = (ids: string): HotStatement => `
-UPDATE runs SET status = 'pending', available_at = min(coalesce(available_at, NOW), NOW)
+UPDATE runs SET status = 'pending', ${WOKEN}
 WHERE id IN (${ids}) AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL
   AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id AND (runs.status <> 'paused' OR i.kind IN ${texts(WAKES_PAUSED)}))`;
 
 /**
  * Creates pending runs with one event, unless their id or idempotency key exists. `c.value` of `source`:
- * `[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event]`
+ * `[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt]`
  */
 export const childRuns = (source: string, order: string): HotStatement => `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, status, epoch, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, limits, line_at, status, epoch, head, unclean)
 SELECT c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3, c.value ->> 4, c.value ->> 5, c.value ->> 6, c.value ->> 7,
-  c.value ->> 8, 'pending', 0, 1, 0
+  c.value ->> 8, c.value ->> 10, c.value ->> 11, 'pending', 0, 1, 0
 FROM ${source}
 WHERE true
 ORDER BY ${order}

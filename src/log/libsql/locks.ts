@@ -21,7 +21,7 @@ export async function requestLock(db: Database, request: LockRequest): Promise<L
 
 export async function listLocks(
   db: Database,
-  page: { readonly name: string | null; readonly limit: number },
+  page: { readonly name: string | null; readonly runId?: string; readonly limit: number },
 ): Promise<LockRow[]> {
   const { name, ticket, runId, key, requestedAt, grantedAt, endedAt } = locks;
   return await db.attempt(
@@ -29,7 +29,13 @@ export async function listLocks(
       await db.query
         .select({ name, ticket, runId, key, requestedAt, grantedAt })
         .from(locks)
-        .where(and(isNull(endedAt), page.name === null ? undefined : eq(name, page.name)))
+        .where(
+          and(
+            isNull(endedAt),
+            page.name === null ? undefined : eq(name, page.name),
+            page.runId === undefined ? undefined : eq(runId, page.runId),
+          ),
+        )
         .orderBy(asc(name), asc(ticket))
         .limit(page.limit),
   );

@@ -2,10 +2,11 @@
  * The tables of the log as drizzle knows them. The SQL in `migrations/` creates them; a test holds the two together.
  * Reads of every day are built from here; the statements of the hot path are text, in `statements.ts`.
  */
-import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { blob, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
+import type { PlaceHold, PlaceLimit } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
-import type { DeliveryDecision, FiringRow, MessageKind, ScheduleRow } from "../port.ts";
+import type { DeliveryDecision, FiringRow, MessageKind, ProgramId, ScheduleRow } from "../port.ts";
 import type { NoticeStatus } from "../port-outgoing.ts";
 
 export const events = sqliteTable("events", {
@@ -41,6 +42,9 @@ export const runs = sqliteTable("runs", {
   endedAt: integer("ended_at"),
   deadlineAt: integer("deadline_at"),
   parentId: text("parent_id"),
+  limits: text("limits", { mode: "json" }).$type<readonly PlaceLimit[]>(),
+  lineAt: integer("line_at"),
+  singleton: text("singleton"),
 });
 
 export const inbox = sqliteTable("inbox", {
@@ -57,6 +61,7 @@ export const workers = sqliteTable("workers", {
   startedAt: integer("started_at").notNull(),
   expiresAt: integer("expires_at").notNull(),
   turn: integer("turn").notNull(),
+  programs: text("programs", { mode: "json" }).$type<readonly ProgramId[]>(),
 });
 
 export const deliveries = sqliteTable("deliveries", {
@@ -130,6 +135,28 @@ export const notices = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.endpoint, table.position] })],
 );
+
+export const places = sqliteTable("places", {
+  runId: text("run_id").notNull(),
+  line: text("line").notNull(),
+  slots: integer("slots").notNull(),
+  rank: integer("rank").notNull(),
+  hold: text("hold").$type<PlaceHold>().notNull(),
+  requestedAt: integer("requested_at").notNull(),
+  grantedAt: integer("granted_at"),
+  endedAt: integer("ended_at"),
+});
+
+export const buckets = sqliteTable("buckets", {
+  bucket: text("bucket").primaryKey(),
+  usedUntil: real("used_until").notNull(),
+});
+
+export const lines = sqliteTable("lines", {
+  line: text("line").primaryKey(),
+  slots: integer("slots"),
+  paused: integer("paused", { mode: "boolean" }).notNull(),
+});
 
 export const apiKeys = sqliteTable("api_keys", {
   id: text("id").primaryKey(),

@@ -4,31 +4,32 @@
  * `test/log/plans.test.ts` holds the EXPLAIN of each to what is said here.
  */
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX, WAKES_PAUSED } from "../port.ts";
-import { FENCE, type HotStatement, OVER, texts, wake } from "./fragments.ts";
+import { FENCE, GOES_ON, type HotStatement, OVER, texts, wake } from "./fragments.ts";
 import { UNDECIDED } from "./statements-deliveries.ts";
 
 /** Inserts runs where `guard` holds. */
 const insertRuns = (guard: string): HotStatement => `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, status, started_at, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, limits, line_at, singleton, status, started_at, head, unclean)
 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
-  j.value ->> 8, j.value ->> 9, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
+  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, j.value ->> 12, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
   iif((j.value ->> 7) IS NULL, NULL, j.value ->> 5), 0, (j.value ->> 7) IS NOT NULL
 FROM json_each(:starts) j
 WHERE ${guard}
 ORDER BY j.key
 ON CONFLICT DO NOTHING`;
 
-/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId], ...]` */
+/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId, limits, lineAt, singleton], ...]` */
 export const INSERT_RUNS: HotStatement = insertRuns("true");
 
 /** The same for the run that a delivery starts, if nothing has been decided about it. `:starts` as above, one of them. */
 export const INSERT_DELIVERED_RUN: HotStatement = insertRuns(UNDECIDED);
 
-/** Which run exists for each start: by `runs_idempotency`, else by primary key. `:starts` as above. */
+/** Which run exists for each start: by `runs_idempotency`, else by primary key, else by `runs_singleton`. `:starts` as above. */
 export const READ_STARTS: HotStatement = `
 SELECT j.value ->> 0 AS asked, coalesce(
   (SELECT k.id FROM runs k WHERE k.workflow = j.value ->> 1 AND k.idempotency_key = j.value ->> 3),
-  (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0)) AS actual
+  (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0),
+  (SELECT s.id FROM runs s WHERE s.singleton = j.value ->> 12 AND s.ended_at IS NULL)) AS actual
 FROM json_each(:starts) j`;
 
 /** Appends events under the fence. `:appends`: `[[runId, epoch, firstSeq, [[type, v, key, scope, attempt, at, data], ...]], ...]` */
@@ -86,19 +87,19 @@ export const ADVANCE_RUNS: HotStatement = `
 UPDATE runs SET head = head + :count, unclean = iif(:reset, 0, unclean)
 WHERE rowid IN (SELECT r.rowid FROM json_each(:advances) j CROSS JOIN runs r ON ${FENCE})`;
 
-const moveRuns = (status: string, availableAt: string): HotStatement => `
-INSERT INTO runs (id, workflow, version, epoch, tags, created_at, head, unclean, status, available_at, owner, result, started_at, ended_at, stuck)
+const moveRuns = (status: string, availableAt: string, lineAt: string | null = null): HotStatement => `
+INSERT INTO runs (id, workflow, version, epoch, tags, created_at, head, unclean, status, available_at, owner, result, started_at, ended_at, stuck${lineAt === null ? "" : ", line_at"})
 SELECT r.id, r.workflow, r.version, r.epoch, r.tags, r.created_at, j.value ->> 3,
   CASE j.value ->> 4 WHEN 'reset' THEN 0 WHEN 'undo' THEN max(r.unclean - 1, 0) ELSE r.unclean END,
   ${status},
   ${availableAt},
   CASE WHEN j.value ->> 7 THEN NULL ELSE r.owner END,
-  j.value ->> 8, coalesce(j.value ->> 9, r.started_at), j.value ->> 10, j.value ->> 11
+  j.value ->> 8, coalesce(j.value ->> 9, r.started_at), j.value ->> 10, j.value ->> 11${lineAt === null ? "" : `, ${lineAt}`}
 FROM json_each(:moves) j CROSS JOIN runs r ON ${FENCE}
 WHERE true
 ON CONFLICT (id) DO UPDATE SET head = excluded.head, unclean = excluded.unclean, status = excluded.status,
   available_at = excluded.available_at, owner = excluded.owner, result = excluded.result, started_at = excluded.started_at,
-  ended_at = excluded.ended_at, stuck = excluded.stuck`;
+  ended_at = excluded.ended_at, stuck = excluded.stuck${lineAt === null ? "" : ", line_at = excluded.line_at"}`;
 
 /**
  * Moves head, status and the rest of the row, under the fence.
@@ -119,11 +120,21 @@ export const PARK_RUNS: HotStatement = moveRuns(
 );
 
 /**
+ * The same for runs with limits, whose row then says when they get in line: they have given places back. Apart, so that
+ * others do not touch `runs_line`. `:moves` as above.
+ */
+export const PARK_LIMITED_RUNS: HotStatement = moveRuns(
+  `CASE WHEN ${HAS_MAIL} THEN 'pending' ELSE j.value ->> 5 END`,
+  "NULL",
+  `CASE WHEN ${HAS_MAIL} THEN NOW ELSE j.value ->> 6 END`,
+);
+
+/**
  * The verdict: each run's row as far as it matters, by primary key. One row of JSON, because a row is dear to bring over:
  * `[[id, epoch, head, availableAt], ...]`. `:ids`: `[runId, ...]`
  */
 export const READ_HEADS: HotStatement = `
-SELECT json_group_array(json_array(r.id, r.epoch, r.head, r.available_at)) AS heads
+SELECT json_group_array(json_array(r.id, r.epoch, r.head, coalesce(r.available_at, r.line_at))) AS heads
 FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
 
 const KNOWN_PROGRAM = `EXISTS (
@@ -179,7 +190,7 @@ ${TAKEN}`;
 
 /** Parks what killed its worker once too often, under a new epoch, so that no late write of its last owner counts. */
 export const PARK_POISONED: HotStatement = `
-UPDATE runs SET status = 'stuck', owner = NULL, epoch = epoch + 1, available_at = NULL, stuck = json_object(
+UPDATE runs SET status = 'stuck', owner = NULL, epoch = epoch + 1, available_at = NULL, line_at = iif(limits IS NULL, NULL, NOW), stuck = json_object(
   'code', '${POISONED}', 'message',
   'its claims ended ' || unclean || ' times without a result, the last ${UNCLEAN_ALONE_MAX} alone in their worker: the code of this run probably ends the process')
 WHERE id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} AND r.unclean >= ${UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX})
@@ -191,6 +202,7 @@ RETURNING id`;
  */
 export const READ_WORK_AHEAD: HotStatement = `
 SELECT NOW AS now,
+  (SELECT min(x.line_at) FROM runs x WHERE x.line_at IS NOT NULL) AS line_at,
   (SELECT min((
       SELECT x.available_at FROM runs x
       WHERE x.workflow = p.value ->> 0 AND x.version = p.value ->> 1 AND x.available_at IS NOT NULL AND x.unclean < ${UNCLEAN_ALONE_FROM}
@@ -212,11 +224,12 @@ SELECT r.id FROM runs r WHERE r.owner = :worker AND EXISTS (SELECT 1 FROM inbox 
 
 /** Lets runs go on that are stuck for another reason than {@link POISONED}. By `runs_status`. */
 export const RELEASE_STUCK: HotStatement = `
-UPDATE runs SET status = 'pending', available_at = NOW
+UPDATE runs SET status = 'pending', ${GOES_ON}
 WHERE id IN (SELECT r.id FROM runs r WHERE r.status = 'stuck' AND r.stuck ->> '$.code' <> '${POISONED}' AND ${KNOWN_PROGRAM})`;
 
 /** What both writes of a reopening hold to, as those of a write hold to the fence. By primary key. */
-const REOPENABLE = "id = :runId AND head = :seq - 1 AND +status IN ('failed', 'cancelled')";
+const REOPENABLE = `id = :runId AND head = :seq - 1 AND +status IN ('failed', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM runs s WHERE s.singleton = runs.singleton AND s.ended_at IS NULL)`;
 
 /** Appends the event with which a run goes on that was over, under the epoch after its last. */
 export const INSERT_REOPENED: HotStatement = `
@@ -225,7 +238,7 @@ SELECT id, :seq, epoch + 1, :type, :v, :key, :scope, :attempt, :at, :data FROM r
 
 /** Makes it claimable, by primary key. */
 export const REOPEN_RUN: HotStatement = `
-UPDATE runs SET status = 'pending', available_at = NOW, epoch = epoch + 1, head = :seq, unclean = 0, result = NULL, ended_at = NULL
+UPDATE runs SET status = 'pending', ${GOES_ON}, epoch = epoch + 1, head = :seq, unclean = 0, result = NULL, ended_at = NULL
 WHERE ${REOPENABLE}`;
 
 /** Whether the run has that event, now or from an earlier try, by `events_run_seq`. */

@@ -9,6 +9,7 @@ import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
+import { getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 import * as schedules from "./schedules.ts";
@@ -21,7 +22,7 @@ export function libsqlStore(db: Database): LogStore {
     changed: () => db.changed(),
     now: () => claims.now(db),
     append: (write) => append(db, write),
-    openWorker: (worker, leaseMs) => claims.openWorker(db, worker, leaseMs),
+    openWorker: (worker, leaseMs, programs) => claims.openWorker(db, worker, leaseMs, programs),
     heartbeat: (worker, leaseMs) => claims.heartbeat(db, worker, leaseMs),
     disown: (worker, turn, known) => claims.disown(db, worker, turn, known),
     closeWorker: (worker, options) => claims.closeWorker(db, worker, options),
@@ -38,6 +39,10 @@ export function libsqlStore(db: Database): LogStore {
     requestLock: (request) => requestLock(db, request),
     listLocks: (page) => listLocks(db, page),
     ...messageStore(db),
+    listPlaces: (page) => listPlaces(db, page),
+    getLine: (line) => getLine(db, line),
+    listLines: (page) => listLines(db, page),
+    setLine: (setting) => setLine(db, setting),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),

@@ -1,0 +1,303 @@
+/** Why a run does not go on: told from the rows and events that decide it. Pure. */
+import type { RunEvent } from "../kernel/events.ts";
+import { type CallState, isClosed, isTerminalStatus, type RunState } from "../kernel/state.ts";
+import type { WaitReason, Why } from "../kernel/why.ts";
+import type { LockRow, PlaceRow, RunRow, WorkerRow } from "../log/port.ts";
+
+/** What is known of a run that might wait. */
+export interface WhyFacts {
+  readonly row: RunRow;
+  /** Null: it has no event. */
+  readonly state: RunState | null;
+  readonly events: readonly RunEvent[];
+  readonly workers: readonly WorkerRow[];
+  /** The lines in which it has a place, each in its order: who holds one first. */
+  readonly lines: ReadonlyMap<string, LineFacts>;
+  /** The lines of locks, and of the queues of steps, in which it stands. */
+  readonly locks: ReadonlyMap<string, readonly LockRow[]>;
+  readonly now: number;
+}
+
+/** A line as it stands. */
+export interface LineFacts {
+  /** From its head, as far as it was read. */
+  readonly places: readonly PlaceRow[];
+  /** What was set at run time; null: nothing. */
+  readonly slots: number | null;
+  readonly paused: boolean;
+}
+
+const HOLDERS_MAX = 20;
+
+/** What the run waits for. */
+export function whyOf(facts: WhyFacts): Why {
+  const { row, now } = facts;
+  return { runId: row.id, status: row.status, at: now, waitsFor: reasonsOf(facts) };
+}
+
+function reasonsOf(facts: WhyFacts): WaitReason[] {
+  const { row, now } = facts;
+  if (isTerminalStatus(row.status)) return [];
+  switch (row.status) {
+    case "stuck":
+      return [stuck(facts)];
+    case "paused":
+      return [paused(facts)];
+    case "waiting":
+      return callReasons(facts);
+    case "running":
+      return running(facts);
+    default:
+      if (row.availableAt !== null) return row.availableAt > now ? [begins(facts, row.availableAt)] : unserved(facts);
+      if (row.lineAt !== null && row.lineAt > now) return [begins(facts, row.lineAt)];
+      return row.lineAt === null ? inLine(facts) : unserved(facts);
+  }
+}
+
+function stuck({ row, events }: WhyFacts): WaitReason {
+  const { code, message } = JSON.parse(row.stuck ?? "{}") as { readonly code?: string; readonly message?: string };
+  return {
+    kind: "stuck",
+    since: events.at(-1)?.at ?? null,
+    until: null,
+    ...(code === undefined ? {} : { name: code }),
+    text: `it cannot go on: ${message ?? "its row does not say why"}`,
+    hint:
+      code === "RUN_POISONED"
+        ? "its code ended the process again and again: mend it, and then cancel the run and run it again"
+        : "start a worker with mended code, which takes it up again by itself",
+  };
+}
+
+function paused({ events }: WhyFacts): WaitReason {
+  const event = events.findLast(({ type }) => type === "run.paused");
+  const reason = event?.type === "run.paused" ? event.data.reason : undefined;
+  return {
+    kind: "pause",
+    since: event?.at ?? null,
+    until: null,
+    text: `it is paused${reason === undefined ? "" : `: ${reason}`}`,
+    hint: "resume it: varve runs resume",
+  };
+}
+
+/** It is owned: by a worker that lives, or by one whose lease has ended. */
+function running(facts: WhyFacts): WaitReason[] {
+  const { row, workers, now } = facts;
+  const owner = workers.find(({ id }) => id === row.owner);
+  if (owner !== undefined && owner.expiresAt > now) return callReasons(facts);
+  const name = row.owner ?? "unknown";
+  return [
+    {
+      kind: "worker",
+      since: owner?.expiresAt ?? null,
+      until: null,
+      name,
+      text: `its worker ${name} is gone`,
+      hint: hintOfWorkers(facts, "another worker takes it over"),
+    },
+    ...withoutCode(facts),
+  ];
+}
+
+/** It begins, or goes on, at an instant that is ahead. */
+function begins({ row, state, now }: WhyFacts, at: number): WaitReason {
+  const isThrottled = row.head === 1 && row.lineAt !== null && at > (state?.availableAt ?? at);
+  return {
+    kind: isThrottled ? "rate" : "timer",
+    since: row.createdAt,
+    until: at,
+    text: `it ${row.head === 1 ? "begins" : "goes on"} in ${at - now} ms${isThrottled ? ", which is its turn by its workflow's throttle" : ""}`,
+    hint: isThrottled ? "raise the throttle of its workflow for runs to come" : "nothing: it goes on by itself",
+  };
+}
+
+/** It could be claimed now, and was not yet. */
+function unserved(facts: WhyFacts): WaitReason[] {
+  const { row, now } = facts;
+  const since = row.availableAt ?? row.lineAt ?? now;
+  const lacking = withoutCode(facts);
+  if (lacking.length > 0) return lacking;
+  return [
+    {
+      kind: "worker",
+      since,
+      until: null,
+      text: hasLive(facts) ? "it is due, and no worker has had room for it yet" : "it is due, and there is no worker",
+      hint: hintOfWorkers(
+        facts,
+        "a worker takes it as soon as it has room; raise the concurrency of workers if that takes long",
+      ),
+    },
+  ];
+}
+
+function hasLive({ workers, now }: WhyFacts): boolean {
+  return workers.some(({ expiresAt }) => expiresAt > now);
+}
+
+function hintOfWorkers(facts: WhyFacts, otherwise: string): string {
+  return hasLive(facts) ? otherwise : "start a worker: varve serve, or engine.work";
+}
+
+/** Workers live, and none of them has the code of its version. */
+function withoutCode(facts: WhyFacts): WaitReason[] {
+  const { row, workers, now } = facts;
+  const live = workers.filter(({ expiresAt }) => expiresAt > now);
+  const serves = ({ programs }: WorkerRow) =>
+    programs === null || programs.some(({ workflow, version }) => workflow === row.workflow && version === row.version);
+  if (live.length === 0 || live.some(serves)) return [];
+  return [
+    {
+      kind: "version",
+      since: row.availableAt ?? row.lineAt,
+      until: null,
+      name: `${row.workflow}@${row.version}`,
+      text: `no worker has version ${row.version} of workflow "${row.workflow}"`,
+      hint: "start a worker that has this version too: a run keeps the version that it was started with",
+    },
+  ];
+}
+
+/** It has been granted less than it needs. */
+function inLine(facts: WhyFacts): WaitReason[] {
+  const waiting = [...facts.lines].flatMap(([line, found]) => {
+    const mine = found.places.find(({ runId }) => runId === facts.row.id);
+    return mine?.grantedAt === null ? [reasonOfLine(line, found, mine)] : [];
+  });
+  return waiting.length > 0 ? waiting : unserved(facts);
+}
+
+function reasonOfLine(line: string, found: LineFacts, mine: PlaceRow): WaitReason {
+  const held = found.places.filter(({ grantedAt }) => grantedAt !== null).map(({ runId }) => runId);
+  const ahead = found.places.filter(({ grantedAt }) => grantedAt === null).indexOf(mine);
+  const slots = slotsOf(found, mine);
+  const isFull = held.length >= slots;
+  return {
+    kind: isFull ? "slot" : "others",
+    since: mine.requestedAt,
+    until: null,
+    name: line,
+    holders: held.slice(0, HOLDERS_MAX),
+    slots,
+    position: ahead < 0 ? null : ahead + 1,
+    text: textOfLine(line, found, held.length, slots),
+    hint: hintOfLine(line, found, isFull),
+  };
+}
+
+/** How many a line lets in. */
+export function slotsOf({ slots, paused: isPaused }: Pick<LineFacts, "slots" | "paused">, place: PlaceRow): number {
+  return isPaused ? 0 : (slots ?? place.slots);
+}
+
+function textOfLine(line: string, { paused: isPaused }: LineFacts, held: number, slots: number): string {
+  if (isPaused) return `${line} is paused`;
+  if (held >= slots) return `${line} is full: ${held} of ${slots} have a place in it`;
+  return `there is room in ${line}, but not in all that it needs: it takes all its places at once`;
+}
+
+function hintOfLine(line: string, { paused: isPaused }: LineFacts, isFull: boolean): string {
+  if (isPaused) return `resume it: varve queues resume ${line.replace(/^queue\//, "")}`;
+  if (!isFull) return "see what else it waits for";
+  return "it is admitted when one of its holders gives its place back; else raise the limit, or cancel a holder";
+}
+
+/** What the code waits for, by the calls that it has made. */
+function callReasons(facts: WhyFacts): WaitReason[] {
+  const { state } = facts;
+  if (state === null) return [];
+  const open = [...state.calls.values()].filter(({ status, key }) => status === "open" && !isClosed(state, key));
+  return [...open.flatMap((call) => reasonOfCall(facts, state, call) ?? []), ...slotReasons(facts, state)];
+}
+
+/** Steps that wait for a slot of their queue: the log knows nothing of them yet. */
+function slotReasons({ row, locks }: WhyFacts, state: RunState): WaitReason[] {
+  return [...locks].flatMap(([name, line]) => {
+    const waiting = line.filter(({ grantedAt }) => grantedAt === null);
+    const mine = waiting.filter(({ runId, key }) => runId === row.id && state.locks?.has(key) !== true);
+    return mine.map((place): WaitReason => {
+      const key = place.key.replace(/@\d+$/, "");
+      return {
+        kind: "slot",
+        key,
+        name,
+        since: place.requestedAt,
+        until: null,
+        holders: holdersOf(line),
+        position: waiting.indexOf(place) + 1,
+        text: `"${key}" waits for a slot of ${name}`,
+        hint: "it is granted when an attempt of those that have one ends; a time-out of steps bounds that",
+      };
+    });
+  });
+}
+
+function holdersOf(line: readonly LockRow[]): string[] {
+  const held = line.filter(({ grantedAt }) => grantedAt !== null);
+  return held.slice(0, HOLDERS_MAX).map(({ runId }) => runId);
+}
+
+function reasonOfCall(facts: WhyFacts, state: RunState, call: CallState): WaitReason | null {
+  const { key, dueAt } = call;
+  const at = facts.events.find(({ seq }) => seq === call.firstSeq)?.at ?? null;
+  const base = { key, since: at, until: dueAt };
+  switch (call.kind) {
+    case "timer":
+      return { ...base, kind: "timer", text: `"${key}" waits for its time`, hint: "nothing: it goes on by itself" };
+    case "wait": {
+      const started = facts.events.findLast((event) => event.type === "wait.started" && event.key === key);
+      const name = started?.type === "wait.started" ? started.data.signal : key;
+      const hint = `send it: varve runs signal ${facts.row.id} ${name}`;
+      return { ...base, kind: "signal", name, text: `"${key}" waits for the signal "${name}"`, hint };
+    }
+    case "child": {
+      const runId = state.children?.get(key)?.runId;
+      const text = `"${key}" waits for the run that it has started`;
+      const hint =
+        runId === undefined ? "nothing: it goes on by itself" : `see why that waits: varve runs why ${runId}`;
+      return { ...base, kind: "child", ...(runId === undefined ? {} : { runId }), text, hint };
+    }
+    case "lock":
+      return { ...base, ...reasonOfLock(facts, state, key) };
+    case "step":
+      if (call.attemptOpen)
+        return {
+          ...base,
+          ...{ kind: "step", since: attemptAt(facts, call), until: null },
+          text: `attempt ${call.attempt} of "${key}" is under way`,
+          hint: "a step with a time-out cannot run for ever",
+        };
+      return dueAt === null
+        ? null
+        : { ...base, kind: "retry", text: `"${key}" is tried again`, hint: "nothing: it goes on by itself" };
+    default:
+      return null;
+  }
+}
+
+function attemptAt({ events }: WhyFacts, { key, attempt }: CallState): number | null {
+  const started = (event: RunEvent) =>
+    event.type === "attempt.started" && event.key === key && event.attempt === attempt;
+  return events.findLast(started)?.at ?? null;
+}
+
+function reasonOfLock(
+  { row, locks }: WhyFacts,
+  state: RunState,
+  key: string,
+): Pick<WaitReason, "kind" | "text" | "hint" | "name" | "holders" | "position"> {
+  const name = state.locks?.get(key)?.name ?? key;
+  const line = locks.get(name) ?? [];
+  const ahead = line
+    .filter(({ grantedAt }) => grantedAt === null)
+    .findIndex((place) => place.runId === row.id && place.key === key);
+  return {
+    kind: "lock",
+    name,
+    holders: holdersOf(line),
+    position: ahead < 0 ? null : ahead + 1,
+    text: `"${key}" waits for the lock "${name}"`,
+    hint: "it is granted when those before it let go of it; a holder can be cancelled",
+  };
+}

@@ -1,0 +1,33 @@
+/** Queues: names that runs of several workflows share, and how many of them are worked on at once. */
+import { checkWhole, invalidLimit, SLOTS_MAX } from "./run-rules.ts";
+import { checkName } from "./text.ts";
+
+/** A queue as an engine is given it. */
+export interface QueueOptions {
+  /** The most of its runs that are worked on at once, over all workers: from 1 to 10,000. A run that waits does not count. */
+  readonly concurrency: number;
+}
+
+/** An engine's queues, by name. */
+export type Queues = Readonly<Record<string, QueueOptions>>;
+
+/** The most queues of one engine. */
+const QUEUES_MAX = 1_000;
+
+/**
+ * An engine's queues.
+ *
+ * @throws DefinitionError `LIMIT_INVALID`, `NAME_INVALID`
+ */
+export function checkQueues(queues: unknown): ReadonlyMap<string, QueueOptions> {
+  if (typeof queues !== "object" || queues === null) throw invalidLimit("queues", "queues by name", queues);
+  const entries = Object.entries(queues);
+  checkWhole("the number of queues", entries.length, [0, QUEUES_MAX]);
+  return new Map(
+    entries.map(([name, options]) => {
+      checkName("the name of a queue", name);
+      const concurrency = (options as QueueOptions | null)?.concurrency;
+      return [name, { concurrency: checkWhole(`queues.${name}.concurrency`, concurrency, [1, SLOTS_MAX]) }];
+    }),
+  );
+}

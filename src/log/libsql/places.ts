@@ -1,0 +1,43 @@
+/** Places that limits have given to runs, or that runs wait for. They begin with a claim (`claim.ts`), and end in the writes of their runs. */
+import { and, asc, eq, gt, isNull } from "drizzle-orm";
+import type { LineSetting, PlaceFilter, PlaceRow } from "../port.ts";
+import type { Database } from "./database.ts";
+import { lines, places } from "./schema.ts";
+import { OPEN_LINE, SET_LINE } from "./statements-places.ts";
+
+export async function listPlaces(db: Database, page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]> {
+  const { runId, line, slots, rank, hold, requestedAt, grantedAt, endedAt } = places;
+  const isAsked = "runId" in page ? eq(runId, page.runId) : eq(line, page.line);
+  return await db.attempt(
+    async () =>
+      await db.query
+        .select({ runId, line, slots, rank, hold, requestedAt, grantedAt })
+        .from(places)
+        .where(and(isAsked, isNull(endedAt)))
+        .orderBy(asc(line), asc(isNull(grantedAt)), asc(rank), asc(runId))
+        .limit(page.limit),
+  );
+}
+
+export async function getLine(db: Database, line: string): Promise<LineSetting | null> {
+  const rows = await db.attempt(async () => await db.query.select().from(lines).where(eq(lines.line, line)));
+  return rows[0] ?? null;
+}
+
+export async function listLines(
+  db: Database,
+  { after, limit }: { readonly after: string | null; readonly limit: number },
+): Promise<LineSetting[]> {
+  const isAsked = after === null ? undefined : gt(lines.line, after);
+  return await db.attempt(
+    async () => await db.query.select().from(lines).where(isAsked).orderBy(asc(lines.line)).limit(limit),
+  );
+}
+
+/** See `LogStore.setLine`. One batch: what is set and who is admitted by it belong together. */
+export async function setLine(db: Database, { line, slots, paused }: LineSetting): Promise<void> {
+  await db.write([
+    { sql: SET_LINE, args: { line, slots, paused: paused ? 1 : 0 } },
+    { sql: OPEN_LINE, args: { line } },
+  ]);
+}

@@ -1,0 +1,141 @@
+import { type Ctx, type StepOptions, workflow } from "varve";
+import { describe, expect, it } from "vitest";
+import { openLab } from "../support/lab.ts";
+
+const QUEUES = { api: { concurrency: 2 }, one: { concurrency: 1 } };
+
+/** A place to run steps in that last a second each, and that notices how many run at once. */
+function place() {
+  const lab = openLab();
+  const seen = { running: 0, most: 0, done: [] as number[] };
+  const work = async (n: number) => {
+    seen.running++;
+    seen.most = Math.max(seen.most, seen.running);
+    await new Promise<void>((resolve) => lab.clock.timer(1_000, resolve));
+    seen.running--;
+    seen.done.push(n);
+    return n;
+  };
+  const flow = (options: StepOptions, more?: (ctx: Ctx, n: number) => Promise<unknown>) =>
+    workflow({ name: "flow" }, async (ctx, n: number) => {
+      await more?.(ctx, n);
+      return ctx.step("call", () => work(n), options);
+    });
+  return { lab, seen, work, flow };
+}
+
+const statuses = async (runs: readonly { status(): Promise<{ status: string }> }[]) =>
+  await Promise.all(runs.map(async (run) => (await run.status()).status));
+
+describe("a step with a queue", () => {
+  it("runs when it has a slot; runs that wait for one hold no worker", async () => {
+    const { lab, seen, flow } = place();
+    const engine = await lab.engine({ workflows: [flow({ queue: "api" })], queues: QUEUES });
+    const runs = [];
+    for (let n = 0; n < 6; n++) runs.push(await engine.start("flow", n));
+    await lab.pass(500);
+    expect((await lab.rows("flow")).filter(({ owner }) => owner !== null)).toHaveLength(2);
+    expect(await statuses(runs)).toEqual(["running", "running", "waiting", "waiting", "waiting", "waiting"]);
+    await lab.pass(4_000);
+    expect(seen).toMatchObject({ most: 2, done: [0, 1, 2, 3, 4, 5] });
+    expect(await statuses(runs)).toEqual(runs.map(() => "completed"));
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
+  });
+
+  it("has slots for each key", async () => {
+    const { lab, seen, work } = place();
+    const keyed = workflow({ name: "flow" }, (ctx, n: number) =>
+      ctx.step("call", () => work(n), { queue: { name: "one", key: `k${n % 2}` } }),
+    );
+    const engine = await lab.engine({ workflows: [keyed], queues: QUEUES });
+    for (let n = 0; n < 4; n++) await engine.start("flow", n);
+    await lab.pass(1_500);
+    expect(seen).toMatchObject({ most: 2, done: [0, 1] });
+  });
+
+  it("holds no slot while it waits for its next attempt", async () => {
+    const { lab, seen, work } = place();
+    let fails = 1;
+    const failing = workflow({ name: "flow" }, (ctx, n: number) =>
+      ctx.step(
+        "call",
+        async () => {
+          if (n === 0 && fails-- > 0) throw new Error("not yet");
+          return await work(n);
+        },
+        { queue: "one", retry: { initial: "5s", jitter: "none" } },
+      ),
+    );
+    const engine = await lab.engine({ workflows: [failing], queues: QUEUES });
+    for (let n = 0; n < 3; n++) await engine.start("flow", n);
+    await lab.pass(3_000);
+    expect(seen.done).toEqual([1, 2]);
+    await lab.pass(5_000);
+    expect(seen).toMatchObject({ most: 1, done: [1, 2, 0] });
+  });
+
+  it("keeps its slot through the death of its worker, until the next one has taken the run over", async () => {
+    const { lab, seen, flow } = place();
+    const setup = { workflows: [flow({ queue: "one" })], queues: QUEUES };
+    const first = await lab.engine(setup);
+    const runs = [await first.start("flow", 0), await first.start("flow", 1)];
+    await lab.pass(500);
+    first.kill();
+    const second = await lab.engine(setup);
+    await lab.pass(10_000);
+    // The first body went on in the dead process; the second run has not begun.
+    expect(seen.done).toEqual([0]);
+    await lab.pass(20_000);
+    expect(await statuses(runs.map(({ id }) => second.run(id)))).toEqual(["completed", "completed"]);
+    expect(seen.most).toBe(1);
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
+  });
+
+  it("leaves the line when its run is cancelled, and lets go of its slot", async () => {
+    const { lab, seen, flow } = place();
+    const engine = await lab.engine({ workflows: [flow({ queue: "one" })], queues: QUEUES });
+    const runs = [];
+    for (let n = 0; n < 3; n++) runs.push(await engine.start("flow", n));
+    await lab.pass(200);
+    await runs[1]?.cancel();
+    await runs[0]?.cancel();
+    await lab.pass(2_000);
+    expect(await statuses(runs)).toEqual(["cancelled", "cancelled", "completed"]);
+    expect(seen.done).toContain(2);
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
+  });
+
+  it("in a scope that ends without it leaves the line", async () => {
+    const { lab, work } = place();
+    const race = workflow({ name: "flow" }, async (ctx, n: number) => {
+      await ctx.scope("race", (scope) =>
+        Promise.race([scope.step("call", () => work(n), { queue: "one" }), scope.sleep("patience", "300ms")]),
+      );
+      await ctx.sleep("after", "1h");
+    });
+    const engine = await lab.engine({ workflows: [race], queues: QUEUES });
+    for (let n = 0; n < 3; n++) await engine.start("flow", n);
+    await lab.pass(3_000);
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
+  });
+
+  it("that waits is told by why", async () => {
+    const { lab, flow } = place();
+    const engine = await lab.engine({ workflows: [flow({ queue: "one" })], queues: QUEUES });
+    const runs = [await engine.start("flow", 0), await engine.start("flow", 1)];
+    await lab.pass(500);
+    expect((await runs[1]?.why())?.waitsFor).toMatchObject([
+      { kind: "slot", name: "queue/one", key: "call", holders: [runs[0]?.id], position: 1 },
+    ]);
+  });
+
+  it("that nobody has defined is refused, and a lock cannot be named like one", async () => {
+    const { lab, flow } = place();
+    const locking = workflow({ name: "locking" }, (ctx) => ctx.lock("queue/one", {}, async () => 1));
+    const engine = await lab.engine({ workflows: [flow({ queue: "none" }), locking], queues: QUEUES });
+    const runs = [await engine.start("flow", 0), await engine.start("locking", 0)];
+    await lab.pass(500);
+    const codes = await Promise.all(runs.map(async (run) => ((await run.status()).error as { code?: string }).code));
+    expect(codes).toEqual(["QUEUE_UNKNOWN", "LOCK_INVALID"]);
+  });
+});
