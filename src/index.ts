@@ -122,6 +122,9 @@ export { github } from "./triggers/github.ts";
 export type { Hook, HookOptions, WebhookDelivery } from "./triggers/hook.ts";
 // Start runs by webhooks
 export { webhook } from "./triggers/hook.ts";
+// Tell others by webhooks
+export type { Notice, NoticeData, NotifyEndpoint, NotifyOptions } from "./triggers/outgoing.ts";
+export { notify } from "./triggers/outgoing.ts";
 export type { RefusalReason, Secrets, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
 export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";

@@ -98,6 +98,7 @@ export async function openEngine(target: Target, { loaded, works, logger }: Engi
       file: shared ? "shared" : "owned",
       workflows: loaded?.workflows ?? [],
       hooks: loaded?.hooks ?? [],
+      notify: loaded?.notify ?? [],
       env: loaded?.env,
       ...(resume === null ? {} : { resume }),
       ...(works ? {} : { worker: false }),

@@ -11,7 +11,7 @@ import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
-import type { Ports } from "../kernel/ports.ts";
+import type { Outbound, Ports } from "../kernel/ports.ts";
 import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
@@ -21,6 +21,7 @@ import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
+import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { Asked } from "../worker/host.ts";
 import { createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
@@ -33,6 +34,8 @@ import { bulk } from "./bulk.ts";
 import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
+import { OutgoingNotifications } from "./notifications.ts";
+import { endpointsOf, Notifier } from "./notifier.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -52,6 +55,10 @@ export interface EngineParts {
   readonly limits?: Partial<Limits>;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
+  /** Endpoints that are told of events. */
+  readonly notify?: readonly NotifyOptions[];
+  /** How they are reached. */
+  readonly outbound?: Outbound;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
@@ -96,6 +103,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly results: Results;
   readonly keys: api.ApiKeys;
   readonly resumes: api.Resumes;
+  readonly notifications: api.Notifications;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -110,6 +118,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #hooks: ReadonlyMap<string, Hook>;
   readonly #session: Session | null;
+  readonly #notifier: Notifier;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #workers = new Set<Worker>();
@@ -148,6 +157,19 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
+    this.#notifier = new Notifier({
+      ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
+      ...endpointsOf(parts.notify ?? [], parts.outbound),
+      newHolder: idSource("send", ports),
+    });
+    this.notifications = new OutgoingNotifications({
+      store: () => {
+        this.#checkOpen();
+        return store;
+      },
+      checkLimit,
+      changed: (endpoint) => this.#notifier.nudge(endpoint),
+    });
     this.#watchStore();
   }
 
@@ -406,6 +428,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#workers.add(worker);
     try {
       await worker.start();
+      this.#notifier.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -439,7 +462,11 @@ class EngineOfParts implements api.Engine, HandleHost {
       reachOf(() => [worker]),
     );
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
-    return await worker.tick();
+    const { clock } = this.#ports;
+    const until = clock.monotonic() + budgetMs;
+    const [runs, notices] = [await worker.tick(), await this.#notifier.tick(() => clock.monotonic() >= until)];
+    const instants = [runs, notices].flatMap(({ nextAt }) => nextAt ?? []);
+    return { more: runs.more || notices.more, nextAt: instants.length === 0 ? null : Math.min(...instants) };
   }
 
   /** An engine is new code, which may go on with what older code could not. Once: a tick that follows is the same code. */
@@ -488,6 +515,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   async #close(deadlineMs: number | undefined): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
+    await this.#notifier.stop();
     await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());

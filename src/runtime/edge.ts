@@ -11,6 +11,7 @@ import type { LogStore } from "../log/port.ts";
 import { storePerCall } from "./call-store.ts";
 import { drainInIsolate } from "./drain.ts";
 import type { EngineOptions as LocalEngineOptions } from "./local.ts";
+import { outboundOf } from "./outbound.ts";
 import { jsonLogger, systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in an isolate. */
@@ -45,7 +46,7 @@ export interface EngineOptions<Env = unknown> extends Omit<LocalEngineOptions<En
  * };
  */
 export async function createEngine<Env = unknown>(options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume, waitUntil = () => {} } = options;
+  const { workflows, hooks = [], notify = [], env, limits = {}, resume, waitUntil = () => {} } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -59,7 +60,10 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   };
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
-  const parts = { store: { ...store, append }, ports, workflows, hooks, env, limits, isolated: true };
+  // An isolate resolves no names by itself, and reaches no private network.
+  const outbound = outboundOf(async () => null);
+  const defined = { workflows, hooks, notify, env, limits };
+  const parts = { store: { ...store, append }, ports, outbound, ...defined, isolated: true };
   const engine = await createEngineOf(resume === undefined ? parts : { ...parts, resume });
   const tick = engine.tick.bind(engine);
   engine.tick = (budget) => keep(tick(budget));

@@ -1,4 +1,5 @@
 /** What Node, Deno and Bun share: an engine on an embedded file or a libSQL server, in a process that stays. */
+import { lookup } from "node:dns/promises";
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
@@ -8,8 +9,10 @@ import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
+import { outboundOf } from "./outbound.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in a process. */
@@ -23,6 +26,8 @@ export interface EngineOptions<Env = unknown> {
   readonly workflows: readonly Workflow<never, unknown, Env, never>[];
   /** Webhooks that start runs. */
   readonly hooks?: readonly Hook[];
+  /** Outgoing webhooks: who is told of which events. A process without a worker sends none. */
+  readonly notify?: readonly NotifyOptions[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
@@ -45,7 +50,7 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], env, limits = {}, resume } = options;
+  const { workflows, hooks = [], notify = [], env, limits = {}, resume } = options;
   const ports: Ports = {
     clock: systemClock,
     random: systemRandom,
@@ -58,7 +63,9 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     { url, ...(authToken === undefined ? {} : { authToken }), ...(file === undefined ? {} : { file }) },
     ports,
   );
-  const parts = { store, ports, workflows, hooks, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const outbound = outboundOf(addressesOf);
+  const defined = { workflows, hooks, notify, env, limits, ...(resume === undefined ? {} : { resume }) };
+  const parts = { store, ports, outbound, ...defined };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);
@@ -70,6 +77,12 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   engine.work = (working) => work({ label: surroundings.label, ...working });
   if (options.worker !== false) await closingOnFailure(engine, engine.work(options.worker));
   return engine;
+}
+
+/** As the platform's own requests would resolve the host. */
+async function addressesOf(host: string): Promise<string[]> {
+  const found = await lookup(host.replace(/^\[|\]$/g, ""), { all: true });
+  return found.map(({ address }) => address);
 }
 
 /** A definition or an option that is refused must not leave the file locked, nor keep the process. */

@@ -10,11 +10,13 @@ import { createEngineOf } from "../../src/engine/engine.ts";
 import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
 import { violations } from "../../src/kernel/invariants.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
+import type { Outbound } from "../../src/kernel/ports.ts";
 import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
+import type { NotifyOptions } from "../../src/triggers/outgoing.ts";
 import type { WorkerOptions } from "../../src/worker/options.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
 
@@ -45,6 +47,8 @@ export interface EngineSetup {
   readonly limits?: Partial<Limits>;
   readonly worker?: WorkerOptions | false;
   readonly hooks?: readonly Hook[];
+  readonly notify?: readonly NotifyOptions[];
+  readonly outbound?: Outbound;
   readonly resume?: ResumeOptions;
   /** Decides its ids and its jitter. @default another one for each engine */
   readonly seed?: number;
@@ -146,6 +150,8 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     ports,
     workflows: setup.workflows,
     hooks: setup.hooks ?? [],
+    ...(setup.notify === undefined ? {} : { notify: setup.notify }),
+    ...(setup.outbound === undefined ? {} : { outbound: setup.outbound }),
     env: setup.env,
     limits: setup.limits ?? {},
     ...(setup.resume === undefined ? {} : { resume: setup.resume }),
