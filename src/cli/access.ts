@@ -34,7 +34,7 @@ export async function openForReading(target: Target): Promise<Access<Reader>> {
 }
 
 /** What of an engine tells runs something. */
-export type Writer = Pick<Engine, "run" | "list" | "bulk">;
+export type Writer = Pick<Engine, "run" | "list" | "bulk" | "notifications">;
 
 /** A log that can be written. */
 export interface WriteAccess extends Omit<Access<Writer>, "via"> {

@@ -5,6 +5,7 @@ import type {
   BulkResult,
   Engine,
   ListOptions,
+  Notifications,
   RunHandle,
   RunPage,
   StartedRun,
@@ -19,6 +20,7 @@ import type { Clock } from "../kernel/ports.ts";
 import { checkName, plainHttpAddress, shownAddress } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun } from "./decode-run.ts";
+import { HttpNotifications } from "./notifications.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
@@ -40,7 +42,8 @@ export interface ClientOptions {
  * `result` and `tail` go on when the connection is lost, for about half a minute without an answer. `tail` of one run
  * ends with the run. A start should have an idempotency key, so that it can be repeated when its answer is lost.
  */
-export interface Client extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition"> {
+export interface Client
+  extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | "notifications"> {
   /** The workflows that the server can run. */
   workflows(): Promise<readonly WorkflowInfo[]>;
 }
@@ -67,10 +70,12 @@ export function createClientOf({ url, key, fetch, clock }: ClientParts): Client 
 }
 
 class HttpClient implements Client {
+  readonly notifications: Notifications;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.notifications = new HttpNotifications(connection);
   }
 
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {

@@ -7,7 +7,14 @@
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
 import * as z from "zod";
-import type { BulkAction, BulkResult, RunInfo } from "../engine/api.ts";
+import type {
+  BulkAction,
+  BulkResult,
+  EndpointInfo,
+  NotificationInfo,
+  NotificationStatus,
+  RunInfo,
+} from "../engine/api.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
@@ -250,6 +257,76 @@ export const redeemedSchema = named(
   z.object({ signal: z.string().describe("Its name.") }),
 );
 
+export const NOTIFICATION_STATUSES: readonly [NotificationStatus, ...NotificationStatus[]] = [
+  "pending",
+  "delivered",
+  "dead",
+];
+
+const notificationSchema = named(
+  "Notification",
+  "An outgoing webhook: one event, to one endpoint.",
+  z.object({
+    id: z.string().describe("What the receiver gets as `webhook-id`: the same at each sending."),
+    endpoint: z.string(),
+    position: z.number().int().describe("The event's, in the log."),
+    runId: z.string(),
+    seq: z.number().int().describe("The event's place in its run."),
+    type: z.string().describe("The event's."),
+    status: z.enum(NOTIFICATION_STATUSES).describe("`dead`: given up; it is kept for 30 days and can be retried."),
+    tries: z.number().int().describe("How often it was sent."),
+    createdAt: z.number().int(),
+    firstAt: z.number().int().nullable().describe("When it was sent first."),
+    dueAt: z.number().int().nullable().describe("When it is sent next; null: it is not pending."),
+    endedAt: z.number().int().nullable(),
+    note: z.string().nullable().describe("What the last try came to."),
+  } satisfies Record<keyof NotificationInfo, unknown>),
+);
+
+export const notificationPageSchema = named(
+  "NotificationPage",
+  "Outgoing webhooks, latest event first.",
+  z.object({
+    notifications: z.array(notificationSchema),
+    cursor: z.string().nullable().describe("Gives the next page; null: this is the last."),
+  }),
+);
+
+export const endpointListSchema = named(
+  "EndpointList",
+  "The endpoints of outgoing webhooks, by name.",
+  z.object({
+    endpoints: z.array(
+      z.object({
+        name: z.string(),
+        position: z.number().int().describe("The last position of the log that was looked at for it."),
+        restUntil: z.number().int().nullable().describe("It asked for no request before then."),
+        disabledAt: z.number().int().nullable().describe("Since when nothing is sent, because it answered 410."),
+      } satisfies Record<keyof EndpointInfo, unknown>),
+    ),
+  }),
+);
+
+export const retryNotificationsSchema = named(
+  "RetryNotifications",
+  "Which to send again.",
+  z.object({
+    position: z.number().int().min(1).optional().describe("The event's; none: up to 1,000 of those that are dead."),
+  }),
+);
+
+export const notificationCountSchema = named(
+  "NotificationCount",
+  "How many are sent again.",
+  z.object({ count: z.number().int() }),
+);
+
+export const endpointEnabledSchema = named(
+  "EndpointEnabled",
+  "The endpoint is sent to.",
+  z.object({ name: z.string() }),
+);
+
 export const workflowListSchema = named(
   "WorkflowList",
   "The registered workflows, by name.",
@@ -318,6 +395,9 @@ export type WireSignalRequest = z.infer<typeof signalRequestSchema>;
 export type WireRerunRequest = z.infer<typeof rerunRequestSchema>;
 export type WireBulkRequest = z.infer<typeof bulkRequestSchema>;
 export type WireBulkResult = z.infer<typeof bulkResultSchema>;
+export type WireNotificationPage = z.infer<typeof notificationPageSchema>;
+export type WireEndpointList = z.infer<typeof endpointListSchema>;
+export type WireNotificationCount = z.infer<typeof notificationCountSchema>;
 export type WireWorkflowList = z.infer<typeof workflowListSchema>;
 export type WireLogPosition = z.infer<typeof logPositionSchema>;
 export type WireDelivery = z.infer<typeof deliverySchema>;
