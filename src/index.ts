@@ -51,6 +51,7 @@ export type {
   DeliveryListOptions,
   DeliveryOutcome,
   DeliveryPage,
+  EndpointInfo,
   Engine,
   Health,
   ListMessagesOptions,
@@ -62,6 +63,11 @@ export type {
   MessageInfo,
   MessagePage,
   NewApiKey,
+  NotificationInfo,
+  NotificationListOptions,
+  NotificationPage,
+  NotificationStatus,
+  Notifications,
   PublishedMessage,
   PublishOptions,
   ReasonOptions,
@@ -188,6 +194,9 @@ export { webhook } from "./triggers/hook.ts";
 export type { HmacAlgorithm, MacEncoding } from "./triggers/mac.ts";
 export type { NoneOptions } from "./triggers/none.ts";
 export { none } from "./triggers/none.ts";
+// Tell others by webhooks
+export type { Notice, NoticeData, NotifyEndpoint, NotifyOptions } from "./triggers/outgoing.ts";
+export { notify } from "./triggers/outgoing.ts";
 export type { RefusalReason, Sample, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
 export type { SecretReference, SecretResolver, Secrets } from "./triggers/secrets.ts";
 export { env } from "./triggers/secrets.ts";

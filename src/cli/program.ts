@@ -22,6 +22,7 @@ import { runsWatchVerb } from "./runs-watch.ts";
 import { runsWhyVerb } from "./runs-why.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
+import { webhooksOutgoingVerb } from "./webhooks-outgoing.ts";
 
 const HELP = `
 Where the log is: --url or VARVE_URL (a server), else --db or VARVE_DB (a file or a libSQL server), else file:varve.db.
@@ -54,6 +55,7 @@ export function createProgram(): Command {
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
   program.addCommand(keysVerb());
+  program.addCommand(group("webhooks", "Webhooks that go out", [webhooksOutgoingVerb()]));
   return program;
 }
 

@@ -20,7 +20,7 @@ export async function loadSchemas(paths: readonly string[]): Promise<Loaded | nu
   if (paths.length === 0 && !existsSync(DEFAULT_WORKFLOWS)) return null;
   const loaded = await createLoader().load(paths.length === 0 ? [DEFAULT_WORKFLOWS] : paths);
   // Hooks want their secrets, which nobody needs for this.
-  return { ...loaded, hooks: [] };
+  return { ...loaded, hooks: [], notify: [] };
 }
 
 /** Says so when nothing here could check what a run was told. */

@@ -9,6 +9,7 @@ import type {
   ListOptions,
   MessageDetail,
   MessagePage,
+  Notifications,
   PublishedMessage,
   PublishOptions,
   RunHandle,
@@ -27,6 +28,7 @@ import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun } from "./decode-run.ts";
 import { HttpDeliveries } from "./deliveries.ts";
 import { listMessages, publishMessage, readMessage } from "./messages.ts";
+import { HttpNotifications } from "./notifications.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
@@ -51,7 +53,16 @@ export interface ClientOptions {
 export interface Client
   extends Pick<
     Engine,
-    "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | "deliveries" | MessageCalls
+    | "start"
+    | "run"
+    | "list"
+    | "bulk"
+    | "history"
+    | "tail"
+    | "lastPosition"
+    | "deliveries"
+    | "notifications"
+    | MessageCalls
   > {
   /** The workflows that the server can run. */
   workflows(): Promise<readonly WorkflowInfo[]>;
@@ -82,11 +93,13 @@ export function createClientOf({ url, key, fetch, clock }: ClientParts): Client 
 
 class HttpClient implements Client {
   readonly deliveries: Deliveries;
+  readonly notifications: Notifications;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.deliveries = new HttpDeliveries(connection, (runId) => new HttpRun(connection, runId));
+    this.notifications = new HttpNotifications(connection);
   }
 
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {

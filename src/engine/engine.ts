@@ -11,7 +11,7 @@ import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
-import type { Ports } from "../kernel/ports.ts";
+import type { Outbound, Ports } from "../kernel/ports.ts";
 import { checkQueues, type QueueOptions, type Queues } from "../kernel/queues.ts";
 import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
@@ -35,6 +35,7 @@ import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import type { RunOfSchedule } from "../scheduler/settle.ts";
 import type { ScheduleTimes } from "../scheduler/spec.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
+import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
@@ -50,6 +51,8 @@ import type { Listener } from "./dispatch.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
 import { Messages, type MessagesOptions } from "./messages.ts";
+import { OutgoingNotifications } from "./notifications.ts";
+import { endpointsOf, Notifier } from "./notifier.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -80,6 +83,10 @@ export interface EngineParts {
   readonly queues?: Queues;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
+  /** Endpoints that are told of events. */
+  readonly notify?: readonly NotifyOptions[];
+  /** How they are reached. */
+  readonly outbound?: Outbound;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
@@ -131,6 +138,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly resumes: api.Resumes;
   readonly schedules: EngineSchedules;
   readonly deliveries: Deliveries;
+  readonly notifications: api.Notifications;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -145,6 +153,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #queues: ReadonlyMap<string, QueueOptions>;
   readonly #session: Session | null;
+  readonly #notifier: Notifier;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #messages: Messages;
@@ -200,6 +209,19 @@ class EngineOfParts implements api.Engine, HandleHost {
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
       now: () => this.#now(),
       reached: (runIds, started) => this.#reached(runIds, started),
+    });
+    this.#notifier = new Notifier({
+      ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
+      ...endpointsOf(parts.notify ?? [], parts.outbound),
+      newHolder: idSource("send", ports),
+    });
+    this.notifications = new OutgoingNotifications({
+      store: () => {
+        this.#checkOpen();
+        return store;
+      },
+      checkLimit,
+      changed: (endpoint) => this.#notifier.nudge(endpoint),
     });
     this.#watchStore();
   }
@@ -571,6 +593,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       await worker.start();
       await this.schedules.start();
       this.#messages.start();
+      this.#notifier.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -611,7 +634,11 @@ class EngineOfParts implements api.Engine, HandleHost {
     const done = await worker.tick();
     // What has ended may start something.
     const dueAt = await this.#messages.look();
-    return { more: done.more || scheduled.more, nextAt: earlier(earlier(done.nextAt, scheduled.nextAt), dueAt) };
+    const told = await this.#notifier.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    return {
+      more: done.more || scheduled.more || told.more,
+      nextAt: [scheduled.nextAt, dueAt, told.nextAt].reduce(earlier, done.nextAt),
+    };
   }
 
   /** An engine is new code, which may go on with what older code could not. Once: a tick that follows is the same code. */
@@ -670,6 +697,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
+    await this.#notifier.stop();
     await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());

@@ -15,6 +15,7 @@ import { deliveryRoutes } from "./routes/deliveries.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { notificationRoutes } from "./routes/notifications.ts";
 import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
@@ -68,7 +69,7 @@ const getOpenApi = route({
 /** All routes. */
 export const ROUTES: readonly Route[] = [
   ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...messageRoutes, ...controlRoutes],
-  ...[...eventRoutes, ...deliveryRoutes, ...systemRoutes, getOpenApi],
+  ...[...eventRoutes, ...deliveryRoutes, ...notificationRoutes, ...systemRoutes, getOpenApi],
 ];
 
 /**

@@ -2,6 +2,7 @@
  * Randomness that replay repeats: derived from the run, the scope and the occurrence, so it needs no event. Each value
  * is SHA-256 of those three. It is not a secret: whoever knows the run's id can compute it.
  */
+import { hmac } from "@noble/hashes/hmac";
 import { sha256 } from "@noble/hashes/sha2";
 import { utf8ToBytes } from "@noble/hashes/utils";
 
@@ -43,6 +44,11 @@ export function stepIdempotencyKey(runId: string, key: string): string {
 /** SHA-256 of a text, in hex: for secrets that are stored as their digest. */
 export function sha256Hex(text: string): string {
   return toHex(sha256(utf8ToBytes(text)));
+}
+
+/** HMAC-SHA-256 of a text, for what we sign ourselves: at once, as WebCrypto does not. */
+export function hmacSha256(key: Uint8Array, text: string): Uint8Array {
+  return hmac(sha256, key, utf8ToBytes(text));
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -38,6 +38,19 @@ export interface Logger {
   log(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
+/** Sends requests out into the world, for webhooks of ours. */
+export interface Outbound {
+  /** The addresses of a host, for those who must not reach some; null: nobody can tell here. */
+  resolve(host: string): Promise<readonly string[] | null>;
+  /** Sends a POST, follows no redirect, and reads no body of the answer. */
+  post(request: {
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+    readonly signal: AbortSignal;
+  }): Promise<{ readonly status: number; readonly retryAfter: string | null }>;
+}
+
 /** Everything the engine takes from its surroundings. */
 export interface Ports {
   readonly clock: Clock;

@@ -13,6 +13,7 @@ import type { SecretResolver } from "../triggers/secrets.ts";
 import { storePerCall } from "./call-store.ts";
 import { drainInIsolate } from "./drain.ts";
 import type { EngineOptions as LocalEngineOptions } from "./local.ts";
+import { outboundOf } from "./outbound.ts";
 import { jsonLogger, systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in an isolate. */
@@ -55,7 +56,18 @@ export interface EngineOptions<Env = unknown>
  * };
  */
 export async function createEngine<Env = unknown>(options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], schedules, times, env, limits = {}, queues = {}, resume, retention = {} } = options;
+  const {
+    workflows,
+    hooks = [],
+    notify = [],
+    schedules,
+    times,
+    env,
+    limits = {},
+    queues = {},
+    resume,
+    retention = {},
+  } = options;
   const { secrets = secretsIn(env), waitUntil = () => {} } = options;
   const ports: Ports = {
     clock: systemClock,
@@ -70,12 +82,14 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   };
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
+  // An isolate resolves no names by itself, and reaches no private network.
+  const outbound = outboundOf(async () => null);
   const decideDelivery: LogStore["decideDelivery"] = (verdict) => keep(store.decideDelivery(verdict));
   const kept = { ...store, append, decideDelivery };
-  const parts = { store: kept, ports, workflows, hooks, env, limits, queues, secrets, retention, isolated: true };
+  const own = { store: kept, ports, outbound, secrets, retention, isolated: true };
   const given = { resume, schedules, times, messages: options.messages };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const engine = await createEngineOf({ ...parts, ...defined });
+  const engine = await createEngineOf({ ...own, workflows, hooks, notify, env, limits, queues, ...defined });
   const tick = engine.tick.bind(engine);
   engine.tick = (budget) => keep(tick(budget));
   return engine;

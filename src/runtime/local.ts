@@ -1,4 +1,5 @@
 /** What Node, Deno and Bun share: an engine on an embedded file or a libSQL server, in a process that stays. */
+import { lookup } from "node:dns/promises";
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
@@ -13,9 +14,11 @@ import type { LogStore } from "../log/port.ts";
 import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import { scheduleTimes } from "../scheduler/times.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
+import { outboundOf } from "./outbound.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in a process. */
@@ -38,6 +41,8 @@ export interface EngineOptions<Env = unknown> {
   readonly secrets?: SecretResolver;
   /** For how long the log keeps what is needed for a look back. */
   readonly retention?: RetentionOptions;
+  /** Outgoing webhooks: who is told of which events. A process without a worker sends none. */
+  readonly notify?: readonly NotifyOptions[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;
@@ -66,7 +71,17 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
-  const { workflows, hooks = [], schedules, env, limits = {}, queues = {}, resume, retention = {} } = options;
+  const {
+    workflows,
+    hooks = [],
+    notify = [],
+    schedules,
+    env,
+    limits = {},
+    queues = {},
+    resume,
+    retention = {},
+  } = options;
   const { secrets = surroundings.secrets } = options;
   const ports: Ports = {
     clock: systemClock,
@@ -85,8 +100,9 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     ...(schedules === undefined ? {} : { schedules }),
     ...(options.messages === undefined ? {} : { messages: options.messages }),
   };
-  const known = { store, ports, workflows, hooks, times: scheduleTimes, env, limits, queues, retention, secrets };
-  const parts = { ...known, ...given };
+  const outbound = outboundOf(addressesOf);
+  const known = { store, ports, outbound, times: scheduleTimes, retention, secrets };
+  const parts = { ...known, workflows, hooks, notify, env, limits, queues, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));
   const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);
@@ -98,6 +114,12 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   engine.work = (working) => work({ label: surroundings.label, ...working });
   if (options.worker !== false) await closingOnFailure(engine, engine.work(options.worker));
   return engine;
+}
+
+/** As the platform's own requests would resolve the host. */
+async function addressesOf(host: string): Promise<string[]> {
+  const found = await lookup(host.replace(/^\[|\]$/g, ""), { all: true });
+  return found.map(({ address }) => address);
 }
 
 /** A definition or an option that is refused must not leave the file locked, nor keep the process. */

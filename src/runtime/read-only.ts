@@ -27,7 +27,10 @@ export interface ReadOnlyOptions {
 }
 
 /** What of the engine only reads. */
-export type Reader = Pick<Engine, "run" | "list" | "history" | "tail" | "lastPosition" | "messages" | "message">;
+export type Reader = Pick<
+  Engine,
+  "run" | "list" | "history" | "tail" | "lastPosition" | "notifications" | "messages" | "message"
+>;
 
 export interface ReadOnlyLog {
   readonly engine: Reader;

@@ -1,10 +1,11 @@
 /**
- * Outgoing webhooks: who is told of what, in which form, and what an answer means. Pure but for WebCrypto.
+ * Outgoing webhooks: who is told of what, in which form, and what an answer means. Pure.
  *
  * A notice is about one event of the log, to one endpoint. Its form is Standard Webhooks 1.0: `webhook-id`,
  * `webhook-timestamp` and `webhook-signature`, over a body `{ type, timestamp, data }`.
  */
-import { derivedFloat, sha256Hex } from "../kernel/derive.ts";
+import { fromBase64, toBase64 } from "../kernel/base64.ts";
+import { derivedFloat, hmacSha256, sha256Hex } from "../kernel/derive.ts";
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { EVENT_TYPES, type EventType, type RunEvent } from "../kernel/events.ts";
@@ -39,6 +40,38 @@ export interface NotifyOptions {
   readonly output?: boolean;
   /** Lets the address be of this machine or a private network, and of the scheme `http:`. @default false */
   readonly allowPrivate?: boolean;
+}
+
+/** Survives duplicated packages. */
+const ENDPOINT = Symbol.for("varve.endpoint");
+
+/** An endpoint, as {@link notify} returns it. */
+export interface NotifyEndpoint extends NotifyOptions {
+  readonly [ENDPOINT]: true;
+}
+
+/**
+ * Defines an endpoint of outgoing webhooks, which `createEngine({ notify: [...] })` takes, and `varve serve` finds among a
+ * module's exports. Each event of the log that fits is sent at least once, under an id that stays the same.
+ *
+ * @throws DefinitionError `ENDPOINT_INVALID`, `DURATION_INVALID`
+ * @example
+ * export const billing = notify({
+ *   name: "billing",
+ *   url: "https://billing.example.com/hooks/varve",
+ *   secrets: () => [process.env.BILLING_SECRET ?? ""],
+ *   events: ["run.completed", "run.failed"],
+ *   workflow: "charge",
+ * });
+ */
+export function notify(options: NotifyOptions): NotifyEndpoint {
+  checkEndpoint(options);
+  return { ...options, [ENDPOINT]: true };
+}
+
+/** Whether `value` is what {@link notify} returned. */
+export function isNotifyEndpoint(value: unknown): value is NotifyEndpoint {
+  return typeof value === "object" && value !== null && ENDPOINT in value;
 }
 
 /** What is sent: the body of a request. */
@@ -155,7 +188,7 @@ function within(what: string, duration: Duration, max: number): number {
 }
 
 /** The keys of secrets. @throws DefinitionError `ENDPOINT_INVALID` */
-function keysOf(name: string, secrets: readonly string[]): Uint8Array<ArrayBuffer>[] {
+function keysOf(name: string, secrets: readonly string[]): Uint8Array[] {
   const keys = (Array.isArray(secrets) ? secrets : []).map((secret) => keyOf(secret));
   if (keys.length > 0 && keys.every((key) => key !== null)) return keys;
   // Not what was found: it is a secret, or nearly one.
@@ -166,10 +199,10 @@ function keysOf(name: string, secrets: readonly string[]): Uint8Array<ArrayBuffe
   );
 }
 
-function keyOf(secret: unknown): Uint8Array<ArrayBuffer> | null {
+function keyOf(secret: unknown): Uint8Array | null {
   if (typeof secret !== "string" || !/^(?:whsec_)?[A-Za-z0-9+/]+={0,2}$/.test(secret)) return null;
   try {
-    const bytes = Uint8Array.from(atob(secret.replace(/^whsec_/, "")), (char) => char.charCodeAt(0));
+    const bytes = fromBase64(secret.replace(/^whsec_/, ""));
     return bytes.length >= SECRET_BYTES.min && bytes.length <= SECRET_BYTES.max ? bytes : null;
   } catch {
     return null;
@@ -239,9 +272,9 @@ export async function signedRequest(
   request: { readonly id: string; readonly at: number; readonly body: string },
 ): Promise<Record<string, string>> {
   const timestamp = String(Math.floor(request.at / 1_000));
-  const message = new TextEncoder().encode(`${request.id}.${timestamp}.${request.body}`);
+  const signed = `${request.id}.${timestamp}.${request.body}`;
   const keys = keysOf(endpoint.name, await endpoint.secrets());
-  const signatures = await Promise.all(keys.map((key) => signatureOf(key, message)));
+  const signatures = keys.map((key) => `v1,${toBase64(hmacSha256(key, signed))}`);
   return {
     ...endpoint.headers,
     "content-type": "application/json",
@@ -250,12 +283,6 @@ export async function signedRequest(
     "webhook-timestamp": timestamp,
     "webhook-signature": signatures.join(" "),
   };
-}
-
-async function signatureOf(bytes: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): Promise<string> {
-  const key = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, message));
-  return `v1,${btoa(String.fromCharCode(...mac))}`;
 }
 
 /** What came of a try to send. */

@@ -54,16 +54,19 @@ function readV6(text: string): number[] | null {
   const dotted = /^(.*:)([\d.]+)$/.exec(plain);
   const v4 = dotted?.[2]?.includes(".") === true ? readV4(dotted[2]) : null;
   const groups = v4 === null ? plain : `${dotted?.[1]}${(v4 >>> 16).toString(16)}:${(v4 & 0xffff).toString(16)}`;
-  const [head = "", tail] = groups.split("::");
-  const read = (part: string) =>
-    part
-      .split(":")
-      .filter((group) => group !== "")
-      .map((group) => Number.parseInt(group, 16));
-  const [before, after] = [read(head), read(tail ?? "")];
+  const [head = "", tail, ...more] = groups.split("::");
+  const [before, after] = [readGroups(head), readGroups(tail ?? "")];
+  if (before === null || after === null || more.length > 0) return null;
   const missing = 8 - before.length - after.length;
   if (tail === undefined ? missing !== 0 : missing < 0) return null;
   return [...before, ...new Array<number>(missing).fill(0), ...after];
+}
+
+function readGroups(text: string): number[] | null {
+  const groups = text === "" ? [] : text.split(":");
+  return groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))
+    ? groups.map((group) => Number.parseInt(group, 16))
+    : null;
 }
 
 /** The IPv4 address that an IPv6 one stands for: mapped (`::ffff:`), translated (`64:ff9b::`), tunnelled (`2002:`). */

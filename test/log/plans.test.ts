@@ -160,7 +160,10 @@ const PLANS: { readonly [N in Name]: string } = {
   READ_REFUSED: "j:json r:primary b:primary",
 };
 
-/** Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. */
+/**
+ * Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. `l` is read by `max` of its
+ * key alone, which SQLite takes from the end.
+ */
 const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g", "one", "d", "l"]);
 
 /** A database that grew far beyond its statistics. */

@@ -10,6 +10,7 @@ import { createEngineOf } from "../../src/engine/engine.ts";
 import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/events.ts";
 import { violations } from "../../src/kernel/invariants.ts";
 import type { Limits } from "../../src/kernel/limits.ts";
+import type { Outbound } from "../../src/kernel/ports.ts";
 import type { Queues } from "../../src/kernel/queues.ts";
 import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
@@ -18,6 +19,7 @@ import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
 import type { ScheduleDefinition } from "../../src/scheduler/definition.ts";
 import type { ScheduleTimes } from "../../src/scheduler/spec.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
+import type { NotifyOptions } from "../../src/triggers/outgoing.ts";
 import type { WorkerOptions } from "../../src/worker/options.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
 
@@ -49,6 +51,8 @@ export interface EngineSetup {
   readonly queues?: Queues;
   readonly worker?: WorkerOptions | false;
   readonly hooks?: readonly Hook[];
+  readonly notify?: readonly NotifyOptions[];
+  readonly outbound?: Outbound;
   readonly resume?: ResumeOptions;
   readonly schedules?: readonly ScheduleDefinition[];
   readonly times?: ScheduleTimes;
@@ -152,6 +156,8 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     ports,
     workflows: setup.workflows,
     hooks: setup.hooks ?? [],
+    ...(setup.notify === undefined ? {} : { notify: setup.notify }),
+    ...(setup.outbound === undefined ? {} : { outbound: setup.outbound }),
     env: setup.env,
     limits: setup.limits ?? {},
     queues: setup.queues ?? {},
