@@ -11,6 +11,7 @@ import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
+import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { Asked } from "../worker/host.ts";
 import type { WorkerOptions } from "../worker/options.ts";
@@ -61,6 +62,7 @@ export interface BootOptions {
   /** Made for each process, so that they can know in which one they run. */
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
+  readonly schedules?: readonly ScheduleDefinition[];
   readonly env?: (proc: SimulatedProcess) => unknown;
   /** Is told each call that code makes. */
   readonly asked?: Asked;
@@ -85,7 +87,7 @@ export interface Incarnation {
 }
 
 /** What changes the log otherwise than by whose turn it is. */
-const WRITES: ReadonlySet<string> = new Set(["append", "putKeyed", "requestLock"]);
+const WRITES: ReadonlySet<string> = new Set(["append", "putKeyed", "requestLock", "changeSchedule"]);
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
 function writeText(write: object): string {
@@ -159,7 +161,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, env, limits, worker, asked } = setup;
+    const { workflows, hooks, schedules, env, limits, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -179,6 +181,7 @@ export class Simulation {
         ports: proc.ports,
         workflows: workflows(proc),
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
+        ...(schedules === undefined ? {} : { schedules }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         resume: RESUME,

@@ -58,7 +58,7 @@ const MAY_IMPORT = {
   http: ["kernel", "engine interface", "wire"],
   client: ["kernel", "engine interface", "wire"],
   testing: [
-    ...["kernel", "log port", "memory log", "triggers", "recorder", "worker"],
+    ...["kernel", "log port", "memory log", "triggers", "scheduler", "recorder", "worker"],
     ...["ctx", "engine", "engine interface"],
   ],
   runtime: [
