@@ -11,6 +11,7 @@ import type {
   StartOptions,
   WorkflowInfo,
 } from "../engine/api.ts";
+import type { Schedules } from "../engine/api-schedules.ts";
 import type { WireBulkResult, WireRunPage, WireStartedRun } from "../http/wire.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
@@ -22,6 +23,7 @@ import { decodeRun } from "./decode-run.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
+import { HttpSchedules } from "./schedules.ts";
 import { tail } from "./tail.ts";
 import { valueFields } from "./value-fields.ts";
 
@@ -40,7 +42,8 @@ export interface ClientOptions {
  * `result` and `tail` go on when the connection is lost, for about half a minute without an answer. `tail` of one run
  * ends with the run. A start should have an idempotency key, so that it can be repeated when its answer is lost.
  */
-export interface Client extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition"> {
+export interface Client
+  extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | "schedules"> {
   /** The workflows that the server can run. */
   workflows(): Promise<readonly WorkflowInfo[]>;
 }
@@ -67,10 +70,12 @@ export function createClientOf({ url, key, fetch, clock }: ClientParts): Client 
 }
 
 class HttpClient implements Client {
+  readonly schedules: Schedules;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.schedules = new HttpSchedules(connection);
   }
 
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {

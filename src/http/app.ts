@@ -15,6 +15,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { scheduleRoutes } from "./routes/schedules.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { openApiSchema } from "./wire.ts";
 
@@ -65,7 +66,7 @@ const getOpenApi = route({
 
 /** All routes. */
 export const ROUTES: readonly Route[] = [
-  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...controlRoutes],
+  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...controlRoutes, ...scheduleRoutes],
   ...[...eventRoutes, ...systemRoutes, getOpenApi],
 ];
 

@@ -33,7 +33,7 @@ const BULK_ACTIONS: readonly [BulkAction, ...BulkAction[]] = ["cancel", "termina
 /** The schemas that have a name in the OpenAPI document. */
 export const wireSchemas = z.registry<{ id: string; description: string }>();
 
-function named<S extends z.ZodType>(id: string, description: string, schema: S): S {
+export function named<S extends z.ZodType>(id: string, description: string, schema: S): S {
   wireSchemas.add(schema, { id, description });
   return schema;
 }
@@ -45,9 +45,9 @@ export const nameSchema = z
   .max(NAME_LENGTH_MAX)
   .refine(isStorableText, "expected a text without NUL and lone surrogates");
 
-const instantSchema = z.number().describe("Milliseconds since the Unix epoch.");
+export const instantSchema = z.number().describe("Milliseconds since the Unix epoch.");
 /** zod passes over a key `__proto__`; what was asked for and cannot be done is said. */
-const tagsSchema = z
+export const tagsSchema = z
   .preprocess(
     (tags, context) => {
       const isRefused = typeof tags === "object" && tags !== null && Object.hasOwn(tags, "__proto__");
@@ -57,7 +57,7 @@ const tagsSchema = z
     z.record(nameSchema, nameSchema),
   )
   .describe("Labels, at most 32.");
-const durationSchema = z
+export const durationSchema = z
   .union([z.number().min(0), z.string().min(1).max(64)])
   .describe('Milliseconds, or a text such as "1h30m" or "PT1H30M".');
 
@@ -67,7 +67,7 @@ export const runStatusSchema = named(
   z.enum(RUN_STATUSES as readonly [RunStatus, ...RunStatus[]]),
 );
 
-const payloadMetaSchema = named(
+export const payloadMetaSchema = named(
   "PayloadMeta",
   'What a value holds that JSON cannot say: a list of [path, kind], such as [["order", "at"], "date"].',
   z.array(z.tuple([z.array(z.union([z.string(), z.number().int().min(0)])), z.string()])),

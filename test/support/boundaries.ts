@@ -24,6 +24,7 @@ const LAYER_OF: readonly (readonly [prefix: string, layer: Layer])[] = [
   ["src/engine/api-schedules.ts", "engine interface"],
   ["src/engine/", "engine"],
   ["src/http/wire.ts", "wire"],
+  ["src/http/wire-schedules.ts", "wire"],
   ["src/http/", "http"],
   ["src/client/", "client"],
   ["src/testing/", "testing"],
