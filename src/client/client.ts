@@ -18,6 +18,7 @@ import type {
   StartOptions,
   WorkflowInfo,
 } from "../engine/api.ts";
+import type { Schedules } from "../engine/api-schedules.ts";
 import type { WireBulkResult, WireRunPage, WireStartedRun } from "../http/wire.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
@@ -32,6 +33,7 @@ import { HttpNotifications } from "./notifications.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
+import { HttpSchedules } from "./schedules.ts";
 import { tail } from "./tail.ts";
 import { valueFields } from "./value-fields.ts";
 
@@ -62,6 +64,7 @@ export interface Client
     | "lastPosition"
     | "deliveries"
     | "notifications"
+    | "schedules"
     | MessageCalls
   > {
   /** The workflows that the server can run. */
@@ -94,12 +97,14 @@ export function createClientOf({ url, key, fetch, clock }: ClientParts): Client 
 class HttpClient implements Client {
   readonly deliveries: Deliveries;
   readonly notifications: Notifications;
+  readonly schedules: Schedules;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.deliveries = new HttpDeliveries(connection, (runId) => new HttpRun(connection, runId));
     this.notifications = new HttpNotifications(connection);
+    this.schedules = new HttpSchedules(connection);
   }
 
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {

@@ -18,6 +18,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { scheduleRoutes } from "./routes/schedules.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { openApiSchema } from "./wire.ts";
 
@@ -68,7 +69,7 @@ const getOpenApi = route({
 
 /** All routes. */
 export const ROUTES: readonly Route[] = [
-  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...messageRoutes, ...controlRoutes],
+  ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...messageRoutes, ...controlRoutes, ...scheduleRoutes],
   ...[...eventRoutes, ...deliveryRoutes, ...notificationRoutes, ...systemRoutes, getOpenApi],
 ];
 

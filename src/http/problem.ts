@@ -29,6 +29,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   LIMIT_INVALID: 400,
   STATUS_INVALID: 400,
   OPTION_INVALID: 400,
+  SCHEDULE_INVALID: 400,
   SIGNAL_UNKNOWN: 400,
   SIGNAL_INVALID: 400,
   UNAUTHENTICATED: 401,
@@ -47,6 +48,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   LIMIT_KEY_INVALID: 422,
   INBOX_FULL: 429,
   RATE_LIMITED: 429,
+  SCHEDULES_OFF: 501,
 };
 
 /** What a class means. Of the others, also of Varve's, a request cannot be the cause. */

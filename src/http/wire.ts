@@ -56,7 +56,7 @@ type DecisionReason = NonNullable<DeliveryInfo["reason"]>;
 /** The schemas that have a name in the OpenAPI document. */
 export const wireSchemas = z.registry<{ id: string; description: string }>();
 
-function named<S extends z.ZodType>(id: string, description: string, schema: S): S {
+export function named<S extends z.ZodType>(id: string, description: string, schema: S): S {
   wireSchemas.add(schema, { id, description });
   return schema;
 }
@@ -68,9 +68,9 @@ export const nameSchema = z
   .max(NAME_LENGTH_MAX)
   .refine(isStorableText, "expected a text without NUL and lone surrogates");
 
-const instantSchema = z.number().describe("Milliseconds since the Unix epoch.");
+export const instantSchema = z.number().describe("Milliseconds since the Unix epoch.");
 /** zod passes over a key `__proto__`; what was asked for and cannot be done is said. */
-const tagsSchema = z
+export const tagsSchema = z
   .preprocess(
     (tags, context) => {
       const isRefused = typeof tags === "object" && tags !== null && Object.hasOwn(tags, "__proto__");
@@ -80,7 +80,7 @@ const tagsSchema = z
     z.record(nameSchema, nameSchema),
   )
   .describe("Labels, at most 32.");
-const durationSchema = z
+export const durationSchema = z
   .union([z.number().min(0), z.string().min(1).max(64)])
   .describe('Milliseconds, or a text such as "1h30m" or "PT1H30M".');
 
@@ -90,7 +90,7 @@ export const runStatusSchema = named(
   z.enum(RUN_STATUSES as readonly [RunStatus, ...RunStatus[]]),
 );
 
-const payloadMetaSchema = named(
+export const payloadMetaSchema = named(
   "PayloadMeta",
   'What a value holds that JSON cannot say: a list of [path, kind], such as [["order", "at"], "date"].',
   z.array(z.tuple([z.array(z.union([z.string(), z.number().int().min(0)])), z.string()])),

@@ -15,6 +15,7 @@ import { isBusy } from "../log/libsql/errors.ts";
 import { type DatabaseFacts, databaseFacts, integrityFaults, type LogFacts, logFacts } from "../log/libsql/inspect.ts";
 import { filePath, openForeign } from "../log/libsql/open.ts";
 import { libsqlStore } from "../log/libsql/store.ts";
+import { scheduleTimes } from "../scheduler/times.ts";
 import { processSurroundings } from "./process.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
@@ -29,7 +30,7 @@ export interface ReadOnlyOptions {
 /** What of the engine only reads. */
 export type Reader = Pick<
   Engine,
-  "run" | "list" | "history" | "tail" | "lastPosition" | "notifications" | "messages" | "message"
+  "run" | "list" | "history" | "tail" | "lastPosition" | "schedules" | "notifications" | "messages" | "message"
 >;
 
 export interface ReadOnlyLog {
@@ -55,7 +56,7 @@ export async function openReadOnly(options: ReadOnlyOptions): Promise<ReadOnlyLo
   try {
     checkSchema(options.db, await databaseFacts(db));
     const store = libsqlStore(db);
-    const engine = await createEngineOf({ store, ports, workflows: [] });
+    const engine = await createEngineOf({ store, ports, workflows: [], times: scheduleTimes });
     return {
       engine,
       facts: () => logFacts(db),

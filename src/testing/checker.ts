@@ -20,12 +20,15 @@ import type {
   LockVerdict,
   LogStore,
   LogWrite,
+  NewSchedule,
   RunAppend,
+  ScheduleChange,
   WriteVerdict,
 } from "../log/port.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
+import { ScheduleBook } from "./schedule-book.ts";
 import { SharedBook } from "./shared-book.ts";
 import type { Effect } from "./store.ts";
 
@@ -64,6 +67,7 @@ export class Checker {
   readonly #looks = new Map<PredicateName, number>();
   readonly #books = new Map<string, RunBook>();
   readonly #shared: SharedBook;
+  readonly #schedules: ScheduleBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -89,7 +93,9 @@ export class Checker {
   constructor(truth: LogStore, clock: { now(): number }) {
     this.#truth = truth;
     this.#clock = clock;
-    this.#shared = new SharedBook((predicate, holds, what) => this.expect(predicate, holds, what), this.#books);
+    const expect: Expect = (predicate, holds, what) => this.expect(predicate, holds, what);
+    this.#shared = new SharedBook(expect, this.#books);
+    this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
   }
 
   get hasFailed(): boolean {
@@ -148,8 +154,15 @@ export class Checker {
       this.#disowned(args[0] as string, args[2] as readonly HeldRun[]);
     else if (site === "putKeyed") this.#shared.put(args[0] as KeyedPut, result as KeyedVerdict);
     else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
+    else if (site === "createSchedule") this.#schedules.created(args[0] as NewSchedule);
+    else if (site === "changeSchedule" && result === true) this.#check(this.#scheduled(args[0] as ScheduleChange));
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
+  }
+
+  async #scheduled(change: ScheduleChange): Promise<void> {
+    for (const { start } of this.#schedules.changed(change)) await this.#childSent(start.runId);
+    for (const { runId } of change.tells) await this.#checkMail(runId, [], []);
   }
 
   /** A look that takes microtasks: what it finds wrong, and what goes wrong with it, is a failure. */

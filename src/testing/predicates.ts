@@ -57,6 +57,10 @@ export const PREDICATES = {
   "lock-by-turn": "A run has a lock only when fewer than its slots are before it in line: first come, first served.",
   "no-place-left-behind": "In line for a lock are only calls that still want it or hold it.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
+  "schedule-decides-once": "An instant of a schedule is decided once, whoever decides it and whatever clocks do.",
+  "no-instant-lost": "Whatever a schedule's cursor passes is decided in the same write; it never goes back.",
+  "schedule-obeys":
+    "A schedule fires nothing in a pause, catches up with no more and nothing older than it may, and lets one run at a time.",
   "update-loses-nothing": "No two updates of a counter come to the same number, and its value is how many there were.",
   "message-once": "A message waits in the inbox once at most, and is recorded once at most.",
   "message-kept": "A message that was accepted, or told by a run, is in the inbox of its run unless that is over.",
@@ -73,8 +77,10 @@ export const PREDICATES = {
 
 /** Promises whose subject does not exist yet, and what brings it. */
 export const AWAITED = {
-  "schedule-decides-once": "Each instant of a schedule has one recorded decision: with schedules.",
   "limits-hold": "What runs never exceeds a limit, and queues keep their order: with flow control.",
 } as const;
 
 export type PredicateName = keyof typeof PREDICATES;
+
+/** What only worlds with schedules look at. */
+export const OF_SCHEDULES: readonly PredicateName[] = ["schedule-decides-once", "no-instant-lost", "schedule-obeys"];

@@ -12,6 +12,7 @@ import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
+import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { Asked } from "../worker/host.ts";
 import type { WorkerOptions } from "../worker/options.ts";
@@ -62,6 +63,7 @@ export interface BootOptions {
   /** Made for each process, so that they can know in which one they run. */
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
+  readonly schedules?: readonly ScheduleDefinition[];
   readonly env?: (proc: SimulatedProcess) => unknown;
   /** Is told each call that code makes. */
   readonly asked?: Asked;
@@ -92,6 +94,7 @@ const WRITES: ReadonlySet<string> = new Set([
   "putKeyed",
   "requestLock",
   "decideDelivery",
+  "changeSchedule",
   "publishMessage",
   "dispatchMessage",
   "fireGathering",
@@ -173,7 +176,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, env, limits, queues, worker, asked } = setup;
+    const { workflows, hooks, schedules, env, limits, queues, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -193,6 +196,7 @@ export class Simulation {
         ports: proc.ports,
         workflows: workflows(proc),
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
+        ...(schedules === undefined ? {} : { schedules }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         ...(queues === undefined ? {} : { queues }),

@@ -24,6 +24,7 @@ const LAYER_OF: readonly (readonly [prefix: string, layer: Layer])[] = [
   ["src/engine/api-schedules.ts", "engine interface"],
   ["src/engine/", "engine"],
   ["src/http/wire.ts", "wire"],
+  ["src/http/wire-schedules.ts", "wire"],
   ["src/http/", "http"],
   ["src/client/", "client"],
   ["src/testing/", "testing"],
@@ -58,7 +59,7 @@ const MAY_IMPORT = {
   http: ["kernel", "engine interface", "wire"],
   client: ["kernel", "engine interface", "wire"],
   testing: [
-    ...["kernel", "log port", "memory log", "triggers", "recorder", "worker"],
+    ...["kernel", "log port", "memory log", "triggers", "scheduler", "recorder", "worker"],
     ...["ctx", "engine", "engine interface"],
   ],
   runtime: [
