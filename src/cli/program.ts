@@ -18,6 +18,10 @@ import { runsTerminateVerb } from "./runs-terminate.ts";
 import { runsWatchVerb } from "./runs-watch.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
+import { webhooksListVerb } from "./webhooks-list.ts";
+import { webhooksReplayVerb } from "./webhooks-replay.ts";
+import { webhooksShowVerb } from "./webhooks-show.ts";
+import { webhooksTestVerb } from "./webhooks-test.ts";
 
 const HELP = `
 Where the log is: --url or VARVE_URL (a server), else --db or VARVE_DB (a file or a libSQL server), else file:varve.db.
@@ -43,6 +47,8 @@ export function createProgram(): Command {
   program.addCommand(
     group("runs", "Lists, shows and watches runs, and tells them what to do", [...looks, ...tells, ...again]),
   );
+  const deliveries = [webhooksListVerb(), webhooksShowVerb(), webhooksReplayVerb(), webhooksTestVerb()];
+  program.addCommand(group("webhooks", "Looks at webhook deliveries, replays and tries them", deliveries));
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
   program.addCommand(keysVerb());

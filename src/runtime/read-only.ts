@@ -27,7 +27,7 @@ export interface ReadOnlyOptions {
 }
 
 /** What of the engine only reads. */
-export type Reader = Pick<Engine, "run" | "list" | "history" | "tail" | "lastPosition">;
+export type Reader = Pick<Engine, "run" | "list" | "history" | "tail" | "lastPosition" | "deliveries">;
 
 export interface ReadOnlyLog {
   readonly engine: Reader;
