@@ -1,5 +1,6 @@
 /** Reads the values of options. What is wrong with one is said as usage, with the option's name. */
 import { InvalidArgumentError } from "commander";
+import type { DeliveryDecision } from "../engine/api.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 
@@ -44,6 +45,14 @@ export function statusArgument(text: string, before: readonly RunStatus[] = []):
     throw new InvalidArgumentError(`expected one of ${RUN_STATUSES.join(", ")}, but found ${JSON.stringify(part)}`);
   });
   return [...before, ...statuses];
+}
+
+const DECISIONS: readonly DeliveryDecision[] = ["started", "signalled", "ignored", "invalid"];
+
+export function decisionArgument(text: string): DeliveryDecision {
+  const decision = DECISIONS.find((known) => known === text);
+  if (decision !== undefined) return decision;
+  throw new InvalidArgumentError(`expected one of ${DECISIONS.join(", ")}, but found ${JSON.stringify(text)}`);
 }
 
 /** An instant: ISO 8601, or how long ago, such as `2h`. */

@@ -22,7 +22,11 @@ import { runsWatchVerb } from "./runs-watch.ts";
 import { runsWhyVerb } from "./runs-why.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
+import { webhooksListVerb } from "./webhooks-list.ts";
 import { webhooksOutgoingVerb } from "./webhooks-outgoing.ts";
+import { webhooksReplayVerb } from "./webhooks-replay.ts";
+import { webhooksShowVerb } from "./webhooks-show.ts";
+import { webhooksTestVerb } from "./webhooks-test.ts";
 
 const HELP = `
 Where the log is: --url or VARVE_URL (a server), else --db or VARVE_DB (a file or a libSQL server), else file:varve.db.
@@ -52,10 +56,14 @@ export function createProgram(): Command {
   program.addCommand(
     group("messages", "Lists messages, and shows what became of one", [messagesListVerb(), messagesShowVerb()]),
   );
+  const deliveries = [webhooksListVerb(), webhooksShowVerb(), webhooksReplayVerb(), webhooksTestVerb()];
+  const webhooks = [...deliveries, webhooksOutgoingVerb()];
+  program.addCommand(
+    group("webhooks", "Looks at webhook deliveries, replays and tries them; those that go out", webhooks),
+  );
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
   program.addCommand(keysVerb());
-  program.addCommand(group("webhooks", "Webhooks that go out", [webhooksOutgoingVerb()]));
   return program;
 }
 

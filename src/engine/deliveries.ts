@@ -137,7 +137,7 @@ export class Deliveries implements api.Deliveries {
     const runId = checkName("the run that a hook has found", signal.runId);
     const run = await this.#parts.store.getRun(runId);
     if (run === null) return await this.#record(hook, row, "ignored", UNTOLD.unknown, null);
-    const { name } = signal;
+    const name = checkName("the name of a signal", signal.name);
     const payload = await orInvalid(async () => ({ value: await this.#parts.signalOf(run, name, signal.payload) }));
     if ("kind" in payload) return await this.#decide(hook, row, payload);
     const token = idempotencyKeyOf(row);

@@ -30,7 +30,16 @@ export interface ReadOnlyOptions {
 /** What of the engine only reads. */
 export type Reader = Pick<
   Engine,
-  "run" | "list" | "history" | "tail" | "lastPosition" | "schedules" | "notifications" | "messages" | "message"
+  | "run"
+  | "list"
+  | "history"
+  | "tail"
+  | "lastPosition"
+  | "schedules"
+  | "deliveries"
+  | "notifications"
+  | "messages"
+  | "message"
 >;
 
 export interface ReadOnlyLog {

@@ -11,6 +11,8 @@ import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import type {
   ClaimRequest,
   ClaimVerdict,
+  DecidedDelivery,
+  DeliveryVerdict,
   Heartbeat,
   HeldRun,
   InboxMessage,
@@ -26,6 +28,7 @@ import type {
   WriteVerdict,
 } from "../log/port.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
+import { DeliveryBook } from "./delivery-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { ScheduleBook } from "./schedule-book.ts";
@@ -62,6 +65,7 @@ export class Checker {
   readonly failures: Failure[] = [];
   /** Runs that the log parked because their claims kept ending without a result. */
   readonly poisoned = new Set<string>();
+  readonly deliveries: DeliveryBook;
   readonly #truth: LogStore;
   readonly #clock: { now(): number };
   readonly #looks = new Map<PredicateName, number>();
@@ -94,6 +98,7 @@ export class Checker {
     this.#truth = truth;
     this.#clock = clock;
     const expect: Expect = (predicate, holds, what) => this.expect(predicate, holds, what);
+    this.deliveries = new DeliveryBook(expect, truth);
     this.#shared = new SharedBook(expect, this.#books);
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
   }
@@ -156,6 +161,8 @@ export class Checker {
     else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
     else if (site === "createSchedule") this.#schedules.created(args[0] as NewSchedule);
     else if (site === "changeSchedule" && result === true) this.#check(this.#scheduled(args[0] as ScheduleChange));
+    else if (site === "decideDelivery")
+      this.#check(this.deliveries.told(args[0] as DeliveryVerdict, result as DecidedDelivery | null));
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
   }
@@ -177,7 +184,8 @@ export class Checker {
       const { runId, workflow, idempotencyKey, delivery } = start;
       const actual = verdict.starts.get(runId);
       if (idempotencyKey !== null) this.#startedOnce(`${workflow} ${idempotencyKey}`, actual);
-      if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId}`, actual);
+      if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId} ${delivery.replay}`, actual);
+      await this.deliveries.started(start, actual);
       if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
     }
     for (const { start } of write.runs.flatMap(({ beyond }) => beyond?.children ?? []))

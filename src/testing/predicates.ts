@@ -35,6 +35,7 @@ export const PREDICATES = {
   "retry-not-early": "An attempt that follows a failed one begins when it is due, and not before.",
   "start-once": "One idempotency key is one run, for every caller and for ever.",
   "delivery-once": "One delivery is one run, for ever.",
+  "delivery-one-decision": "A delivery has one decision, the first, and what was decided was done by that write.",
   "acknowledged-start-kept": "A start that was acknowledged is in the log, at every later look.",
   "acknowledged-cancel-kept": "A cancel that was acknowledged is in the run's mail or history, or the run is over.",
   "cancel-obeyed": "After cancel.requested nothing begins but in shielded scopes, and the run ends as cancelled.",

@@ -44,7 +44,12 @@ export async function decide(hook: Hook, delivery: WebhookDelivery): Promise<Dec
     const { name, run, payload } = target.signal;
     const runId = await run(delivery);
     if (runId === null || runId === undefined) return ignored("NO_RUN", "the hook found no run for it");
-    return { kind: "signal", runId, name, payload: await payload(delivery) };
+    return {
+      kind: "signal",
+      runId,
+      name: typeof name === "string" ? name : name(delivery),
+      payload: await payload(delivery),
+    };
   });
 }
 

@@ -88,8 +88,8 @@ export interface SignallingHookOptions extends HookBase {
 
 /** What a delivery becomes for a run: one signal, however often it comes. */
 export interface HookSignal {
-  /** The signal's name. */
-  readonly name: string;
+  /** The signal's name, or what finds it. */
+  readonly name: string | ((delivery: WebhookDelivery) => string);
   /** Which run: its id; null: none, and the delivery is ignored. */
   readonly run: (delivery: WebhookDelivery) => string | null | Promise<string | null>;
   /** @default the body as JSON */
@@ -179,7 +179,8 @@ function startOf<Input>(options: StartingHookOptions<Input>): HookTarget {
 function signalOf({ name, signal, ...rest }: SignallingHookOptions): HookTarget {
   const other = ["workflow", "input", "respond", "timeout"].find((field) => field in rest);
   if (other !== undefined) throw invalid(`the hook "${name}" to have a signal or ${other}, but found both`, { name });
-  if (typeof signal?.name !== "string" || typeof signal.run !== "function")
+  const isNamed = typeof signal?.name === "string" || typeof signal?.name === "function";
+  if (!isNamed || typeof signal.run !== "function")
     throw invalid(`signal of the hook "${name}" to have a name and a function run that finds the run's id`, { name });
   return { kind: "signal", signal: { payload: bodyAsJson, ...signal } };
 }

@@ -107,7 +107,7 @@ function signaturesOf(header: string, version: string, bytes: number): Uint8Arra
     .split(" ")
     .filter((signature) => signature.startsWith(version))
     .flatMap((signature) => decodeMac(signature.slice(version.length), "base64") ?? [])
-    .filter((signature) => signature.length === bytes);
+    .filter(({ length }) => length === bytes);
 }
 
 /** A key that is no point of the curve verifies nothing. */

@@ -10,6 +10,7 @@
  * - The refusal of calls after a cancel, and of new beginnings in `goOn`: the run ends as cancelled either way.
  */
 import type { PredicateName } from "../../src/testing/predicates.ts";
+import { DELIVERY_MUTANTS } from "./delivering.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
 import { TOGETHER_MUTANTS } from "./together.ts";
@@ -985,20 +986,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCHEDULING_MUTANTS,
 
   // ---- Callers ----
-  {
-    name: "delivery-key",
-    guard: "a delivery that is repeated is the same run",
-    world: "deliveries",
-    edits: [
-      {
-        file: "src/engine/deliver.ts",
-        text: "`hook/${hook.name}/${deliveryId}`",
-        by: "`hook/${hook.name}/${deliveryId}/${receivedAt}`",
-      },
-    ],
-    predicate: "delivery-once",
-    seed: 0,
-  },
+  ...DELIVERY_MUTANTS,
 
   ...TOGETHER_MUTANTS,
 ];

@@ -50,6 +50,7 @@ export const WORLDS = {
   lines,
   "late-outcomes": lateOutcomes,
   deliveries,
+  "deliveries-over-owned-file": (seed) => overFile("owned", (store) => deliveries(seed, { store })),
   sizes,
   "fickle-values": fickleValues,
   ...TOGETHER,
@@ -419,27 +420,64 @@ const TRUSTING: WebhookScheme = {
   verify: async ({ headers }) => ({ ok: true, deliveryId: headers[0]?.[1] ?? "" }),
 };
 
-/** Senders repeat their requests, to any process, with answers lost. */
-async function deliveries(seed: number): Promise<readonly Failure[]> {
+/**
+ * Senders repeat their requests, to any process, with answers lost. Every other process has a hook that takes less, as in the
+ * middle of a roll-out; and somebody prunes what was decided.
+ */
+async function deliveries(seed: number, { store }: { readonly store?: Truth } = {}): Promise<readonly Failure[]> {
   const greet = workflow({ name: "greet" }, async (ctx) => {
     await ctx.step("say", () => "hello");
   }) as Workflow<never, unknown, never, never>;
+  const listen = workflow({ name: "listen" }, async (ctx) => {
+    for (let i = 0; i < BELLS; i++) await ctx.waitFor("bell");
+  }) as Workflow<never, unknown, never, never>;
+  const listener = { runId: null as string | null };
+  const bell = { name: "bell", run: () => listener.runId, payload: () => null };
+  const hooks = (isPicky: boolean) => [
+    webhook({ name: "door", scheme: TRUSTING, workflow: greet, filter: () => !isPicky, input: () => null as never }),
+    webhook({ name: "bell", scheme: TRUSTING, signal: bell }),
+  ];
+  const deliver = (hook: string, id: string) => async (engine: Engine) => {
+    if (hook === "bell" && listener.runId === null) throw new Error("nobody listens yet");
+    await engine.deliver(hook, { headers: [["id", id]], body: new Uint8Array() });
+  };
   return await perform(`deliveries ${seed}`, {
     processes: 2,
     lastsMs: 120_000,
-    options: { faults: { "lost-reply": 0.1, duplicate: 0.1, "late-request": 0.05 } },
+    options: {
+      faults: { "lost-reply": 0.1, duplicate: 0.1, "late-request": 0.05 },
+      ...(store === undefined ? {} : { store }),
+    },
     setup: () => ({
-      workflows: () => [greet],
-      hooks: () => [webhook({ name: "door", scheme: TRUSTING, workflow: greet, input: () => null as never })],
+      workflows: () => [greet, listen],
+      hooks: ({ name }) => hooks(Number(name.slice(1)) % 2 === 0),
     }),
-    deeds: (sim) =>
-      Array.from({ length: 6 }, (_, i) => ({
-        atMs: sim.prng.int(0, 20_000),
-        do: (engine) => engine.deliver("door", { headers: [["id", `${i % 2}`]], body: new Uint8Array() }),
-      })),
+    deeds: (sim) => [
+      {
+        atMs: 0,
+        do: async (engine) => {
+          listener.runId = (await engine.start("listen", null, { idempotencyKey: "listener" })).id;
+        },
+      },
+      ...Array.from({ length: 16 }, (_, i) => ({ atMs: sim.prng.int(0, 20_000), do: deliver("door", `${i % 4}`) })),
+      ...Array.from({ length: 3 * BELLS }, (_, i) => {
+        return { atMs: sim.prng.int(0, 20_000), do: deliver("bell", `${i % BELLS}`) };
+      }),
+      {
+        atMs: 30_000,
+        do: async () => {
+          await sim.truth.pruneDeliveries({ before: Number.MAX_SAFE_INTEGER, limit: 1_000 });
+          sim.checker.deliveries.pruned();
+        },
+      },
+      ...Array.from({ length: 4 }, (_, i) => ({ atMs: 40_000 + i, do: deliver("door", `${i}`) })),
+    ],
     judge: allCompleted,
   });
 }
+
+/** How many bells the listener waits for. */
+const BELLS = 2;
 
 const VALUE_BYTES_MAX = 10_000;
 

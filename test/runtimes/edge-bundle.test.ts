@@ -14,14 +14,23 @@ const CORE_PACKAGES = [
   "promise-limit",
 ];
 
+/** What who writes expressions pays for. */
+const EXPRESSIONS = "@marcbachmann/cel-js";
+
 /** What the HTTP layer adds. */
 const HTTP_PACKAGES = ["hono", "zod"];
 
 /** The most bytes of a bundle, gzipped: about a tenth more than it had when this was written. */
-const GZIP_BYTES_MAX = { edge: 100_000, edgeAndHttp: 152_000 };
+const GZIP_BYTES_MAX = { edge: 145_000, edgeAndHttp: 202_000, app: 113_000 };
 
 const EDGE = `
 export * from "./src/index.ts";
+export { createEngine } from "./src/runtime/edge.ts";
+`;
+
+/** An app with a webhook, and nothing that it does not use. */
+const APP = `
+export { env, github, webhook, workflow } from "./src/index.ts";
 export { createEngine } from "./src/runtime/edge.ts";
 `;
 
@@ -45,7 +54,7 @@ describe("the bundle for isolates", () => {
     const bundle = await bundleForIsolate(EDGE);
     print("varve/edge", bundle);
     // No YAML parser, no CLI, no loader, no server, no native client: nothing but these.
-    expect(packagesOf(bundle)).toEqual(CORE_PACKAGES);
+    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, EXPRESSIONS].sort());
     // Not even a Node built-in, nor what an isolate refuses to do.
     expect(bundle.imports).toEqual([]);
     expect(foreignWords(bundle)).toEqual([]);
@@ -55,10 +64,18 @@ describe("the bundle for isolates", () => {
   it("of varve/http beside them adds Hono and zod, and no server of Node's", async () => {
     const bundle = await bundleForIsolate(`${EDGE}export * from "./src/http/index.ts";`);
     print("varve/edge and varve/http", bundle);
-    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, ...HTTP_PACKAGES].sort());
+    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, EXPRESSIONS, ...HTTP_PACKAGES].sort());
     expect(bundle.imports).toEqual([]);
     expect(foreignWords(bundle)).toEqual([]);
     expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.edgeAndHttp);
+  });
+
+  it("of an app that writes no expression has no language for them, and of the schemes the one that it uses", async () => {
+    const bundle = await bundleForIsolate(APP);
+    print("an app with a webhook", bundle);
+    expect(packagesOf(bundle)).toEqual(CORE_PACKAGES);
+    expect(bundle.code).not.toMatch(/stripe-signature|x-slack-signature|x-shopify-hmac/);
+    expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.app);
   });
 
   it("is the same bytes each time", async () => {

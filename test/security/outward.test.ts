@@ -91,10 +91,12 @@ describe("a connection", () => {
         const code = readFileSync(join(src, name), "utf8").replace(/^\s*(\/?\*|\/\/).*$/gm, "");
         return ways.test(code.replaceAll("app.fetch(", "").replaceAll("app?.fetch(", ""));
       });
-    // The client speaks to its server, `dev` starts `serve`, and whoever finds a record asks whether its server lives.
+    // The client speaks to its server, `dev` starts `serve`, whoever finds a record asks whether its server lives, and
+    // `webhooks test` sends to it as a sender would.
     expect(found.sort()).toEqual([
       "cli/dev.ts",
       "cli/owner-record.ts",
+      "cli/webhooks-test.ts",
       "client/request.ts",
       "runtime/client.ts",
       "runtime/serve-node.ts",

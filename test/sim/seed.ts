@@ -15,7 +15,7 @@ import {
   Simulation,
   type SimulationOptions,
 } from "../../src/testing/simulation.ts";
-import { type Hook, webhook } from "../../src/triggers/hook.ts";
+import { type Hook, type WebhookDelivery, webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { interpreter, type World } from "./interpreter.ts";
@@ -71,6 +71,8 @@ interface Order {
 /** A signal that somebody sends, so often. */
 interface Sending {
   readonly name: string;
+  /** It comes as a webhook of a hook that signals. */
+  readonly isDelivered: boolean;
   readonly dedupeKey: string;
   readonly times: number;
 }
@@ -101,10 +103,19 @@ const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
 /** A heartbeat a third of the lease, and a look a second in two calls. */
 const IDLE_CALLS_PER_SECOND_MAX = 8;
 
-/** A hook whose sender needs no signature, because the runtime's cryptography does not go by virtual time. */
-function hookOf(workflow: ReturnType<typeof interpreter>): Hook {
+/** Hooks whose senders need no signature, because the runtime's cryptography does not go by virtual time. */
+function hooksOf(workflow: ReturnType<typeof interpreter>): Hook[] {
   const verify: WebhookScheme["verify"] = async ({ headers }) => ({ ok: true, deliveryId: headers[0]?.[1] ?? "" });
-  return webhook({ name: "orders", scheme: { name: "trusting", check: async () => {}, verify }, workflow });
+  const scheme = { name: "trusting", check: async () => {}, verify };
+  // It takes what is sent with a body: a ping is not.
+  const filter = (delivery: WebhookDelivery) => delivery.body.length > 0;
+  const told = (delivery: WebhookDelivery) => delivery.json() as { readonly runId: string; readonly name: string };
+  const signal = {
+    run: (delivery: WebhookDelivery) => told(delivery).runId,
+    name: (delivery: WebhookDelivery) => told(delivery).name,
+    payload: (delivery: WebhookDelivery) => told(delivery).name,
+  };
+  return [webhook({ name: "orders", scheme, filter, workflow }), webhook({ name: "tell", scheme, filter, signal })];
 }
 
 class Fleet {
@@ -167,7 +178,8 @@ class Fleet {
     const ending = endingOf(program);
     const signals = waitsOf(program).flatMap(({ signal, timeoutMs }) => {
       const isSent = timeoutMs === null || plan.chance(0.6);
-      return isSent ? [{ name: signal, dedupeKey: `${index} ${signal}`, times: plan.int(1, 2) }] : [];
+      const isDelivered = plan.stream(signal).chance(0.5);
+      return isSent ? [{ name: signal, isDelivered, dedupeKey: `${index} ${signal}`, times: plan.int(1, 2) }] : [];
     });
     return { key: `order-${index}`, program, ending, deadlineMs, deliveries, signals, isCancelled: false, runId: null };
   }
@@ -187,8 +199,10 @@ class Fleet {
       const retriesAt = this.#plan.chance(0.2) ? this.#plan.float() * this.#troubleMs * 0.8 : null;
       if (retriesAt !== null && !this.#mayBeLate) agenda.after(retriesAt, () => this.#retry(order));
       for (const signal of order.signals) {
-        for (let i = 0; i < signal.times; i++)
-          agenda.after(this.#plan.float() * this.#troubleMs, () => this.#signal(order, signal));
+        for (let i = 0; i < signal.times; i++) {
+          const send = () => (signal.isDelivered ? this.#deliver(order, signal) : this.#signal(order, signal));
+          agenda.after(this.#plan.float() * this.#troubleMs, send);
+        }
       }
     }
     this.#plagueBy(this.#crashMs, (each) => this.#crash(each));
@@ -284,7 +298,7 @@ class Fleet {
   #code(): Pick<BootOptions, "workflows" | "hooks" | "env"> {
     return {
       workflows: (proc) => [interpreter(this.#world(proc), "1")],
-      hooks: (proc) => [hookOf(interpreter(this.#world(proc), "1"))],
+      hooks: (proc) => hooksOf(interpreter(this.#world(proc), "1")),
       env: (proc) => this.#world(proc),
     };
   }
@@ -434,6 +448,24 @@ class Fleet {
       order,
       (run) => run.signal(name, name, { dedupeKey }),
       (runId) => void this.#sim.checker.signalAcknowledged(runId, signalToken(runId, dedupeKey)),
+    );
+  }
+
+  /** The same by a webhook. Deliveries without a body are ignored, whoever sends them. */
+  #deliver(order: Order, { name, dedupeKey }: Sending): void {
+    this.#insist(
+      async (engine) => {
+        const { runId } = order;
+        if (runId === null) throw new Error("nobody tells what is not there");
+        await engine.deliver("tell", { headers: [["id", `ping ${dedupeKey}`]], body: new Uint8Array() });
+        const body = new TextEncoder().encode(JSON.stringify({ runId, name }));
+        const outcome = await engine.deliver("tell", { headers: [["id", dedupeKey]], body });
+        return outcome.kind === "accepted" && outcome.run !== null && !outcome.isRepeat ? runId : null;
+      },
+      (runId) => {
+        if (runId === null) return;
+        void this.#sim.checker.signalAcknowledged(runId, `hook/tell/${dedupeKey}`);
+      },
     );
   }
 

@@ -4,11 +4,11 @@ import type { Delivery } from "../../engine/api.ts";
 import { toBase64 } from "../../kernel/base64.ts";
 import { NotFoundError } from "../../kernel/errors.ts";
 import { definedOf } from "../defined.ts";
+import { encodeOutcome } from "../encode-outcome.ts";
 import { jsonResponse } from "../json.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
 import * as wire from "../wire.ts";
-import { encodeOutcome } from "./hooks.ts";
 
 const DELIVERIES = `${wire.API_PATH}/deliveries`;
 const { deliveriesPage } = wire.WIRE_LIMITS;

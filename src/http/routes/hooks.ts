@@ -6,6 +6,7 @@ import { isVarveError, ValidationError } from "../../kernel/errors.ts";
 import type { Logger } from "../../kernel/ports.ts";
 import { clipText, NAME_LENGTH_MAX } from "../../kernel/text.ts";
 import { readBody } from "../body.ts";
+import { encodeOutcome } from "../encode-outcome.ts";
 import { jsonResponse } from "../json.ts";
 import { RefusalError } from "../problem.ts";
 import { type Route, route } from "../route.ts";
@@ -66,14 +67,6 @@ function accepted(outcome: Accepted): Response {
   // Relative to the request, so that it holds wherever the app is mounted.
   const place = run === null ? {} : { location: `..${RUNS}/${encodeURIComponent(run.id)}` };
   return jsonResponse(202, encodeOutcome(outcome), place);
-}
-
-/** What was decided, for the wire. */
-export function encodeOutcome(outcome: DecidedOutcome): wire.WireDelivery {
-  const { deliveryId, replay, reason } = outcome;
-  const run: StartedRun | null = outcome.kind === "accepted" ? outcome.run : null;
-  const decision = outcome.kind === "accepted" ? outcome.decision : "invalid";
-  return { deliveryId, replay, decision, runId: run?.id ?? null, created: run?.created ?? false, reason };
 }
 
 /** Waits for the run; when that takes too long, the sender is told where it is. */
