@@ -90,8 +90,11 @@ export class DispatchLoop {
   }
 
   get #pollMs(): number {
-    const listens = [...this.#parts.listeners.values()].some(({ subscriptions }) => subscriptions.length > 0);
-    return listens ? POLL_MS : IDLE_POLL_MS;
+    return this.#listens ? POLL_MS : IDLE_POLL_MS;
+  }
+
+  get #listens(): boolean {
+    return [...this.#parts.listeners.values()].some(({ subscriptions }) => subscriptions.length > 0);
   }
 
   async #tryToLook(): Promise<void> {
@@ -115,6 +118,9 @@ export class DispatchLoop {
    */
   async look(): Promise<number | null> {
     const { store } = this.#parts;
+    if (this.#listens) await this.#parts.register();
+    // An engine over a log that has no messages pays one small read.
+    if (!(await store.dispatchAhead({ after: 0, limit: 1 })).isUsed) return null;
     await this.#parts.register();
     await captureEnds(store);
     await this.#sweep();
