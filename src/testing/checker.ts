@@ -9,6 +9,7 @@ import { encodePayload } from "../kernel/codec.ts";
 import type { EventRow, ParentLink } from "../kernel/events.ts";
 import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import type {
+  ChildStart,
   ClaimRequest,
   ClaimVerdict,
   Heartbeat,
@@ -20,10 +21,15 @@ import type {
   LockVerdict,
   LogStore,
   LogWrite,
+  MessageDispatch,
+  Operation,
   RunAppend,
+  WaitRequest,
   WriteVerdict,
 } from "../log/port.ts";
+import type { NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
+import { MessageBook } from "./message-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { SharedBook } from "./shared-book.ts";
@@ -64,6 +70,7 @@ export class Checker {
   readonly #looks = new Map<PredicateName, number>();
   readonly #books = new Map<string, RunBook>();
   readonly #shared: SharedBook;
+  readonly #messages: MessageBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -89,6 +96,7 @@ export class Checker {
   constructor(truth: LogStore, clock: { now(): number }) {
     this.#truth = truth;
     this.#clock = clock;
+    this.#messages = new MessageBook((predicate, holds, what) => this.expect(predicate, holds, what), truth);
     this.#shared = new SharedBook((predicate, holds, what) => this.expect(predicate, holds, what), this.#books);
   }
 
@@ -148,8 +156,28 @@ export class Checker {
       this.#disowned(args[0] as string, args[2] as readonly HeldRun[]);
     else if (site === "putKeyed") this.#shared.put(args[0] as KeyedPut, result as KeyedVerdict);
     else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
+    else if (site === "publishMessage")
+      this.#check(this.#messages.published(args[0] as NewMessage, result as PublishVerdict));
+    else if (site === "dispatchMessage") this.#check(this.#dispatched(args[0] as MessageDispatch));
+    else if (site === "fireGathering") this.#check(this.#fired(args[0] as { readonly start: ChildStart | null }));
+    else if (site === "requestWait") this.#waited((args[0] as WaitRequest).operation, result as WaitVerdict);
+    else if (site === "giveMessage" || site === "expireWait") this.#waited(args[0] as Operation, result as WaitVerdict);
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
+  }
+
+  async #dispatched({ position, starts, cancels }: MessageDispatch): Promise<void> {
+    for (const { start } of starts) await this.#childSent(start.start.runId);
+    for (const { mail } of cancels) await this.#checkMail(mail.runId, [], []);
+    await this.#messages.dispatched(position);
+  }
+
+  async #fired({ start }: { readonly start: ChildStart | null }): Promise<void> {
+    if (start !== null) await this.#childSent(start.start.runId);
+  }
+
+  #waited({ runId, key, epoch }: Operation, verdict: WaitVerdict): void {
+    this.#messages.waited(runId, key, epoch, verdict);
   }
 
   /** A look that takes microtasks: what it finds wrong, and what goes wrong with it, is a failure. */
@@ -313,6 +341,7 @@ export class Checker {
   async #reopened({ runId, seq, event }: Reopening, isSaid: boolean): Promise<void> {
     const book = this.#books.get(runId);
     const found = await this.#truth.readHistory(runId, { afterSeq: book?.events.length ?? 0, limit: 1_000_000 });
+    if (found.length > 0) this.#messages.forget(runId);
     const isSent = found.length === 1 && isSame(found[0], event, seq);
     this.expect(
       "append-whole-or-not",
