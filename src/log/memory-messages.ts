@@ -112,6 +112,7 @@ export class MemoryMessages implements MessageStore {
     const unfired = this.#gatherings.filter(({ firedAt }) => firedAt === null).sort((a, b) => a.dueAt - b.dueAt);
     const due = unfired.filter(({ dueAt }) => dueAt <= now).map(gatheringRow);
     return {
+      isUsed: this.#messages.length + this.#subscriptions.length > 0,
       messages: open.slice(0, limit).map(messageRow),
       due,
       dueAt: unfired.find(({ dueAt }) => dueAt > now)?.dueAt ?? null,

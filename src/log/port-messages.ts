@@ -116,6 +116,8 @@ export interface RunEndRow {
 
 /** What there is to be dispatched. */
 export interface DispatchAhead {
+  /** False: there is no message and no subscription, and so nothing else. */
+  readonly isUsed: boolean;
   /** Not dispatched, oldest first. */
   readonly messages: readonly MessageRow[];
   /** Gatherings that are due. */

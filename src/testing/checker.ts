@@ -9,6 +9,7 @@ import { encodePayload } from "../kernel/codec.ts";
 import type { EventRow, ParentLink } from "../kernel/events.ts";
 import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import type {
+  ChildStart,
   ClaimRequest,
   ClaimVerdict,
   DecidedDelivery,
@@ -22,13 +23,18 @@ import type {
   LockVerdict,
   LogStore,
   LogWrite,
+  MessageDispatch,
   NewSchedule,
+  Operation,
   RunAppend,
   ScheduleChange,
+  WaitRequest,
   WriteVerdict,
 } from "../log/port.ts";
+import type { NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { DeliveryBook } from "./delivery-book.ts";
+import { MessageBook } from "./message-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { ScheduleBook } from "./schedule-book.ts";
@@ -72,6 +78,7 @@ export class Checker {
   readonly #books = new Map<string, RunBook>();
   readonly #shared: SharedBook;
   readonly #schedules: ScheduleBook;
+  readonly #messages: MessageBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -101,6 +108,7 @@ export class Checker {
     this.deliveries = new DeliveryBook(expect, truth);
     this.#shared = new SharedBook(expect, this.#books);
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
+    this.#messages = new MessageBook(expect, truth);
   }
 
   get hasFailed(): boolean {
@@ -163,6 +171,12 @@ export class Checker {
     else if (site === "changeSchedule" && result === true) this.#check(this.#scheduled(args[0] as ScheduleChange));
     else if (site === "decideDelivery")
       this.#check(this.deliveries.told(args[0] as DeliveryVerdict, result as DecidedDelivery | null));
+    else if (site === "publishMessage")
+      this.#check(this.#messages.published(args[0] as NewMessage, result as PublishVerdict));
+    else if (site === "dispatchMessage") this.#check(this.#dispatched(args[0] as MessageDispatch));
+    else if (site === "fireGathering") this.#check(this.#fired(args[0] as { readonly start: ChildStart | null }));
+    else if (site === "requestWait") this.#waited((args[0] as WaitRequest).operation, result as WaitVerdict);
+    else if (site === "giveMessage" || site === "expireWait") this.#waited(args[0] as Operation, result as WaitVerdict);
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
   }
@@ -170,6 +184,20 @@ export class Checker {
   async #scheduled(change: ScheduleChange): Promise<void> {
     for (const { start } of this.#schedules.changed(change)) await this.#childSent(start.runId);
     for (const { runId } of change.tells) await this.#checkMail(runId, [], []);
+  }
+
+  async #dispatched({ position, starts, cancels }: MessageDispatch): Promise<void> {
+    for (const { start } of starts) await this.#childSent(start.start.runId);
+    for (const { mail } of cancels) await this.#checkMail(mail.runId, [], []);
+    await this.#messages.dispatched(position);
+  }
+
+  async #fired({ start }: { readonly start: ChildStart | null }): Promise<void> {
+    if (start !== null) await this.#childSent(start.start.runId);
+  }
+
+  #waited({ runId, key, epoch }: Operation, verdict: WaitVerdict): void {
+    this.#messages.waited(runId, key, epoch, verdict);
   }
 
   /** A look that takes microtasks: what it finds wrong, and what goes wrong with it, is a failure. */
@@ -334,6 +362,7 @@ export class Checker {
   async #reopened({ runId, seq, event }: Reopening, isSaid: boolean): Promise<void> {
     const book = this.#books.get(runId);
     const found = await this.#truth.readHistory(runId, { afterSeq: book?.events.length ?? 0, limit: 1_000_000 });
+    if (found.length > 0) this.#messages.forget(runId);
     const isSent = found.length === 1 && isSame(found[0], event, seq);
     this.expect(
       "append-whole-or-not",

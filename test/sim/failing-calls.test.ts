@@ -7,6 +7,7 @@ const SITES = [
   "append",
   "changed",
   "claim",
+  "dispatchAhead",
   "getKeyed",
   "getRun",
   "heartbeat",

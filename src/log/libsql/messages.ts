@@ -43,6 +43,8 @@ export function messageStore(db: Database): MessageStore {
       await db.write([...batch.statements, { sql: sql.BEGIN_ENDS, args: {} }]);
     },
     dispatchAhead: async ({ after, limit }) => {
+      const [used] = await db.one(sql.READ_USED);
+      if (Number(used?.is_used) === 0) return { isUsed: false, messages: [], due: [], dueAt: null, subscriptions: [] };
       const messages = (await db.one(sql.READ_UNDISPATCHED, { after, limit })).map(messageRow);
       const gatherings = await db.one(sql.READ_DUE, { limit: DUE_MAX });
       const isDue = (row: Row) => Number(row.is_due) === 1;
@@ -50,6 +52,7 @@ export function messageStore(db: Database): MessageStore {
       const due = gatherings.filter(isDue).map(gatheringRow);
       const isAny = messages.length + due.length > 0;
       return {
+        isUsed: true,
         messages,
         due,
         dueAt: next === undefined ? null : Number(next.due_at),

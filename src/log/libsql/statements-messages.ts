@@ -42,6 +42,10 @@ ON CONFLICT (one) DO NOTHING`;
 
 const MESSAGE = "m.position, m.topic, m.id, m.payload, m.tags, m.at, m.published_at, m.dispatched_at";
 
+/** Whether there is anything. */
+export const READ_USED: HotStatement =
+  "SELECT EXISTS (SELECT 1 FROM messages) OR EXISTS (SELECT 1 FROM subscriptions) AS is_used";
+
 /** By `messages_undispatched`. */
 export const READ_UNDISPATCHED: HotStatement = `
 SELECT ${MESSAGE} FROM messages m INDEXED BY messages_undispatched
