@@ -10,6 +10,8 @@ export interface Figures {
   readonly w6: { readonly rssMb: number; readonly cpuPercent: number; readonly wakeLagMs: number };
   readonly w7: ReplayFigures;
   readonly w8: SleepersFigures;
+  /** Steps a second of a workflow without limits, and of the same with them. */
+  readonly w9: { readonly plainPerSecond: number; readonly limitedPerSecond: number };
   /** What an item takes of a map over few items, and over many. */
   readonly map: { readonly fewMs: number; readonly manyMs: number };
   readonly startMs: number;

@@ -42,6 +42,11 @@ const TARGETS: Readonly<Record<string, Target>> = {
   },
   w8RssMb: { name: "memory, MB", of: ({ w8 }) => w8.rssMb, atMost: 150 },
   w8WakeLagMs: { name: "the latest wake of a run, ms", of: ({ w8 }) => w8.wakeLagMsMax, atMost: 1_000 },
+  w9LimitedOfPlain: {
+    name: "throughput with limits against without",
+    of: ({ w9 }) => w9.limitedPerSecond / w9.plainPerSecond,
+    atLeast: 0.7,
+  },
   mapManyOfFew: { name: "an item of many against one of few", of: ({ map }) => map.manyMs / map.fewMs, atMost: 1.3 },
 };
 
@@ -87,6 +92,10 @@ export function medians(rounds: readonly Figures[]): Figures {
       wakeLagMsMax: of(({ w8 }) => w8.wakeLagMsMax),
       burstMs: of(({ w8 }) => w8.burstMs),
     },
+    w9: middle(
+      rounds.map(({ w9 }) => w9),
+      (w9) => w9.limitedPerSecond / w9.plainPerSecond,
+    ),
     map: { fewMs: of(({ map }) => map.fewMs), manyMs: of(({ map }) => map.manyMs) },
     startMs: of(({ startMs }) => startMs),
   };
@@ -101,7 +110,7 @@ export function ratiosOf(rounds: readonly Figures[], sizes: Sizes): Ratios {
 
 /** Figures, ratios and targets for a person. */
 export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
-  const { raw, w1, w2, w3, w4, w5, w6, w7, w8, map, startMs } = figures;
+  const { raw, w1, w2, w3, w4, w5, w6, w7, w8, w9, map, startMs } = figures;
   const { chain, fanOut, longHistory, latency, resume, idle, replay, sleepers } = sizes;
   const rows: [string, string, string][] = [
     ["raw", "the ceiling: one statement a commit", `${round(raw.rowsPerSecond)} rows/s, ${ms(raw.commitMs)} a row`],
@@ -149,6 +158,11 @@ export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
     ],
     ["", `${sleepers.wakes} become due one by one`, `wakes ${ms(w8.wakeLagMs)} late, at most ${ms(w8.wakeLagMsMax)}`],
     ["", `${round(sleepers.burst)} become due at once`, `all awake after ${ms(w8.burstMs)}`],
+    [
+      "W9 limits",
+      `${sizes.limits.runs} runs of ${sizes.limits.steps} steps, ${sizes.limits.inFlight} let in, twice as many started`,
+      `${round(w9.plainPerSecond)} steps/s without limits, ${round(w9.limitedPerSecond)} with a queue, a key and a maximum`,
+    ],
     [
       "map",
       `${sizes.map.few} items, and ${sizes.map.many}, of a step each, ${sizes.map.concurrency} at a time`,

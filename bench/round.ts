@@ -38,9 +38,10 @@ export async function runRound(
     const w7 = await measure<Figures["w7"]>("replay");
     await measureIn(prepared, size, "set-alarms");
     const w8 = await measureIn<Figures["w8"]>(prepared, size, "sleepers");
+    const w9 = await measure<Figures["w9"]>("limits");
     const map = await measure<Figures["map"]>("map");
     const { startMs } = await measure<{ startMs: number }>("start-up");
-    return { raw: { rowsPerSecond, commitMs }, w1, w2, w3, w4, w5, w6, w7, w8, map, startMs, chain };
+    return { raw: { rowsPerSecond, commitMs }, w1, w2, w3, w4, w5, w6, w7, w8, w9, map, startMs, chain };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

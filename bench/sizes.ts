@@ -26,6 +26,8 @@ export interface Sizes {
     readonly pairs: number;
     readonly warmUps: number;
   };
+  /** `inFlight`: what the limits let in; twice as many are started at a time. */
+  readonly limits: { readonly runs: number; readonly steps: number; readonly inFlight: number; readonly pairs: number };
   readonly idle: { readonly runs: number; readonly windowMs: number; readonly wakes: number };
   readonly replay: {
     /** Of the plain run that is held against as many scopes. */
@@ -61,6 +63,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 5_000, window: 500, warmUpSteps: 1_500 },
     resume: { steps: 5_000, killAt: 2_500 },
     map: { few: 1_000, many: 10_000, concurrency: 100, pairs: 5, warmUps: 10 },
+    limits: { runs: 1_000, steps: 10, inFlight: 100, pairs: 9 },
     idle: { runs: 100_000, windowMs: 10_000, wakes: 20 },
     replay: {
       steps: 250,
@@ -80,6 +83,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 2_500, window: 250, warmUpSteps: 500 },
     resume: { steps: 1_500, killAt: 1_000 },
     map: { few: 1_000, many: 10_000, concurrency: 100, pairs: 1, warmUps: 5 },
+    limits: { runs: 500, steps: 10, inFlight: 100, pairs: 5 },
     idle: { runs: 10_000, windowMs: 2_000, wakes: 5 },
     replay: { steps: 250, stepsPerScope: 5, lengths: [500, 1_500], memoisedSteps: 25_000, warmUps: 2, parts: 9 },
     sleepers: { runs: 20_000, openingMs: 2_000, windowMs: 1_000, wakes: 5, burst: 500 },
@@ -93,6 +97,7 @@ export const SIZES: Readonly<Record<SizeName, Sizes>> = {
     longHistory: { steps: 40, window: 10, warmUpSteps: 5 },
     resume: { steps: 20, killAt: 10 },
     map: { few: 10, many: 20, concurrency: 5, pairs: 1, warmUps: 1 },
+    limits: { runs: 10, steps: 2, inFlight: 5, pairs: 1 },
     idle: { runs: 50, windowMs: 100, wakes: 2 },
     replay: { steps: 5, stepsPerScope: 2, lengths: [10, 20], memoisedSteps: 100, warmUps: 1, parts: 2 },
     sleepers: { runs: 100, openingMs: 500, windowMs: 100, wakes: 2, burst: 20 },

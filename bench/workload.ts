@@ -6,6 +6,7 @@ import { openChain } from "./workloads/chain.ts";
 import { measureFanOut } from "./workloads/fan-out.ts";
 import { measureIdle, putToSleep } from "./workloads/idle.ts";
 import { openLatency } from "./workloads/latency.ts";
+import { measureLimits } from "./workloads/limits.ts";
 import { measureLongHistory } from "./workloads/long-history.ts";
 import { measureMap } from "./workloads/map.ts";
 import { openRaw, openSingles } from "./workloads/raw.ts";
@@ -48,6 +49,7 @@ const WORKLOADS = {
     putToSleep(databaseFile(folder, "sleepers"), SIZES[size].sleepers.runs),
   "set-alarms": ({ folder, size }: Task) => setAlarms(databaseFile(folder, "sleepers"), SIZES[size].sleepers),
   sleepers: ({ folder, size }: Task) => measureSleepers(databaseFile(folder, "sleepers"), SIZES[size].sleepers),
+  limits: ({ folder, size }: Task) => measureLimits(folder, SIZES[size].limits),
   map: ({ folder, size }: Task) => measureMap(folder, SIZES[size].map),
   "start-up": ({ folder }: Task) => measureStartUp(folder),
 } as const;

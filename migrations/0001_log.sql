@@ -165,29 +165,40 @@ CREATE TABLE places (
   hold TEXT NOT NULL,
   requested_at INTEGER NOT NULL,
   granted_at INTEGER,
-  ended_at INTEGER
-) STRICT;
+  ended_at INTEGER,
+  PRIMARY KEY (run_id, line)
+) STRICT, WITHOUT ROWID;
 --> statement
-CREATE UNIQUE INDEX places_run ON places (run_id, line);
+-- The lines: who waits, in order, and who has a place.
+CREATE INDEX places_line ON places (line, granted_at, rank, run_id) WHERE ended_at IS NULL;
 --> statement
-CREATE INDEX places_held ON places (line) WHERE granted_at IS NOT NULL AND ended_at IS NULL;
---> statement
--- The lines.
-CREATE INDEX places_line ON places (line, rank, run_id) WHERE granted_at IS NULL AND ended_at IS NULL;
---> statement
--- Lines that were resized or paused at run time. No row: as the places in them say.
+-- Lines in which somebody has a place, or that were resized or paused at run time.
 CREATE TABLE lines (
   line TEXT PRIMARY KEY NOT NULL,
   slots INTEGER,
-  paused INTEGER NOT NULL
+  paused INTEGER NOT NULL DEFAULT 0,
+  -- How many have a place: kept by the triggers of places, so that a long line is not counted.
+  held INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+--> statement
+CREATE INDEX lines_set ON lines (line) WHERE slots IS NOT NULL OR paused;
+--> statement
+CREATE TRIGGER places_granted AFTER UPDATE OF granted_at ON places WHEN OLD.granted_at IS NULL AND NEW.granted_at IS NOT NULL
+BEGIN
+  INSERT INTO lines (line, held) VALUES (NEW.line, 1) ON CONFLICT (line) DO UPDATE SET held = held + 1;
+END;
+--> statement
+CREATE TRIGGER places_ended AFTER UPDATE OF ended_at ON places
+WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND OLD.granted_at IS NOT NULL
+BEGIN
+  UPDATE lines SET held = held - 1 WHERE line = OLD.line;
+END;
 --> statement
 -- Places that wait and for which there is no room.
 CREATE VIEW places_without_room AS
 SELECT p.run_id, p.line FROM places p
-WHERE p.granted_at IS NULL AND p.ended_at IS NULL AND (
-  SELECT count(*) FROM places h WHERE h.line = p.line AND h.granted_at IS NOT NULL AND h.ended_at IS NULL
-) >= coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, p.slots)) FROM lines l WHERE l.line = p.line), p.slots);
+WHERE p.granted_at IS NULL AND p.ended_at IS NULL
+  AND coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, p.slots)) - l.held FROM lines l WHERE l.line = p.line), p.slots) <= 0;
 --> statement
 -- Runs that are to be cancelled, as another is newer in a line of the newest.
 CREATE VIEW superseded AS
@@ -230,6 +241,12 @@ CREATE VIEW openings AS SELECT NULL AS line, NULL AS at;
 --> statement
 -- There may be room in a line: the first of those at its head is admitted that has room in all of its lines.
 CREATE TRIGGER openings_insert INSTEAD OF INSERT ON openings
+WHEN EXISTS (
+  SELECT 1 FROM (
+    SELECT p.slots FROM places p
+    WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.ended_at IS NULL ORDER BY p.rank, p.run_id LIMIT 1
+  ) f
+  WHERE coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, f.slots)) - l.held FROM lines l WHERE l.line = NEW.line), f.slots) > 0)
 BEGIN
   INSERT INTO admissions (run_id, at)
   SELECT c.run_id, NEW.at FROM (
@@ -244,6 +261,7 @@ END;
 CREATE TRIGGER places_delete AFTER DELETE ON places
 BEGIN
   INSERT INTO openings (line, at) VALUES (OLD.line, OLD.ended_at);
+  DELETE FROM lines WHERE line = OLD.line AND held = 0 AND slots IS NULL AND NOT paused;
 END;
 --> statement
 CREATE VIEW arrivals AS SELECT NULL AS run_id, NULL AS at;

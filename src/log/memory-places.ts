@@ -99,6 +99,8 @@ export class MemoryPlaces {
   /** There may be room in a line: admits the first at its head that has room in all of its lines. */
   open(line: string, now: number): void {
     const waiting = [...(this.#lines.get(line) ?? [])].filter(({ grantedAt }) => grantedAt === null).sort(byRank);
+    const [first] = waiting;
+    if (first === undefined || !this.#hasRoom(first)) return;
     const next = waiting.slice(0, LOOK_AHEAD).find(({ runId }) => this.#couldEnter(runId));
     if (next !== undefined) this.admit(next.runId, now);
   }
@@ -109,12 +111,13 @@ export class MemoryPlaces {
   }
 
   setting(line: string): LineSetting | null {
-    return this.#settings.get(line) ?? null;
+    const found = this.#settings.get(line);
+    return found === undefined || !isSet(found) ? null : found;
   }
 
   settings({ after, limit }: { readonly after: string | null; readonly limit: number }): LineSetting[] {
     return [...this.#settings.values()]
-      .filter(({ line }) => after === null || byText(line, after) > 0)
+      .filter((setting) => isSet(setting) && (after === null || byText(setting.line, after) > 0))
       .sort((a, b) => byText(a.line, b.line))
       .slice(0, limit);
   }
@@ -135,6 +138,10 @@ export class MemoryPlaces {
       .slice(0, limit)
       .map((place) => ({ ...place }));
   }
+}
+
+function isSet({ slots, paused }: LineSetting): boolean {
+  return slots !== null || paused;
 }
 
 function byRank(a: Place, b: Place): number {

@@ -53,6 +53,7 @@ describe("the bench", { timeout: 120_000 }, () => {
         wakeLagMsMax: NUMBER,
         burstMs: NUMBER,
       },
+      w9: { plainPerSecond: NUMBER, limitedPerSecond: NUMBER },
       map: { fewMs: NUMBER, manyMs: NUMBER },
       startMs: NUMBER,
       ratios: expect.any(Object),
@@ -71,7 +72,7 @@ describe("the bench", { timeout: 120_000 }, () => {
     const lines = table.trimEnd().split("\n");
     expect(lines.map((line) => line.split("  ")[0])).toEqual([
       ...["raw", "W1 chain", "W2 latency", "W3 fan-out", "W4 long history", "W5 resume", "W6 idle"],
-      ...["W7 replay", "", "", "W8 sleepers", "", "", "map", "start-up", ""],
+      ...["W7 replay", "", "", "W8 sleepers", "", "", "W9 limits", "map", "start-up", ""],
       ...[
         "w1OfRaw",
         "w2InCommits",
@@ -85,6 +86,7 @@ describe("the bench", { timeout: 120_000 }, () => {
         "w7UsPerEvent",
         "w8RssMb",
         "w8WakeLagMs",
+        "w9LimitedOfPlain",
         "mapManyOfFew",
       ],
     ]);

@@ -350,7 +350,7 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
       await store().setLine({ line: "a", slots: 1, paused: false });
       const held = (await store().listPlaces({ line: "a", limit: 9 })).filter(({ grantedAt }) => grantedAt !== null);
       expect(held).toHaveLength(3);
-      await limited([line("a", 9)]);
+      await limited([line("a", 9, { rank: -1 })]);
       expect(await arrive()).toEqual([]);
       await store().setLine({ line: "a", slots: null, paused: false });
       expect(await arrive()).toHaveLength(1);

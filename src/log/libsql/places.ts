@@ -1,5 +1,5 @@
 /** Places that limits have given to runs, or that runs wait for. They begin with a claim (`claim.ts`), and end in the writes of their runs. */
-import { and, asc, eq, gt, isNull } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, isNull, or } from "drizzle-orm";
 import type { LineSetting, PlaceFilter, PlaceRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import { lines, places } from "./schema.ts";
@@ -19,8 +19,14 @@ export async function listPlaces(db: Database, page: PlaceFilter & { readonly li
   );
 }
 
+/** Of a line in which somebody has a place there may be a row though nothing was set. */
+const IS_SET = or(isNotNull(lines.slots), eq(lines.paused, true));
+
+const SETTING = { line: lines.line, slots: lines.slots, paused: lines.paused };
+
 export async function getLine(db: Database, line: string): Promise<LineSetting | null> {
-  const rows = await db.attempt(async () => await db.query.select().from(lines).where(eq(lines.line, line)));
+  const isAsked = and(eq(lines.line, line), IS_SET);
+  const rows = await db.attempt(async () => await db.query.select(SETTING).from(lines).where(isAsked));
   return rows[0] ?? null;
 }
 
@@ -28,9 +34,9 @@ export async function listLines(
   db: Database,
   { after, limit }: { readonly after: string | null; readonly limit: number },
 ): Promise<LineSetting[]> {
-  const isAsked = after === null ? undefined : gt(lines.line, after);
+  const isAsked = and(IS_SET, after === null ? undefined : gt(lines.line, after));
   return await db.attempt(
-    async () => await db.query.select().from(lines).where(isAsked).orderBy(asc(lines.line)).limit(limit),
+    async () => await db.query.select(SETTING).from(lines).where(isAsked).orderBy(asc(lines.line)).limit(limit),
   );
 }
 

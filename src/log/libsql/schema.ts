@@ -136,16 +136,20 @@ export const notices = sqliteTable(
   (table) => [primaryKey({ columns: [table.endpoint, table.position] })],
 );
 
-export const places = sqliteTable("places", {
-  runId: text("run_id").notNull(),
-  line: text("line").notNull(),
-  slots: integer("slots").notNull(),
-  rank: integer("rank").notNull(),
-  hold: text("hold").$type<PlaceHold>().notNull(),
-  requestedAt: integer("requested_at").notNull(),
-  grantedAt: integer("granted_at"),
-  endedAt: integer("ended_at"),
-});
+export const places = sqliteTable(
+  "places",
+  {
+    runId: text("run_id").notNull(),
+    line: text("line").notNull(),
+    slots: integer("slots").notNull(),
+    rank: integer("rank").notNull(),
+    hold: text("hold").$type<PlaceHold>().notNull(),
+    requestedAt: integer("requested_at").notNull(),
+    grantedAt: integer("granted_at"),
+    endedAt: integer("ended_at"),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.line] })],
+);
 
 export const buckets = sqliteTable("buckets", {
   bucket: text("bucket").primaryKey(),
@@ -156,6 +160,7 @@ export const lines = sqliteTable("lines", {
   line: text("line").primaryKey(),
   slots: integer("slots"),
   paused: integer("paused", { mode: "boolean" }).notNull(),
+  held: integer("held").notNull(),
 });
 
 export const apiKeys = sqliteTable("api_keys", {

@@ -36,16 +36,16 @@ GROUP BY j.value ->> 0`;
 const LEAVING = `SELECT r.id FROM json_each(:leaving) j CROSS JOIN runs r ON ${FENCE}`;
 
 /**
- * Marks the places that end with this write, under the fence: by `places_run`.
+ * Marks the places that end with this write, under the fence, by primary key.
  * `:leaving`: `[[runId, epoch, firstSeq, 0 | 1], ...]`; 1: all of the run's, 0: those that it holds while it is worked on.
  */
 export const MARK_PLACES: HotStatement = `
-UPDATE places INDEXED BY places_run SET ended_at = NOW
+UPDATE places INDEXED BY sqlite_autoindex_places_1 SET ended_at = NOW
 WHERE run_id IN (${LEAVING}) AND (hold = 'work' OR run_id IN (${LEAVING} AND j.value ->> 3 = 1))`;
 
 /** Deletes them. For each the database admits the next in its line. `:leaving` as above. */
 export const DELETE_PLACES: HotStatement = `
-DELETE FROM places INDEXED BY places_run WHERE run_id IN (${LEAVING}) AND ended_at IS NOT NULL`;
+DELETE FROM places INDEXED BY sqlite_autoindex_places_1 WHERE run_id IN (${LEAVING}) AND ended_at IS NOT NULL`;
 
 /** Notes what a line lets in, by primary key. */
 export const SET_LINE: HotStatement = `

@@ -1,0 +1,64 @@
+/** W9: the same workflow without limits and with them, turn by turn: what a queue, a key and a maximum take of the throughput. */
+import { type Engine, type Workflow, workflow } from "varve";
+import { createEngine } from "varve/node";
+import type { Figures } from "../figures.ts";
+import type { Sizes } from "../sizes.ts";
+import { middle } from "../stats.ts";
+import { databaseFile, inLanes } from "./setup.ts";
+
+interface Input {
+  readonly run: number;
+  readonly steps: number;
+}
+
+const KEYS = 10;
+
+const code: Parameters<typeof workflow<number, Input>>[1] = async (ctx, { run, steps }) => {
+  let sum = 0;
+  for (let index = 0; index < steps; index++) {
+    const { value } = await ctx.step(`step-${index}`, () => ({ run, value: index }));
+    sum += value;
+  }
+  return sum;
+};
+
+/** Pairs of a pass without limits and one with, so that what slows the machine slows both: the middle pair. */
+export async function measureLimits(folder: string, sizes: Sizes["limits"]): Promise<Figures["w9"]> {
+  const { inFlight, pairs } = sizes;
+  const plain = workflow({ name: "plain" }, code);
+  const limited = workflow(
+    {
+      name: "limited",
+      queue: "work",
+      maxActiveRuns: inFlight,
+      concurrency: { key: ({ run }: Input) => run % KEYS, limit: Math.ceil(inFlight / KEYS) },
+    },
+    code,
+  );
+  const engine = await createEngine({
+    db: `file:${databaseFile(folder, "limits")}`,
+    workflows: [plain, limited],
+    queues: { work: { concurrency: inFlight } },
+  });
+  for (const each of [plain, limited]) await stepsPerSecond(engine, each, sizes);
+  const measured: Figures["w9"][] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    const plainPerSecond = await stepsPerSecond(engine, plain, sizes);
+    measured.push({ plainPerSecond, limitedPerSecond: await stepsPerSecond(engine, limited, sizes) });
+  }
+  await engine.close();
+  return middle(measured, (figures) => figures.limitedPerSecond / figures.plainPerSecond);
+}
+
+/** Twice as many are started at a time as the limits let in: so runs wait in line all the time. */
+async function stepsPerSecond(
+  engine: Engine,
+  definition: Workflow<Input, number>,
+  { runs, steps, inFlight }: Sizes["limits"],
+): Promise<number> {
+  const beganAt = performance.now();
+  await inLanes(runs, 2 * inFlight, async (run) => {
+    await (await engine.start(definition, { run, steps })).result();
+  });
+  return (runs * steps * 1_000) / (performance.now() - beganAt);
+}
