@@ -448,11 +448,11 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
     });
 
     it("fills up again with time, and no further than it holds", async () => {
-      await starts(2, take("b", { intervalMs: 100, aheadMs: 100 }));
-      await pass(120);
-      expect((await starts(2, take("b", { intervalMs: 100, aheadMs: 100 }))).verdict.refused.size).toBe(1);
-      await pass(1_000);
-      expect((await starts(3, take("b", { intervalMs: 100, aheadMs: 100 }))).verdict.refused.size).toBe(1);
+      await starts(2, take("b", { intervalMs: 600, aheadMs: 600 }));
+      await pass(700);
+      expect((await starts(2, take("b", { intervalMs: 600, aheadMs: 600 }))).verdict.refused.size).toBe(1);
+      await pass(1_500);
+      expect((await starts(3, take("b", { intervalMs: 600, aheadMs: 600 }))).verdict.refused.size).toBe(1);
     });
 
     it("is one for each key", async () => {
