@@ -124,13 +124,14 @@ export type { Backoff, RetryOptions } from "./kernel/retry.ts";
 export type { RunStatus } from "./kernel/state.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
+// Tell others by webhooks
+export type { NotifyEndpoint } from "./outgoing/notify.ts";
+export { notify } from "./outgoing/notify.ts";
 export { github } from "./triggers/github.ts";
 export type { Hook, HookOptions, WebhookDelivery } from "./triggers/hook.ts";
 // Start runs by webhooks
 export { webhook } from "./triggers/hook.ts";
-// Tell others by webhooks
-export type { Notice, NoticeData, NotifyEndpoint, NotifyOptions } from "./triggers/outgoing.ts";
-export { notify } from "./triggers/outgoing.ts";
+export type { Notice, NoticeData, NotifyOptions } from "./triggers/outgoing.ts";
 export type { RefusalReason, Secrets, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
 export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";

@@ -20,8 +20,9 @@ import { validate } from "../kernel/validate.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunFilter, RunRow } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
+import type { Notifier } from "../outgoing/notifier.ts";
+import { type NotifyEndpoint, openNotifier } from "../outgoing/notify.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
-import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { Asked } from "../worker/host.ts";
 import { createdEvent, encodeInput, type NewRun, startRow } from "../worker/new-run.ts";
@@ -35,7 +36,6 @@ import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
 import { OutgoingNotifications } from "./notifications.ts";
-import { endpointsOf, Notifier } from "./notifier.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -56,8 +56,8 @@ export interface EngineParts {
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Endpoints that are told of events. */
-  readonly notify?: readonly NotifyOptions[];
-  /** How they are reached. */
+  readonly notify?: readonly NotifyEndpoint[];
+  /** How they are reached. @default not at all */
   readonly outbound?: Outbound;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
@@ -118,7 +118,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #hooks: ReadonlyMap<string, Hook>;
   readonly #session: Session | null;
-  readonly #notifier: Notifier;
+  readonly #notifier: Notifier | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #workers = new Set<Worker>();
@@ -157,9 +157,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
-    this.#notifier = new Notifier({
+    this.#notifier = openNotifier(parts.notify ?? [], {
       ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
-      ...endpointsOf(parts.notify ?? [], parts.outbound),
+      outbound: parts.outbound,
       newHolder: idSource("send", ports),
     });
     this.notifications = new OutgoingNotifications({
@@ -168,7 +168,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         return store;
       },
       checkLimit,
-      changed: (endpoint) => this.#notifier.nudge(endpoint),
+      changed: (endpoint) => this.#notifier?.nudge(endpoint),
     });
     this.#watchStore();
   }
@@ -428,7 +428,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#workers.add(worker);
     try {
       await worker.start();
-      this.#notifier.start();
+      this.#notifier?.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -464,7 +464,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     const { clock } = this.#ports;
     const until = clock.monotonic() + budgetMs;
-    const [runs, notices] = [await worker.tick(), await this.#notifier.tick(() => clock.monotonic() >= until)];
+    const runs = await worker.tick();
+    const notices = await this.#notifier?.tick(() => clock.monotonic() >= until);
+    if (notices === undefined) return runs;
     const instants = [runs, notices].flatMap(({ nextAt }) => nextAt ?? []);
     return { more: runs.more || notices.more, nextAt: instants.length === 0 ? null : Math.min(...instants) };
   }
@@ -515,7 +517,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   async #close(deadlineMs: number | undefined): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
-    await this.#notifier.stop();
+    await this.#notifier?.stop();
     await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());

@@ -8,8 +8,8 @@ import type { Drain, Logger, Ports } from "../kernel/ports.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
+import type { NotifyEndpoint } from "../outgoing/notify.ts";
 import type { Hook } from "../triggers/hook.ts";
-import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
 import { outboundOf } from "./outbound.ts";
@@ -27,7 +27,7 @@ export interface EngineOptions<Env = unknown> {
   /** Webhooks that start runs. */
   readonly hooks?: readonly Hook[];
   /** Outgoing webhooks: who is told of which events. A process without a worker sends none. */
-  readonly notify?: readonly NotifyOptions[];
+  readonly notify?: readonly NotifyEndpoint[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;

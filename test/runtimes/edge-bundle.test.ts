@@ -18,7 +18,7 @@ const CORE_PACKAGES = [
 const HTTP_PACKAGES = ["hono", "zod"];
 
 /** The most bytes of a bundle, gzipped: about a tenth more than it had when this was written. */
-const GZIP_BYTES_MAX = { edge: 100_000, edgeAndHttp: 152_000 };
+const GZIP_BYTES_MAX = { edge: 112_000, edgeAndHttp: 166_000 };
 
 const EDGE = `
 export * from "./src/index.ts";
