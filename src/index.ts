@@ -164,6 +164,9 @@ export type { RunStatus } from "./kernel/state.ts";
 export type { WaitKind, WaitReason, Why } from "./kernel/why.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
+// Tell others by webhooks
+export type { NotifyEndpoint } from "./outgoing/notify.ts";
+export { notify } from "./outgoing/notify.ts";
 export type { ScheduleDefinition, ScheduleInput, ScheduleOptions, ScheduleRules } from "./scheduler/definition.ts";
 export type { CatchUpOptions, CatchUpPolicy, Overlap } from "./scheduler/policy.ts";
 // Define schedules
@@ -194,9 +197,7 @@ export { webhook } from "./triggers/hook.ts";
 export type { HmacAlgorithm, MacEncoding } from "./triggers/mac.ts";
 export type { NoneOptions } from "./triggers/none.ts";
 export { none } from "./triggers/none.ts";
-// Tell others by webhooks
-export type { Notice, NoticeData, NotifyEndpoint, NotifyOptions } from "./triggers/outgoing.ts";
-export { notify } from "./triggers/outgoing.ts";
+export type { Notice, NoticeData, NotifyOptions } from "./triggers/outgoing.ts";
 export type { RefusalReason, Sample, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
 export type { SecretReference, SecretResolver, Secrets } from "./triggers/secrets.ts";
 export { env } from "./triggers/secrets.ts";

@@ -13,8 +13,8 @@ import type { Workflow } from "../ctx/workflow.ts";
 import { isWorkflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
+import { isNotifyEndpoint, type NotifyEndpoint } from "../outgoing/notify.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
-import { isNotifyEndpoint, type NotifyEndpoint } from "../triggers/outgoing.ts";
 
 /** What modules export that an engine takes. */
 export interface Loaded {

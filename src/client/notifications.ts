@@ -33,6 +33,6 @@ export class HttpNotifications implements Notifications {
 
   async enable(endpoint: string): Promise<void> {
     const path = `${ENDPOINTS_PATH}/${encodeURIComponent(endpoint)}/enable`;
-    await requestJson(this.#connection, { method: "POST", path });
+    await requestJson(this.#connection, { method: "POST", path, body: {} });
   }
 }

@@ -31,11 +31,12 @@ import type {
   RunRow,
 } from "../log/port.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
+import type { Notifier } from "../outgoing/notifier.ts";
+import { type NotifyEndpoint, openNotifier } from "../outgoing/notify.ts";
 import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import type { RunOfSchedule } from "../scheduler/settle.ts";
 import type { ScheduleTimes } from "../scheduler/spec.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
-import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { WebhookRequest } from "../triggers/scheme.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
@@ -52,7 +53,6 @@ import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
 import { Messages, type MessagesOptions } from "./messages.ts";
 import { OutgoingNotifications } from "./notifications.ts";
-import { endpointsOf, Notifier } from "./notifier.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -84,8 +84,8 @@ export interface EngineParts {
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Endpoints that are told of events. */
-  readonly notify?: readonly NotifyOptions[];
-  /** How they are reached. */
+  readonly notify?: readonly NotifyEndpoint[];
+  /** How they are reached. @default not at all */
   readonly outbound?: Outbound;
   /** Each call works alone, and nothing goes on between calls: for isolates. @default false */
   readonly isolated?: boolean;
@@ -153,7 +153,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #queues: ReadonlyMap<string, QueueOptions>;
   readonly #session: Session | null;
-  readonly #notifier: Notifier;
+  readonly #notifier: Notifier | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #messages: Messages;
@@ -210,9 +210,9 @@ class EngineOfParts implements api.Engine, HandleHost {
       now: () => this.#now(),
       reached: (runIds, started) => this.#reached(runIds, started),
     });
-    this.#notifier = new Notifier({
+    this.#notifier = openNotifier(parts.notify ?? [], {
       ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
-      ...endpointsOf(parts.notify ?? [], parts.outbound),
+      outbound: parts.outbound,
       newHolder: idSource("send", ports),
     });
     this.notifications = new OutgoingNotifications({
@@ -221,7 +221,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         return store;
       },
       checkLimit,
-      changed: (endpoint) => this.#notifier.nudge(endpoint),
+      changed: (endpoint) => this.#notifier?.nudge(endpoint),
     });
     this.#watchStore();
   }
@@ -593,7 +593,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       await worker.start();
       await this.schedules.start();
       this.#messages.start();
-      this.#notifier.start();
+      this.#notifier?.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -634,10 +634,10 @@ class EngineOfParts implements api.Engine, HandleHost {
     const done = await worker.tick();
     // What has ended may start something.
     const dueAt = await this.#messages.look();
-    const told = await this.#notifier.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    const told = await this.#notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
     return {
-      more: done.more || scheduled.more || told.more,
-      nextAt: [scheduled.nextAt, dueAt, told.nextAt].reduce(earlier, done.nextAt),
+      more: done.more || scheduled.more || told?.more === true,
+      nextAt: [scheduled.nextAt, dueAt, told?.nextAt ?? null].reduce(earlier, done.nextAt),
     };
   }
 
@@ -697,7 +697,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
-    await this.#notifier.stop();
+    await this.#notifier?.stop();
     await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());

@@ -11,10 +11,10 @@ import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import { openLog } from "../log/libsql/open.ts";
 import type { LogStore } from "../log/port.ts";
+import type { NotifyEndpoint } from "../outgoing/notify.ts";
 import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import { scheduleTimes } from "../scheduler/times.ts";
 import type { Hook } from "../triggers/hook.ts";
-import type { NotifyOptions } from "../triggers/outgoing.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { clientFor } from "./file-client.ts";
@@ -42,7 +42,7 @@ export interface EngineOptions<Env = unknown> {
   /** For how long the log keeps what is needed for a look back. */
   readonly retention?: RetentionOptions;
   /** Outgoing webhooks: who is told of which events. A process without a worker sends none. */
-  readonly notify?: readonly NotifyOptions[];
+  readonly notify?: readonly NotifyEndpoint[];
   /** Given to step bodies: clients, secrets. Never to workflow functions. */
   readonly env?: Env;
   readonly limits?: Partial<Limits>;

@@ -2,7 +2,7 @@
 import { CRON_FIELDS, type CronField, type CronItem, invalidCron, type Place, readCronField } from "./cron-fields.ts";
 
 /** The longest pattern, characters. */
-export const CRON_LENGTH_MAX = 1_000;
+const CRON_LENGTH_MAX = 1_000;
 
 /** What a text under `cron` says. */
 export type CronText =

@@ -32,7 +32,7 @@ export type WallInstants =
 export const DAY_MS = 86_400_000;
 
 /** How far a wall has ever jumped, at most: Kwajalein and Apia left out a day. */
-export const JUMP_MS_MAX = DAY_MS;
+export const JUMP_MS_MAX = 24 * 3_600_000;
 
 /** Transitions are looked for in pieces of this length: no zone has had two within one since 1970. */
 const PIECE_MS = 2 * DAY_MS;

@@ -42,38 +42,6 @@ export interface NotifyOptions {
   readonly allowPrivate?: boolean;
 }
 
-/** Survives duplicated packages. */
-const ENDPOINT = Symbol.for("varve.endpoint");
-
-/** An endpoint, as {@link notify} returns it. */
-export interface NotifyEndpoint extends NotifyOptions {
-  readonly [ENDPOINT]: true;
-}
-
-/**
- * Defines an endpoint of outgoing webhooks, which `createEngine({ notify: [...] })` takes, and `varve serve` finds among a
- * module's exports. Each event of the log that fits is sent at least once, under an id that stays the same.
- *
- * @throws DefinitionError `ENDPOINT_INVALID`, `DURATION_INVALID`
- * @example
- * export const billing = notify({
- *   name: "billing",
- *   url: "https://billing.example.com/hooks/varve",
- *   secrets: () => [process.env.BILLING_SECRET ?? ""],
- *   events: ["run.completed", "run.failed"],
- *   workflow: "charge",
- * });
- */
-export function notify(options: NotifyOptions): NotifyEndpoint {
-  checkEndpoint(options);
-  return { ...options, [ENDPOINT]: true };
-}
-
-/** Whether `value` is what {@link notify} returned. */
-export function isNotifyEndpoint(value: unknown): value is NotifyEndpoint {
-  return typeof value === "object" && value !== null && ENDPOINT in value;
-}
-
 /** What is sent: the body of a request. */
 export interface Notice {
   readonly type: EventType;

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { workflow } from "../../src/ctx/workflow.ts";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import type { Outbound } from "../../src/kernel/ports.ts";
+import { notify } from "../../src/outgoing/notify.ts";
 import type { Notice, NotifyOptions } from "../../src/triggers/outgoing.ts";
 import { type EngineSetup, type Lab, openLab } from "../support/lab.ts";
 
@@ -57,11 +58,12 @@ const endpoint = (more: Partial<NotifyOptions> = {}): NotifyOptions => {
 };
 
 async function opened(
-  notify: readonly NotifyOptions[],
+  notified: readonly NotifyOptions[],
   outbound: Outbound,
   { lab = openLab(), ...setup }: Partial<EngineSetup> & { readonly lab?: Lab } = {},
 ) {
-  const engine = await lab.engine({ workflows: [charge, other], notify, outbound, ...setup });
+  const endpoints = notified.map((options) => notify(options));
+  const engine = await lab.engine({ workflows: [charge, other], notify: endpoints, outbound, ...setup });
   await lab.settle();
   return { lab, engine };
 }

@@ -12,6 +12,7 @@ const LAYER_OF: readonly (readonly [prefix: string, layer: Layer])[] = [
   ["src/log/memory", "memory log"],
   ["src/observe/", "observe"],
   ["src/triggers/", "triggers"],
+  ["src/outgoing/", "outgoing"],
   ["src/worker/recorder.ts", "recorder"],
   ["src/worker/", "worker"],
   ["src/ctx/", "ctx"],
@@ -42,6 +43,7 @@ const MAY_IMPORT = {
   libsql: ["kernel", "log port"],
   observe: ["kernel"],
   triggers: ["kernel"],
+  outgoing: ["kernel", "log port", "observe", "triggers"],
   recorder: ["kernel"],
   worker: ["kernel", "log port", "observe", "recorder"],
   ctx: ["kernel", "triggers", "recorder"],
@@ -53,7 +55,7 @@ const MAY_IMPORT = {
   "engine interface": ["kernel", "observe", "triggers", "scheduler", "worker"],
   engine: [
     ...["kernel", "log port", "observe", "triggers", "recorder", "worker", "ctx"],
-    ...["admission", "scheduler", "history", "graph", "engine interface"],
+    ...["outgoing", "admission", "scheduler", "history", "graph", "engine interface"],
   ],
   wire: ["kernel", "engine interface"],
   http: ["kernel", "engine interface", "wire"],
@@ -63,14 +65,14 @@ const MAY_IMPORT = {
     ...["ctx", "engine", "engine interface"],
   ],
   runtime: [
-    ...["kernel", "log port", "libsql", "observe", "triggers", "scheduler", "worker", "ctx", "history"],
+    ...["kernel", "log port", "libsql", "observe", "triggers", "outgoing", "scheduler", "worker", "ctx", "history"],
     ...["engine", "engine interface", "http", "client"],
   ],
   cli: [
-    ...["kernel", "triggers", "scheduler", "ctx", "history", "engine", "engine interface"],
+    ...["kernel", "triggers", "outgoing", "scheduler", "ctx", "history", "engine", "engine interface"],
     ...["http", "wire", "client", "dialects", "runtime"],
   ],
-  index: ["kernel", "observe", "triggers", "scheduler", "recorder", "worker", "ctx", "engine interface"],
+  index: ["kernel", "observe", "triggers", "outgoing", "scheduler", "recorder", "worker", "ctx", "engine interface"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Which layers may import a package. One that is not here may be imported by none. */

@@ -16,10 +16,10 @@ import type { ResumeOptions } from "../../src/kernel/resume.ts";
 import type { CallKind } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore, LogWrite, RunRow } from "../../src/log/port.ts";
+import type { NotifyEndpoint } from "../../src/outgoing/notify.ts";
 import type { ScheduleDefinition } from "../../src/scheduler/definition.ts";
 import type { ScheduleTimes } from "../../src/scheduler/spec.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
-import type { NotifyOptions } from "../../src/triggers/outgoing.ts";
 import type { WorkerOptions } from "../../src/worker/options.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
 
@@ -51,7 +51,7 @@ export interface EngineSetup {
   readonly queues?: Queues;
   readonly worker?: WorkerOptions | false;
   readonly hooks?: readonly Hook[];
-  readonly notify?: readonly NotifyOptions[];
+  readonly notify?: readonly NotifyEndpoint[];
   readonly outbound?: Outbound;
   readonly resume?: ResumeOptions;
   readonly schedules?: readonly ScheduleDefinition[];

@@ -2,13 +2,13 @@ import { Webhook as StandardWebhook } from "standardwebhooks";
 import { Webhook as SvixWebhook } from "svix";
 import { describe, expect, it } from "vitest";
 import type { RunEvent } from "../../src/kernel/events.ts";
+import { notify } from "../../src/outgoing/notify.ts";
 import {
   checkEndpoint,
   judgeSend,
   type NotifyOptions,
   noticeId,
   noticeOf,
-  notify,
   type SendResult,
   signedRequest,
 } from "../../src/triggers/outgoing.ts";

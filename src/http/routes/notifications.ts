@@ -62,6 +62,7 @@ const enableEndpoint = route({
   access: "runs:write",
   summary: "Sends to an endpoint again that was disabled, or asked for rest.",
   params: endpointParams,
+  body: wire.emptyRequestSchema,
   answers: { 202: { description: "The endpoint is sent to.", schema: wire.endpointEnabledSchema }, 404: notFound },
   handle: async ({ engine, params: { name } }) => {
     await engine.notifications.enable(name);

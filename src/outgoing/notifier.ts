@@ -1,16 +1,14 @@
 /**
  * Outgoing webhooks: one loop for each endpoint, as long as the engine works; or, in an isolate, a round whenever it ticks.
  *
- * Owns: the loops. Called by the engine. What is durable is said in `endpoint-sender.ts`.
+ * Owns: the loops. Called by the engine. What is durable is said in `sender.ts`.
  */
-import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { invalidOption } from "../kernel/options.ts";
 import type { Clock, Logger, Outbound } from "../kernel/ports.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
-import { checkEndpoint, type Endpoint, type NotifyOptions } from "../triggers/outgoing.ts";
-import { EndpointSender, type Round } from "./endpoint-sender.ts";
+import type { Endpoint } from "../triggers/outgoing.ts";
+import { EndpointSender, type Round } from "./sender.ts";
 
 export interface NotifierParts {
   readonly store: LogStore;
@@ -33,33 +31,6 @@ const SLEEP_MS_MAX = 60_000;
 
 /** The wait after an error of the database. */
 const ERROR_MS = 5_000;
-
-/**
- * The endpoints of an engine, and how they are reached.
- *
- * @throws DefinitionError `ENDPOINT_INVALID`
- */
-export function endpointsOf(
-  options: readonly NotifyOptions[],
-  outbound: Outbound | undefined,
-): Pick<NotifierParts, "endpoints" | "outbound"> {
-  if (!Array.isArray(options)) throw invalidOption("notify", "a list of endpoints", options);
-  const endpoints = options.map(checkEndpoint);
-  const twice = endpoints.find(({ name }, i) => endpoints.findIndex((other) => other.name === name) !== i);
-  if (twice !== undefined) {
-    throw new DefinitionError("ENDPOINT_INVALID", `expected each endpoint once, but found "${twice.name}" twice`, {
-      what: "name",
-    });
-  }
-  if (endpoints.length > 0 && outbound === undefined) throw invalidOption("outbound", "given with notify", outbound);
-  return { endpoints, outbound: outbound ?? NOWHERE };
-}
-
-/** For an engine without endpoints. */
-const NOWHERE: Outbound = {
-  resolve: async () => null,
-  post: async () => ({ status: 0, retryAfter: null }),
-};
 
 export class Notifier {
   readonly #parts: NotifierParts;
