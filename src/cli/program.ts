@@ -16,6 +16,15 @@ import { runsShowVerb } from "./runs-show.ts";
 import { runsSignalVerb } from "./runs-signal.ts";
 import { runsTerminateVerb } from "./runs-terminate.ts";
 import { runsWatchVerb } from "./runs-watch.ts";
+import { schedulesBackfillVerb } from "./schedules-backfill.ts";
+import { schedulesCreateVerb } from "./schedules-create.ts";
+import { schedulesDeleteVerb } from "./schedules-delete.ts";
+import { schedulesListVerb } from "./schedules-list.ts";
+import { schedulesNextVerb } from "./schedules-next.ts";
+import { schedulesPauseVerb } from "./schedules-pause.ts";
+import { schedulesResumeVerb } from "./schedules-resume.ts";
+import { schedulesRunVerb } from "./schedules-run.ts";
+import { schedulesShowVerb } from "./schedules-show.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
 
@@ -42,6 +51,14 @@ export function createProgram(): Command {
   const again = [runsRetryVerb(), runsRerunVerb()];
   program.addCommand(
     group("runs", "Lists, shows and watches runs, and tells them what to do", [...looks, ...tells, ...again]),
+  );
+  const timetables = [schedulesListVerb(), schedulesShowVerb(), schedulesNextVerb(), schedulesCreateVerb()];
+  const holds = [schedulesPauseVerb(), schedulesResumeVerb(), schedulesDeleteVerb()];
+  program.addCommand(
+    group("schedules", "When workflows run by themselves", [
+      ...timetables,
+      ...[...holds, schedulesRunVerb(), schedulesBackfillVerb()],
+    ]),
   );
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
