@@ -18,10 +18,19 @@ const CORE_PACKAGES = [
 const HTTP_PACKAGES = ["hono", "zod"];
 
 /** The most bytes of a bundle, gzipped: about a tenth more than it had when this was written. */
-const GZIP_BYTES_MAX = { edge: 100_000, edgeAndHttp: 152_000 };
+const GZIP_BYTES_MAX = { withoutSchedules: 115_000, edge: 135_000, edgeAndHttp: 190_000 };
 
+/** What computes timetables, and is left out of an app that defines no schedule. */
+const SCHEDULE_PACKAGES = ["croner"];
+
+/** An app that uses all of varve, and one that defines no schedule. */
 const EDGE = `
 export * from "./src/index.ts";
+export { createEngine } from "./src/runtime/edge.ts";
+`;
+
+const WITHOUT_SCHEDULES = `
+export { workflow, webhook, github, standardWebhooks } from "./src/index.ts";
 export { createEngine } from "./src/runtime/edge.ts";
 `;
 
@@ -45,17 +54,25 @@ describe("the bundle for isolates", () => {
     const bundle = await bundleForIsolate(EDGE);
     print("varve/edge", bundle);
     // No YAML parser, no CLI, no loader, no server, no native client: nothing but these.
-    expect(packagesOf(bundle)).toEqual(CORE_PACKAGES);
+    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, ...SCHEDULE_PACKAGES].sort());
     // Not even a Node built-in, nor what an isolate refuses to do.
     expect(bundle.imports).toEqual([]);
     expect(foreignWords(bundle)).toEqual([]);
     expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.edge);
   });
 
+  it("of an app that defines no schedule computes no timetable", async () => {
+    const bundle = await bundleForIsolate(WITHOUT_SCHEDULES);
+    print("an app without schedules", bundle);
+    expect(packagesOf(bundle)).toEqual(CORE_PACKAGES);
+    expect(bundle.code).not.toContain("DateTimeFormat");
+    expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.withoutSchedules);
+  });
+
   it("of varve/http beside them adds Hono and zod, and no server of Node's", async () => {
     const bundle = await bundleForIsolate(`${EDGE}export * from "./src/http/index.ts";`);
     print("varve/edge and varve/http", bundle);
-    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, ...HTTP_PACKAGES].sort());
+    expect(packagesOf(bundle)).toEqual([...CORE_PACKAGES, ...SCHEDULE_PACKAGES, ...HTTP_PACKAGES].sort());
     expect(bundle.imports).toEqual([]);
     expect(foreignWords(bundle)).toEqual([]);
     expect(bundle.gzipBytes).toBeLessThan(GZIP_BYTES_MAX.edgeAndHttp);
