@@ -2,14 +2,15 @@
  * A report over several sources of figures: reads all of them at once, each from the first of its mirrors that answers,
  * goes on without those that fail or are late, and publishes at a given instant.
  *
- * Shows: Promise.all, race, any and allSettled over durable calls, sleepUntil, and now, random and uuid, which come out the
+ * Shows: a schedule; Promise.all, race, any and allSettled over durable calls, sleepUntil, and now, random and uuid, which come out the
  * same after every restart.
  *
  *     varve run nightly-report --wait
+ *     varve schedules show nightly-report
  *     varve run nightly-report -i publishAt=2027-01-01T06:00:00Z
  *     varve run nightly-report --input '{"sources":[{"name":"eu","mirrors":["https://example.com/eu.csv"]}]}'
  */
-import { type Ctx, TerminalError, workflow } from "varve";
+import { type Ctx, schedule, TerminalError, workflow } from "varve";
 import { z } from "zod";
 
 const Source = z.object({ name: z.string().min(1), mirrors: z.array(z.url()).min(1).max(5) });
@@ -137,3 +138,16 @@ function reasonOf(error: unknown): string {
   if (!(last instanceof Error)) return String(last);
   return last.cause instanceof Error ? last.cause.message : last.message;
 }
+
+/**
+ * At three in the morning in Berlin, also in the nights in which clocks change. A night that the server slept through is
+ * made up for in the first six hours after it is back; a report that takes longer than a day makes the next one wait.
+ */
+export const everyNight = schedule({
+  id: "nightly-report",
+  workflow: nightlyReport,
+  cron: "0 3 * * *",
+  timezone: "Europe/Berlin",
+  overlap: "queue-one",
+  catchUp: { policy: "last", window: "6h" },
+});

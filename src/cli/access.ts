@@ -34,7 +34,7 @@ export async function openForReading(target: Target): Promise<Access<Reader>> {
 }
 
 /** What of an engine tells runs something. */
-export type Writer = Pick<Engine, "run" | "list" | "bulk" | "publish" | "notifications">;
+export type Writer = Pick<Engine, "run" | "list" | "bulk" | "publish" | "notifications" | "schedules">;
 
 /** A log that can be written. */
 export interface WriteAccess extends Omit<Access<Writer>, "via"> {
@@ -79,6 +79,8 @@ export interface EngineSetup {
   readonly loaded?: Loaded;
   /** Whether runs are worked on here. */
   readonly works: boolean;
+  /** Whether the modules are all that there are: then schedules that they lack have left the code. @default false */
+  readonly declares?: boolean;
   readonly logger?: Logger;
 }
 
@@ -87,7 +89,10 @@ export interface EngineSetup {
  *
  * @throws DatabaseOwnedError when another process owns the file
  */
-export async function openEngine(target: Target, { loaded, works, logger }: EngineSetup): Promise<Engine> {
+export async function openEngine(
+  target: Target,
+  { loaded, works, declares = false, logger }: EngineSetup,
+): Promise<Engine> {
   const { createEngine } = await import("../runtime/node.ts");
   const { db, dbToken, shared } = target;
   const resume = resumeOptions();
@@ -99,6 +104,7 @@ export async function openEngine(target: Target, { loaded, works, logger }: Engi
       workflows: loaded?.workflows ?? [],
       hooks: loaded?.hooks ?? [],
       notify: loaded?.notify ?? [],
+      ...(declares ? { schedules: loaded?.schedules ?? [] } : {}),
       env: loaded?.env,
       ...(resume === null ? {} : { resume }),
       ...(works ? {} : { worker: false }),

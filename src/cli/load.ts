@@ -14,6 +14,7 @@ import { isWorkflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { isNotifyEndpoint, type NotifyEndpoint } from "../outgoing/notify.ts";
+import { isSchedule, type ScheduleDefinition } from "../scheduler/definition.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 
 /** What modules export that an engine takes. */
@@ -21,6 +22,7 @@ export interface Loaded {
   readonly workflows: readonly Workflow<never, unknown, unknown>[];
   readonly hooks: readonly Hook[];
   readonly notify: readonly NotifyEndpoint[];
+  readonly schedules: readonly ScheduleDefinition[];
   readonly env: unknown;
 }
 
@@ -160,19 +162,27 @@ function collect(modules: readonly Exports[]): Loaded {
   const workflows = new Set<Workflow>();
   const hooks = new Set<Hook>();
   const notify = new Set<NotifyEndpoint>();
+  const schedules = new Set<ScheduleDefinition>();
   let env: { readonly file: string; readonly value: unknown } | null = null;
   for (const { file, exported } of modules) {
     for (const value of Object.values(exported)) {
       if (isWorkflow(value)) workflows.add(value);
       else if (isHook(value)) hooks.add(value);
       else if (isNotifyEndpoint(value)) notify.add(value);
+      else if (isSchedule(value)) schedules.add(value);
     }
     if (exported.env === undefined) continue;
     if (env !== null && env.value !== exported.env) throw envRepeated(env.file, file);
     env = { file, value: exported.env };
   }
   if (workflows.size === 0) throw empty(modules);
-  return { workflows: [...workflows], hooks: [...hooks], notify: [...notify], env: env?.value };
+  return {
+    workflows: [...workflows],
+    hooks: [...hooks],
+    notify: [...notify],
+    schedules: [...schedules],
+    env: env?.value,
+  };
 }
 
 function envRepeated(first: string, second: string): DefinitionError {

@@ -20,6 +20,15 @@ import { runsSignalVerb } from "./runs-signal.ts";
 import { runsTerminateVerb } from "./runs-terminate.ts";
 import { runsWatchVerb } from "./runs-watch.ts";
 import { runsWhyVerb } from "./runs-why.ts";
+import { schedulesBackfillVerb } from "./schedules-backfill.ts";
+import { schedulesCreateVerb } from "./schedules-create.ts";
+import { schedulesDeleteVerb } from "./schedules-delete.ts";
+import { schedulesListVerb } from "./schedules-list.ts";
+import { schedulesNextVerb } from "./schedules-next.ts";
+import { schedulesPauseVerb } from "./schedules-pause.ts";
+import { schedulesResumeVerb } from "./schedules-resume.ts";
+import { schedulesRunVerb } from "./schedules-run.ts";
+import { schedulesShowVerb } from "./schedules-show.ts";
 import { serveVerb } from "./serve.ts";
 import { group } from "./verb.ts";
 import { webhooksListVerb } from "./webhooks-list.ts";
@@ -60,6 +69,14 @@ export function createProgram(): Command {
   const webhooks = [...deliveries, webhooksOutgoingVerb()];
   program.addCommand(
     group("webhooks", "Looks at webhook deliveries, replays and tries them; those that go out", webhooks),
+  );
+  const timetables = [schedulesListVerb(), schedulesShowVerb(), schedulesNextVerb(), schedulesCreateVerb()];
+  const holds = [schedulesPauseVerb(), schedulesResumeVerb(), schedulesDeleteVerb()];
+  program.addCommand(
+    group("schedules", "When workflows run by themselves", [
+      ...timetables,
+      ...[...holds, schedulesRunVerb(), schedulesBackfillVerb()],
+    ]),
   );
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());

@@ -76,7 +76,7 @@ async function serve(call: Call<ServeOptions>, modules: readonly string[]): Prom
   if (loaded === null) return EXIT.usage;
   if (dev !== null && !(await dev.mayOpen())) return EXIT.ok;
   dev?.onGone(() => process.kill(process.pid, "SIGTERM"));
-  const engine = await openEngine(target, { loaded, works: true, logger: loggerOf(output) });
+  const engine = await openEngine(target, { loaded, works: true, declares: true, logger: loggerOf(output) });
   try {
     const server = await listen(engine, call);
     const { url } = server;

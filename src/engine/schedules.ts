@@ -75,6 +75,7 @@ export class EngineSchedules implements api.Schedules {
     const { store, ports, workflows } = parts;
     this.#host = {
       store,
+      knows: (workflow) => workflows.has(workflow),
       planOf: (row) => this.#planOf(row),
       newToken: parts.newToken,
       startOf: (run) => parts.startOf({ ...run, version: run.version ?? this.#workflow(run.workflow).version }),

@@ -31,6 +31,8 @@ export interface RunOfSchedule {
 
 export interface SettleHost {
   readonly store: Pick<LogStore, "getSchedule" | "changeSchedule">;
+  /** Whether a run of the workflow can be started here. */
+  knows(workflow: string): boolean;
   planOf(row: Pick<ScheduleRow, "id" | "definition">): Plan;
   newToken(): string;
   /** The run as a write has it. */
@@ -54,6 +56,8 @@ export interface Settled {
 
 /** How long firings are kept, and how many of a schedule. */
 export const FIRINGS_KEPT = { ms: 90 * 86_400_000, count: 1_000 } as const;
+
+const UNDECIDED = { firings: [], cancels: [], ended: [] } as const;
 
 /** Each further try means that somebody else has changed the schedule meanwhile. */
 const TRIES = 50;
@@ -96,7 +100,9 @@ function changeOf(
   const plan = host.planOf(row);
   const { timetable, definition } = plan;
   const situation = { cursor: row.cursor, isPaused: row.pausedAt !== null, now, open };
-  const ruling = decide(timetable, definition.policy, situation);
+  // Who cannot start a run leaves it to others what becomes of an instant. In a pause none starts.
+  const isOpen = situation.isPaused || host.knows(row.workflow);
+  const ruling = isOpen ? decide(timetable, definition.policy, situation) : { ...UNDECIDED, cursor: row.cursor };
   const after = { ...row, ...edit.row };
   const isNew = after.definition !== row.definition || after.workflow !== row.workflow || after.version !== row.version;
   const generation = row.generation + (isNew ? 1 : 0);
