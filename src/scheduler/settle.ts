@@ -55,7 +55,7 @@ export interface Settled {
 }
 
 /** How long firings are kept, and how many of a schedule. */
-export const FIRINGS_KEPT = { ms: 90 * 86_400_000, count: 1_000 } as const;
+const FIRINGS_KEPT = { ms: 90 * 86_400_000, count: 1_000 } as const;
 
 const UNDECIDED = { firings: [], cancels: [], ended: [] } as const;
 

@@ -9,10 +9,12 @@ import {
   type Payload,
   type RunEvent,
   type RunHandle,
+  type ScheduleDefinition,
   type Settled,
   type StartedRun,
   type StepContext,
   type StepOptions,
+  schedule,
   type Tolerance,
   type ToleratingMapOptions,
   type Workflow,
@@ -459,5 +461,34 @@ describe("a step that can be undone or replaced", () => {
     const shared: StepOptions = { retry: { attempts: 2 } };
     expectTypeOf(ctx.step("a", () => 1, shared)).toEqualTypeOf<Promise<number>>();
     expectTypeOf(ctx.step("b", () => "x", shared)).toEqualTypeOf<Promise<string>>();
+  });
+});
+
+describe("a schedule", () => {
+  const report = workflow({ name: "report", input: Order }, async (_ctx, order) => order.id);
+  const tidy = workflow({ name: "tidy" }, async () => {});
+
+  it("takes the workflow's input, as a start does, and may leave out one that is not there", () => {
+    const order = { id: "o-1", placedAt: "2026-01-01" };
+    expectTypeOf(
+      schedule({ id: "a", workflow: report, input: order, every: "1m" }),
+    ).toEqualTypeOf<ScheduleDefinition>();
+    schedule({ id: "b", workflow: tidy, cron: "@daily" });
+    // @ts-expect-error: no input
+    schedule({ id: "c", workflow: report, every: "1m" });
+    // @ts-expect-error: another input
+    schedule({ id: "d", workflow: report, input: { id: 1, placedAt: "" }, every: "1m" });
+    // @ts-expect-error: no such policy
+    schedule({ id: "e", workflow: tidy, every: "1m", overlap: "sometimes" });
+  });
+
+  it("is made at run time with the same", () => {
+    const make = (engine: Engine) => [
+      engine.schedules.create({ id: "a", workflow: report, input: { id: "o", placedAt: "x" }, every: "1m" }),
+      engine.schedules.create({ id: "b", workflow: "by name", input: 5, every: "1m" }),
+      // @ts-expect-error: no input
+      engine.schedules.create({ id: "c", workflow: report, every: "1m" }),
+    ];
+    expectTypeOf(make).toBeFunction();
   });
 });
