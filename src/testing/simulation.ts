@@ -12,6 +12,7 @@ import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Agenda, type Choose } from "./agenda.ts";
@@ -61,6 +62,8 @@ export interface BootOptions {
   /** Made for each process, so that they can know in which one they run. */
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
+  /** Finds the secrets that hooks name. */
+  readonly secrets?: SecretResolver;
   readonly env?: (proc: SimulatedProcess) => unknown;
   /** Is told each call that code makes. */
   readonly asked?: Asked;
@@ -159,7 +162,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, env, limits, worker, asked } = setup;
+    const { workflows, hooks, secrets, env, limits, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -179,6 +182,7 @@ export class Simulation {
         ports: proc.ports,
         workflows: workflows(proc),
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
+        ...(secrets === undefined ? {} : { secrets }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         resume: RESUME,

@@ -4,6 +4,7 @@ import { isWorkflow, type Workflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { CrashPoint } from "./crash-points.ts";
 import { testInvalid } from "./invalid-option.ts";
 import type { StepMock } from "./mock.ts";
@@ -30,6 +31,8 @@ export interface TestEngineOptions<Env = unknown> {
   /** Decides ids, retry jitter and `world.random()`. @default 1 */
   readonly seed?: number;
   readonly hooks?: readonly Hook[];
+  /** Finds the secrets that hooks name. @default there are none */
+  readonly secrets?: SecretResolver;
   readonly limits?: Partial<Limits>;
 }
 
@@ -44,6 +47,7 @@ export interface TestPlan {
   readonly replays: boolean;
   readonly seed: number;
   readonly hooks: readonly Hook[] | undefined;
+  readonly secrets: SecretResolver | undefined;
   readonly limits: Partial<Limits> | undefined;
 }
 
@@ -55,7 +59,7 @@ const START = "2026-01-01T00:00:00Z";
 export function testPlan(options: unknown): TestPlan {
   if (typeof options !== "object" || options === null) throw testInvalid("testEngine's options", "an object", options);
   const { workflows, env, steps = {}, crashes = [], start = START, seed = 1, replay = true } = options as Options;
-  const { unusedMocks = "refuse", hooks, limits } = options as Options;
+  const { unusedMocks = "refuse", hooks, secrets, limits } = options as Options;
   if (unusedMocks !== "refuse" && unusedMocks !== "allow") {
     throw testInvalid("unusedMocks", '"refuse" or "allow"', unusedMocks);
   }
@@ -71,6 +75,7 @@ export function testPlan(options: unknown): TestPlan {
     replays: replay,
     seed: seed as number,
     hooks: hooks as TestPlan["hooks"],
+    secrets: secrets as TestPlan["secrets"],
     limits: limits as TestPlan["limits"],
   };
 }
