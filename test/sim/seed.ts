@@ -21,7 +21,7 @@ import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { interpreter, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
-import { askedBy, divergenceOf, goesOn, isPaused, withoutConcluded } from "./replay.ts";
+import { askedBy, divergenceOf, goesOn, isPaused, withoutConcluded, withoutUndone } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
@@ -279,7 +279,8 @@ class Fleet {
     checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
     checker.expect("replay-has-no-effect", begun === 0, () => `replay of run ${runId} began ${begun} bodies`);
     const asked = new Set(part.map(keyOf));
-    const keys = prefix.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
+    const counted = withoutUndone(prefix);
+    const keys = counted.filter((row) => row.key !== null && withoutConcluded([`call ${row.key}`], prefix).length > 0);
     const missing = keys.find(({ key }) => !asked.has(key as string));
     checker.expect(
       "replay-asks-the-same",
