@@ -2,7 +2,7 @@
  * Triage of a GitHub repository: every webhook delivery becomes one run that labels it, finds who owns it, gives people a
  * moment to label it themselves, and announces the outcome.
  *
- * Shows: a signed webhook that starts exactly one run a delivery, steps in parallel, a durable sleep, and a step that is
+ * Shows: a signed webhook with a filter that starts exactly one run a delivery, steps in parallel, a durable sleep, and a step that is
  * retried as the other side asks for.
  *
  *     npm start                       # then let GitHub post to /hooks/github, content type application/json
@@ -12,7 +12,7 @@
  * GITHUB_WEBHOOK_SECRET  the webhook's secret; without it "varve-development", and in production no delivery is taken
  * TRIAGE_URL             where outcomes are posted; without it they stay in the log as the run's result
  */
-import { github, RetryableError, TerminalError, webhook, workflow } from "varve";
+import { cel, github, RetryableError, TerminalError, webhook, workflow } from "varve";
 import { z } from "zod";
 
 /** What is read of a payload. Events differ, and GitHub adds fields: what is missing or odd is passed over. */
@@ -79,6 +79,8 @@ export const githubTriage = workflow({ name: "github-triage", input: Delivery },
 export const githubHook = webhook({
   name: "github",
   scheme: github({ secrets: () => secret("GITHUB_WEBHOOK_SECRET", "varve-development") }),
+  // What GitHub sends when the hook is made says nothing about the repository.
+  filter: cel('headers["x-github-event"] != "ping"'),
   workflow: githubTriage,
   input: (delivery) => ({
     event: delivery.headers["x-github-event"] ?? "unknown",

@@ -498,7 +498,7 @@ const deliveryInfo = {
   bytes: z.number().int().describe("The length of its body."),
 } satisfies Record<keyof DeliveryInfo, unknown>;
 
-export const deliveryInfoSchema = named(
+const deliveryInfoSchema = named(
   "Delivery",
   "A webhook delivery as it was decided about.",
   z.object(deliveryInfo),

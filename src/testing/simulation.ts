@@ -14,6 +14,7 @@ import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
 import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Agenda, type Choose } from "./agenda.ts";
@@ -64,6 +65,8 @@ export interface BootOptions {
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly schedules?: readonly ScheduleDefinition[];
+  /** Finds the secrets that hooks name. */
+  readonly secrets?: SecretResolver;
   readonly env?: (proc: SimulatedProcess) => unknown;
   /** Is told each call that code makes. */
   readonly asked?: Asked;
@@ -176,7 +179,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, schedules, env, limits, queues, worker, asked } = setup;
+    const { workflows, hooks, secrets, schedules, env, limits, queues, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -197,6 +200,7 @@ export class Simulation {
         workflows: workflows(proc),
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(schedules === undefined ? {} : { schedules }),
+        ...(secrets === undefined ? {} : { secrets }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         ...(queues === undefined ? {} : { queues }),

@@ -28,7 +28,7 @@ type TailOptions = NonNullable<Parameters<Engine["tail"]>[0]>;
 export type OwnRun = (id: string) => Partial<RunHandle<never>>;
 
 /** Calls that change nothing. */
-const ASKING = new Set(["result", "status", "history", "list", "lastPosition"]);
+const ASKING = new Set(["result", "status", "history", "list", "lastPosition", "get", "refused"]);
 
 /** Calls that are answered at once, also by an engine whose process has died. */
 const AT_ONCE = new Set(["run", "workflows", "health"]);
@@ -154,8 +154,12 @@ export class Succession {
     });
   }
 
-  #parts(): Pick<Engine, "tail" | "on"> {
+  #parts(): Pick<Engine, "tail" | "on" | "deliveries"> {
+    const deliveries = new Proxy({} as Engine["deliveries"], {
+      get: (_, name) => (typeof name === "symbol" ? undefined : this.#follow(name, (engine) => engine.deliveries)),
+    });
     return {
+      deliveries,
       tail: (options = {}) => this.#tail(options),
       on: (name, listener) => {
         let stop = () => {};

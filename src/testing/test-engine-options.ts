@@ -5,6 +5,7 @@ import { DefinitionError } from "../kernel/errors.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Queues } from "../kernel/queues.ts";
 import type { Hook } from "../triggers/hook.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import type { CrashPoint } from "./crash-points.ts";
 import { testInvalid } from "./invalid-option.ts";
 import type { StepMock } from "./mock.ts";
@@ -31,6 +32,8 @@ export interface TestEngineOptions<Env = unknown> {
   /** Decides ids, retry jitter and `world.random()`. @default 1 */
   readonly seed?: number;
   readonly hooks?: readonly Hook[];
+  /** Finds the secrets that hooks name. @default there are none */
+  readonly secrets?: SecretResolver;
   readonly limits?: Partial<Limits>;
   readonly queues?: Queues;
 }
@@ -46,6 +49,7 @@ export interface TestPlan {
   readonly replays: boolean;
   readonly seed: number;
   readonly hooks: readonly Hook[] | undefined;
+  readonly secrets: SecretResolver | undefined;
   readonly limits: Partial<Limits> | undefined;
   readonly queues: Queues | undefined;
 }
@@ -58,7 +62,7 @@ const START = "2026-01-01T00:00:00Z";
 export function testPlan(options: unknown): TestPlan {
   if (typeof options !== "object" || options === null) throw testInvalid("testEngine's options", "an object", options);
   const { workflows, env, steps = {}, crashes = [], start = START, seed = 1, replay = true } = options as Options;
-  const { unusedMocks = "refuse", hooks, limits, queues } = options as Options;
+  const { unusedMocks = "refuse", hooks, secrets, limits, queues } = options as Options;
   if (unusedMocks !== "refuse" && unusedMocks !== "allow") {
     throw testInvalid("unusedMocks", '"refuse" or "allow"', unusedMocks);
   }
@@ -74,6 +78,7 @@ export function testPlan(options: unknown): TestPlan {
     replays: replay,
     seed: seed as number,
     hooks: hooks as TestPlan["hooks"],
+    secrets: secrets as TestPlan["secrets"],
     limits: limits as TestPlan["limits"],
     queues: queues as TestPlan["queues"],
   };

@@ -119,7 +119,7 @@ export class Testbed {
   }
 
   #boot(): void {
-    const { workflows, hooks, limits, queues } = this.#plan;
+    const { workflows, hooks, secrets, limits, queues } = this.#plan;
     this.#present = this.#simulation.boot({
       workflows: (proc) =>
         workflows.map((workflow) =>
@@ -131,6 +131,7 @@ export class Testbed {
       env: () => this.#env,
       asked: (_, key, kind) => this.mocks.asked(key, kind),
       ...(hooks === undefined ? {} : { hooks: () => hooks }),
+      ...(secrets === undefined ? {} : { secrets }),
       ...(limits === undefined ? {} : { limits }),
       ...(queues === undefined ? {} : { queues }),
     });

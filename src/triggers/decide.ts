@@ -86,7 +86,7 @@ async function objectionOf({ filter }: Hook, delivery: WebhookDelivery): Promise
   return objection === null ? null : `the filter ${filter.text} takes it not: ${objection}`;
 }
 
-export function ignored(code: string, message: string): Extract<Decision, { kind: "ignore" }> {
+function ignored(code: string, message: string): Extract<Decision, { kind: "ignore" }> {
   return { kind: "ignore", reason: reasonOf(code, message) };
 }
 

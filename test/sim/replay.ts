@@ -55,3 +55,11 @@ export function withoutConcluded(
     return !scopes.some((scope) => key !== scope.key && isWithin(key, scope.key as string));
   });
 }
+
+/** Events that count: a retry does again what was recorded from some event on, perhaps in another way. */
+export function withoutUndone(rows: readonly EventRow[]): EventRow[] {
+  const retries = rows.flatMap(({ type, seq, data }) =>
+    type === "run.reopened" ? [{ seq, from: (JSON.parse(data ?? "{}") as { readonly from: number }).from }] : [],
+  );
+  return rows.filter(({ seq }) => !retries.some((retry) => seq >= retry.from && seq < retry.seq));
+}

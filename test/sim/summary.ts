@@ -79,6 +79,8 @@ export const ADMINISTRATION: readonly Site[] = [
   "listLoggedRuns",
   "readLog",
   "getDelivery",
+  "lastReplay",
+  "pruneDeliveries",
   "listDeliveries",
   "putApiKey",
   "listApiKeys",

@@ -1,6 +1,6 @@
 /** What else a test engine is: an engine, that is held to what it promises, and says so when a test is wrong. */
 import { Webhook } from "standardwebhooks";
-import { isVarveError, standardWebhooks, type WebhookDelivery, webhook, withEnv, workflow } from "varve";
+import { env, isVarveError, standardWebhooks, type WebhookDelivery, webhook, withEnv, workflow } from "varve";
 import { createApp } from "varve/http";
 import { type TestEngineOptions, testEngine } from "varve/testing";
 import { describe, expect, it } from "vitest";
@@ -41,11 +41,12 @@ describe("a test engine", () => {
 
   it("takes webhooks, and the handle of their run is as good as any", async () => {
     const secret = `whsec_${btoa("0123456789012345678901234567")}`;
-    const scheme = standardWebhooks({ secrets: [secret] });
+    const scheme = standardWebhooks({ secrets: env("SIGNUP_SECRET") });
     const input = (delivery: WebhookDelivery) => (delivery.json() as { name: string }).name;
     const t = await testEngine({
       workflows: [greet],
       hooks: [webhook({ name: "signup", scheme, workflow: greet, input })],
+      secrets: (name) => (name === "SIGNUP_SECRET" ? secret : undefined),
     });
     const text = '{"name":"Ada"}';
     const deliver = (signature: string) =>
@@ -62,6 +63,11 @@ describe("a test engine", () => {
     await t.crash();
     if (accepted.kind === "accepted") expect(await accepted.run?.result()).toBe("Hello, Ada");
     expect(await deliver("v1,none")).toMatchObject({ kind: "refused" });
+    const { deliveries } = await t.deliveries.list();
+    expect(deliveries).toMatchObject([{ hook: "signup", id: "msg_1", decision: "started" }]);
+    await t.crash();
+    const again = await t.deliveries.replay("signup", "msg_1");
+    expect(again.kind === "accepted" && (await again.run?.result())).toBe("Hello, Ada");
   });
 
   it("keeps what was logged, in every process", async () => {

@@ -5,8 +5,9 @@ import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import { createEngine } from "varve/node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { slack } from "../../src/triggers/slack.ts";
 import { accountSync } from "../../workflows/account-sync.ts";
-import { expenseApproval } from "../../workflows/expense-approval.ts";
+import { approvalHook, expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
 import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
@@ -16,7 +17,11 @@ import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/t
 import { type AnyWorkflow, cases, githubPayloads, outside, TRIAGE_URL } from "../support/examples.ts";
 import { openLab } from "../support/lab.ts";
 
-const DEVELOPMENT_SECRETS = { github: "varve-development", orders: "whsec_dmFydmUtZGV2ZWxvcG1lbnQtb25seS0x" };
+const DEVELOPMENT_SECRETS = {
+  slack: "varve-development",
+  github: "varve-development",
+  orders: "whsec_dmFydmUtZGV2ZWxvcG1lbnQtb25seS0x",
+};
 const all: AnyWorkflow[] = [
   githubTriage,
   orderFulfilment,
@@ -242,11 +247,16 @@ describe("the hook of GitHub", () => {
         const text = JSON.stringify(payload);
         const headers: [string, string][] = [
           ["X-GitHub-Event", name],
-          ["X-GitHub-Delivery", `delivery-${deliveries++}`],
+          ["X-GitHub-Delivery", crypto.randomUUID()],
           ["X-Hub-Signature-256", await sign(DEVELOPMENT_SECRETS.github, text)],
         ];
         const request = { headers, body: new TextEncoder().encode(text) };
         const outcome = await engine.deliver("github", request);
+        if (name === "ping") {
+          expect(outcome).toMatchObject({ decision: "ignored", reason: { code: "FILTERED" } });
+          continue;
+        }
+        deliveries++;
         if (outcome.kind !== "accepted" || outcome.run === null) throw new Error(`${name} was ${outcome.kind}`);
         runs.push(outcome.run);
       }
@@ -257,7 +267,8 @@ describe("the hook of GitHub", () => {
         routes.set(result.route, (routes.get(result.route) ?? 0) + 1);
       }
     }
-    expect(deliveries).toBe(githubPayloads.reduce((sum, { examples }) => sum + examples.length, 0));
+    const taken = githubPayloads.filter(({ name }) => name !== "ping");
+    expect(deliveries).toBe(taken.reduce((sum, { examples }) => sum + examples.length, 0));
     expect([...routes.keys()].sort()).toEqual(["backlog", "deploy-watch", "nobody", "review"]);
     expect(await lab.store.listRuns({ status: ["completed"] }, { before: null, limit: 500 })).toHaveLength(deliveries);
   });
@@ -317,10 +328,40 @@ describe("the hook of orders", () => {
   }
 });
 
+describe("the hook of approvals", () => {
+  function click(runId: string, action: string, username: string): string {
+    const payload = { type: "block_actions", user: { username }, actions: [{ action_id: action, value: runId }] };
+    return `payload=${encodeURIComponent(JSON.stringify(payload))}`;
+  }
+
+  it("tells the run of a click, once, and ignores what is about nothing", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: all, hooks: [approvalHook] });
+    const post = async (body: string) => {
+      const bytes = new TextEncoder().encode(body);
+      const signed = await slack({ secrets: [DEVELOPMENT_SECRETS.slack] }).sign?.({
+        body: bytes,
+        id: "",
+        at: lab.clock.now(),
+      });
+      return await engine.deliver("approvals", { headers: Object.entries(signed ?? {}), body: bytes });
+    };
+    const run = await engine.start(expenseApproval, { id: "e-9", by: "ada", cents: 9_900 });
+    const body = click(run.id, "approve", "grace");
+    expect(await post(body)).toMatchObject({ decision: "signalled", isRepeat: false });
+    expect(await post(body)).toMatchObject({ decision: "signalled", isRepeat: true });
+    await lab.settle();
+    expect(await run.result()).toMatchObject({ status: "approved", by: "grace" });
+    expect(await post("payload=%7B%7D")).toMatchObject({ decision: "ignored", reason: { code: "NO_RUN" } });
+    expect(await post(click(run.id, "reject", "grace"))).toMatchObject({ reason: { code: "RUN_OVER" } });
+  });
+});
+
 describe("the secrets of the hooks", () => {
   for (const [hook, variable] of [
     [githubHook, "GITHUB_WEBHOOK_SECRET"],
     [ordersHook, "ORDERS_WEBHOOK_SECRET"],
+    [approvalHook, "SLACK_SIGNING_SECRET"],
   ] as const) {
     it(`are needed in production: ${variable}`, async () => {
       await expect(hook.scheme.check()).resolves.toBeUndefined();
