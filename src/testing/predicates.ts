@@ -74,6 +74,13 @@ export const PREDICATES = {
   "result-as-expected": "The run comes to what its program comes to without faults.",
 } as const;
 
+/** Those that only a world with messages looks at. */
+export const OF_MESSAGES: readonly (keyof typeof PREDICATES)[] = [
+  "acknowledged-message-kept",
+  "message-dispatched-once",
+  "wait-ends-one-way",
+];
+
 /** Promises whose subject does not exist yet, and what brings it. */
 export const AWAITED = {
   "schedule-decides-once": "Each instant of a schedule has one recorded decision: with schedules.",
