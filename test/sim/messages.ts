@@ -73,7 +73,7 @@ export async function messages(
       },
       latencyMsMax: 20,
     },
-    setup: () => ({ worker: { leaseMs: 2_000, parkAfterMs: 0 }, workflows: () => WORKFLOWS }),
+    setup: () => ({ worker: { leaseMs: 15_000, parkAfterMs: 0 }, workflows: () => WORKFLOWS }),
     deeds: ({ prng }) => deeds(prng),
     judge: (sim) => {
       ({ looks } = sim.checker);
