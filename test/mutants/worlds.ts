@@ -18,6 +18,7 @@ import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation, SimulationOptions } from "../../src/testing/simulation.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
+import { messages } from "../sim/messages.ts";
 import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
@@ -53,6 +54,8 @@ export const WORLDS = {
   sizes,
   "fickle-values": fickleValues,
   ...TOGETHER,
+  messages: async (seed) => (await messages(seed)).failures,
+  "messages-over-owned-file": (seed) => overFile("owned", async (store) => (await messages(seed, { store })).failures),
   "families-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.families(seed, { store })),
   "control-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.control(seed, { store })),
   "retries-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.retries(seed, { store })),
