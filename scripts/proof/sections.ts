@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FAULT_KINDS } from "../../src/testing/faults.ts";
-import { AWAITED, OF_SCHEDULES, PREDICATES, type PredicateName } from "../../src/testing/predicates.ts";
+import { AWAITED, OF_OWN_WORLDS, PREDICATES, type PredicateName } from "../../src/testing/predicates.ts";
 import { SITES } from "../../src/testing/store.ts";
 import { killMany } from "../../test/kill/many.ts";
 import { huntLong } from "../../test/mutants/hunt.ts";
@@ -73,7 +73,7 @@ export async function seeds(count: number): Promise<Section> {
       .join(" ")}`,
   ].join("\n\n");
   const unseen = (Object.keys(PREDICATES) as PredicateName[]).filter(
-    (name) => summary.looks[name] === 0 && !OF_SCHEDULES.includes(name),
+    (name) => summary.looks[name] === 0 && !OF_OWN_WORLDS.includes(name),
   );
   const findings = [
     ...summary.failed.map(({ seed, failures }) => `seed ${seed}: ${failures[0]?.predicate}: ${failures[0]?.what}`),

@@ -80,7 +80,8 @@ export async function dispatchMessage(
   subscriptions: readonly SubscriptionRow[],
 ): Promise<Dispatched> {
   const message = messageOf(row);
-  const plan = new Plan(row.position);
+  // Asked here: a log that does not answer is no reason to call an input invalid.
+  const plan = new Plan(row.position, Math.floor(await parts.now()));
   for (const each of subscriptions) {
     if (!listensTo(JSON.parse(each.text) as SubscriptionText, message)) continue;
     const subscription = subscriptionOf(parts.listeners, each);
@@ -101,8 +102,12 @@ class Plan implements MessageDispatch {
   readonly gathered: GatheredMessage[] = [];
   readonly decisions: Pick<DispatchRow, "subject" | "decision" | "reason">[] = [];
 
-  constructor(position: number) {
+  /** When its runs are created. */
+  readonly at: number;
+
+  constructor(position: number, at: number) {
     this.position = position;
+    this.at = at;
   }
 
   decide(subject: string, decision: DispatchRow["decision"], reason: string): void {
@@ -126,7 +131,7 @@ async function planStart(
   try {
     const input = await inputOf(subscription, message);
     const key = `message/${row.position}/${subscribed.name}`.slice(0, 256);
-    plan.starts.push({ subject, start: await startOf(parts, subscribed, input, key, triggerOf(message)) });
+    plan.starts.push({ subject, start: await startOf(parts, subscribed, input, plan.at, key, triggerOf(message)) });
   } catch (error) {
     plan.decide(subject, "invalid", `its input cannot be made: ${toFailure(error).message}`);
   }
@@ -159,6 +164,7 @@ async function startOf(
   parts: DispatchParts,
   { workflow, version }: SubscriptionRow,
   input: unknown,
+  createdAt: number,
   idempotencyKey: string,
   trigger: Trigger,
 ): Promise<ChildStart> {
@@ -168,7 +174,7 @@ async function startOf(
     runId: parts.newRunId(),
     workflow,
     version,
-    createdAt: Math.floor(await parts.now()),
+    createdAt,
     input: encodeInput(checked, parts.payloadBytesMax),
   };
   const limitsAt = (availableAt: number) => parts.limitsOf({ ...run, availableAt });
@@ -263,13 +269,14 @@ export async function fireGathering(
   const rows = await parts.store.readGathered(id, kind === "batch" ? count : 1);
   const messages = rows.map(messageOf);
   const last = messages.at(-1) as Message;
+  const createdAt = Math.floor(await parts.now());
   let start: ChildStart | null = null;
   let reason: string | null = null;
   try {
     const inputs: unknown[] = [];
     for (const message of messages) inputs.push(await inputOf(subscription, message));
     const input = kind === "batch" ? inputs : inputs.at(-1);
-    start = await startOf(parts, subscribed, input, `gathering/${id}`, triggerOf(last));
+    start = await startOf(parts, subscribed, input, createdAt, `gathering/${id}`, triggerOf(last));
   } catch (error) {
     reason = clipText(`its input cannot be made: ${toFailure(error).message}`, REASON_LENGTH_MAX);
   }

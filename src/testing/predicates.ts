@@ -88,3 +88,13 @@ export type PredicateName = keyof typeof PREDICATES;
 
 /** What only worlds with schedules look at. */
 export const OF_SCHEDULES: readonly PredicateName[] = ["schedule-decides-once", "no-instant-lost", "schedule-obeys"];
+
+/** What only worlds with messages look at. */
+export const OF_MESSAGES: readonly PredicateName[] = [
+  "acknowledged-message-kept",
+  "message-dispatched-once",
+  "wait-ends-one-way",
+];
+
+/** What has worlds of its own, and is not in random programs. */
+export const OF_OWN_WORLDS: readonly PredicateName[] = [...OF_SCHEDULES, ...OF_MESSAGES];

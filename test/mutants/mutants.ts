@@ -11,6 +11,7 @@
  */
 import type { PredicateName } from "../../src/testing/predicates.ts";
 import { DELIVERY_MUTANTS } from "./delivering.ts";
+import { MESSAGE_MUTANTS } from "./messages.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
 import { TOGETHER_MUTANTS } from "./together.ts";
@@ -984,6 +985,7 @@ export const MUTANTS: readonly Mutant[] = [
   // ---- What runs share ----
   ...SHARING_MUTANTS,
   ...SCHEDULING_MUTANTS,
+  ...MESSAGE_MUTANTS,
 
   // ---- Callers ----
   ...DELIVERY_MUTANTS,

@@ -18,6 +18,7 @@ import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation, SimulationOptions } from "../../src/testing/simulation.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
+import { messages } from "../sim/messages.ts";
 import { schedules } from "../sim/schedules.ts";
 import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
@@ -57,6 +58,8 @@ export const WORLDS = {
   schedules: async (seed) => (await schedules(seed)).failures,
   "schedules-over-owned-file": (seed) =>
     overFile("owned", async (store) => (await schedules(seed, { store })).failures),
+  messages: async (seed) => (await messages(seed)).failures,
+  "messages-over-owned-file": (seed) => overFile("owned", async (store) => (await messages(seed, { store })).failures),
   "families-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.families(seed, { store })),
   "control-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.control(seed, { store })),
   "retries-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.retries(seed, { store })),

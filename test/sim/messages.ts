@@ -1,0 +1,137 @@
+/**
+ * A small world of messages: processes that die, a network that loses and repeats, and publishers who insist. Each message
+ * starts a run, is batched, ends a wait, or starts what follows the end of that. In the end it is all there, once.
+ */
+import { workflow } from "../../src/ctx/workflow.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import { memoryStore } from "../../src/log/memory.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { Failure } from "../../src/testing/checker.ts";
+import type { Simulation } from "../../src/testing/simulation.ts";
+import { type Deed, perform } from "../mutants/play.ts";
+
+export interface MessagesWorld {
+  readonly failures: readonly Failure[];
+  readonly looks: Simulation["checker"]["looks"];
+}
+
+/** How many of each. */
+const ORDERS = 12;
+
+const LASTS_MS = 600_000;
+
+/** The end of it comes to the log itself: what the world has come to is read past any engine. */
+interface Ending {
+  readonly workflow: string;
+  readonly inputs: readonly unknown[];
+}
+
+/** Waits for what it was given a moment ago: that is not given twice. */
+const order = workflow(
+  { name: "order", on: [{ topic: "ordered", match: "message.payload >= 0" }] },
+  async (ctx, input: number) => {
+    const paid = await ctx.waitForMessage("paid", { match: "message.payload == run.input", since: 0, timeout: "10m" });
+    const late = await ctx.waitForMessage("paid", { match: "message.payload == run.input", timeout: "2s" });
+    return [input, paid?.payload ?? null, late];
+  },
+);
+
+const batch = workflow(
+  { name: "batch", on: [{ topic: "ordered", batch: { size: 4, timeout: "5s" } }] },
+  async (_, input: unknown) => input,
+);
+
+const calm = workflow(
+  { name: "calm", on: [{ topic: "ordered", debounce: { period: "3s", max: "20s" } }] },
+  async (_, input: unknown) => input,
+);
+
+const report = workflow(
+  { name: "report", on: [{ run: order, input: ({ payload }) => payload.output }] },
+  async (_, input: unknown) => input,
+);
+
+const WORKFLOWS = [order, batch, calm, report];
+
+/** @param store the log, on the simulation's clock; @default in memory */
+export async function messages(
+  seed: number,
+  { store = memoryStore }: { readonly store?: (clock: { now(): number }) => LogStore } = {},
+): Promise<MessagesWorld> {
+  let looks = {} as MessagesWorld["looks"];
+  let truth: LogStore | null = null;
+  const found = await perform(`messages ${seed}`, {
+    processes: 3,
+    lastsMs: LASTS_MS,
+    options: {
+      store: (clock: { now(): number }) => {
+        truth = store(clock);
+        return truth;
+      },
+      faults: {
+        ...{ duplicate: 0.03, "lost-reply": 0.03, "lost-request": 0.03, "late-request": 0.03 },
+        ...{ "crash-before": 0.002, "crash-after": 0.002 },
+      },
+      latencyMsMax: 20,
+    },
+    setup: () => ({ worker: { leaseMs: 15_000, parkAfterMs: 0 }, workflows: () => WORKFLOWS }),
+    deeds: ({ prng }) => deeds(prng),
+    judge: (sim) => {
+      ({ looks } = sim.checker);
+    },
+  });
+  const failures = [...found];
+  if (failures.length === 0 && truth !== null) {
+    for (const what of await broken(truth)) failures.push({ predicate: "message-dispatched-once", what });
+  }
+  return { failures, looks };
+}
+
+/** Each message is published by two, at their own times: it is one message. */
+function deeds(prng: Simulation["prng"]): Deed[] {
+  return Array.from({ length: ORDERS }, (_, n) => n).flatMap((n) =>
+    [0, 1].flatMap(() => [
+      { atMs: prng.int(1_000, 60_000), do: publishing("ordered", n) },
+      { atMs: prng.int(1_000, 60_000), do: publishing("paid", n) },
+    ]),
+  );
+}
+
+function publishing(topic: string, n: number): Deed["do"] {
+  return (engine: Engine) => engine.publish(topic, n, { id: `${n}` });
+}
+
+/** What the world has not come to, or has come to twice. */
+async function broken(store: LogStore): Promise<string[]> {
+  const numbers = Array.from({ length: ORDERS }, (_, n) => n);
+  const is = (name: string, isRight: boolean, inputs: unknown): string[] =>
+    isRight ? [] : [`${name} came to ${JSON.stringify(inputs)}`];
+  const endings = await Promise.all(WORKFLOWS.map(({ name }) => endingOf(store, name)));
+  const [orders, batches, calms, reports] = endings.map(({ inputs }) => inputs) as [
+    unknown[],
+    unknown[],
+    unknown[],
+    unknown[],
+  ];
+  const same = (list: readonly unknown[]) =>
+    JSON.stringify([...(list as number[])].sort((a, b) => a - b)) === JSON.stringify(numbers);
+  const results = reports.map((each) => (each as readonly unknown[])[0]);
+  // Each was given its own message, and not once more.
+  const given = reports.every((each) => {
+    const [input, paid, again] = each as readonly unknown[];
+    return input === paid && again === null;
+  });
+  return [
+    ...is("orders", same(orders), orders),
+    ...is("batches", same(batches.flat()), batches),
+    ...is("debounced starts", calms.length > 0 && calms.length <= ORDERS, calms),
+    ...is("reports", same(results) && given, reports),
+  ];
+}
+
+async function endingOf(store: LogStore, name: string): Promise<Ending> {
+  const rows = await store.listRuns({ workflow: name }, { before: null, limit: 1_000 });
+  const created = await store.readCreated(rows.map(({ id }) => id));
+  const inputs = created.map(({ data }) => (JSON.parse(data as string) as { input: { value: unknown } }).input.value);
+  return { workflow: name, inputs };
+}
