@@ -491,6 +491,8 @@ CREATE INDEX gatherings_key ON gatherings (subject, key, id);
 --> statement
 CREATE INDEX gatherings_due ON gatherings (due_at) WHERE fired_at IS NULL;
 --> statement
+CREATE INDEX gatherings_fired ON gatherings (fired_at) WHERE fired_at IS NOT NULL;
+--> statement
 -- The public views: see docs/FORMAT.md.
 CREATE VIEW v_runs AS
 SELECT

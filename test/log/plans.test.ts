@@ -16,6 +16,7 @@ import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
 import * as places from "../../src/log/libsql/statements-places.ts";
 import * as schedules from "../../src/log/libsql/statements-schedules.ts";
 import { realPorts } from "../support/ports.ts";
+import { plan } from "./plan.ts";
 
 const { UNCHANGED, ...schedule } = schedules;
 
@@ -198,24 +199,6 @@ function rows(from: number, to: number, events: number): string[] {
 
 const WORKERS = `INSERT INTO workers (id, started_at, expires_at)
   WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 7) SELECT 'w' || i, 0, 9e15 FROM n`;
-
-/** Explained on a client that is thrown away: afterwards it could not commit. */
-async function plan(path: string, sql: string): Promise<string> {
-  const client = createClient({ url: `file:${path}` });
-  const text = sql.replaceAll("NOW", ":now");
-  const args = Object.fromEntries([...text.matchAll(/:([a-zA-Z]+)\b/g)].map(([, name]) => [name, "[]"]));
-  const { rows } = await client.execute({ sql: `EXPLAIN QUERY PLAN ${text}`, args: { ...args, limit: 5 } });
-  client.close();
-  return rows.flatMap((row) => access(String(row.detail))).join(" ");
-}
-
-function access(detail: string): string[] {
-  const [, alias, how = ""] = /^(?:SCAN|SEARCH) (\w+)(?: (.*))?$/.exec(detail) ?? [];
-  if (alias === undefined || alias === "CONSTANT") return [];
-  if (how.startsWith("VIRTUAL TABLE")) return [`${alias}:json`];
-  if (/PRIMARY KEY|sqlite_autoindex/.test(how)) return [`${alias}:primary`];
-  return [`${alias}:${/USING (?:COVERING )?INDEX (\w+)/.exec(how)?.[1] ?? "all"}`];
-}
 
 async function fill(client: Client, statistics: "none" | "stale"): Promise<void> {
   await client.execute(WORKERS);

@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "568885f2b5e28fbb84114cf1694bbb880274745c57e580ce879d6d5e7363b84c",
+    hash: "c67d931a802c1100f1a2e3bf798dbfff7885bc79eccaa1fdf82d4372c0ebbe62",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -87,6 +87,7 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE UNIQUE INDEX gatherings_open ON gatherings (subject, key) WHERE is_open = 1",
       "CREATE INDEX gatherings_key ON gatherings (subject, key, id)",
       "CREATE INDEX gatherings_due ON gatherings (due_at) WHERE fired_at IS NULL",
+      "CREATE INDEX gatherings_fired ON gatherings (fired_at) WHERE fired_at IS NOT NULL",
       "CREATE VIEW v_runs AS\nSELECT\n  id, workflow, version, status, idempotency_key, tags,\n  CASE WHEN status = 'completed' THEN result -> '$.value' END AS output,\n  CASE WHEN status = 'failed' THEN result ->> '$.message' END AS error,\n  created_at, started_at, ended_at, available_at, deadline_at,\n  owner AS worker, epoch, head AS event_count, parent_id\nFROM runs",
       "CREATE VIEW v_attempts AS\nSELECT\n  a.run_id, a.key, a.attempt, a.epoch, a.started_at,\n  e.at AS ended_at,\n  CASE e.type\n    WHEN 'step.completed' THEN 'completed'\n    WHEN 'step.failed' THEN 'failed'\n    WHEN 'attempt.failed' THEN 'failed'\n    WHEN 'attempt.interrupted' THEN 'interrupted'\n    ELSE 'open'\n  END AS status,\n  e.data ->> '$.error.message' AS error,\n  c.worker\nFROM (\n  SELECT\n    run_id, key, attempt,\n    max(CASE type WHEN 'attempt.started' THEN epoch END) AS epoch,\n    max(CASE type WHEN 'attempt.started' THEN at END) AS started_at,\n    min(CASE WHEN type <> 'attempt.started' THEN seq END) AS end_seq\n  FROM events\n  WHERE type IN ('attempt.started', 'step.completed', 'step.failed', 'attempt.failed', 'attempt.interrupted')\n  GROUP BY run_id, key, attempt\n) a\nJOIN (\n  SELECT run_id, epoch, max(data ->> '$.worker') AS worker\n  FROM events\n  WHERE type IN ('run.created', 'run.claimed')\n  GROUP BY run_id, epoch\n) c ON c.run_id = a.run_id AND c.epoch = a.epoch\nLEFT JOIN events e ON e.run_id = a.run_id AND e.seq = a.end_seq\nWHERE a.started_at IS NOT NULL",
       "CREATE VIEW v_steps AS\nSELECT\n  run_id, key,\n  max(CASE type WHEN 'attempt.started' THEN attempt END) AS attempts,\n  min(CASE type WHEN 'attempt.started' THEN at END) AS started_at,\n  max(CASE WHEN type <> 'attempt.started' THEN at END) AS ended_at,\n  coalesce(max(CASE type WHEN 'step.completed' THEN 'completed' WHEN 'step.failed' THEN 'failed' END), 'open') AS status,\n  max(CASE type WHEN 'step.completed' THEN data -> '$.value' END) AS output,\n  max(CASE type WHEN 'step.failed' THEN data ->> '$.error.message' END) AS error\nFROM events\nWHERE type IN ('attempt.started', 'step.completed', 'step.failed')\nGROUP BY run_id, key\nHAVING attempts IS NOT NULL",

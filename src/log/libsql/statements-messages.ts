@@ -102,8 +102,10 @@ WHERE true
 ORDER BY w.id
 ON CONFLICT (token) DO NOTHING`;
 
+/** By `waits_call`: with statistics of a few rows SQLite would rather read all waits than look an id up. */
 const endWaits = (ended: string): HotStatement => `
-UPDATE waits SET given = :position, ended_at = NOW WHERE id IN (SELECT w.id FROM ${ended})`;
+UPDATE waits INDEXED BY waits_call SET given = :position, ended_at = NOW
+WHERE run_id IN (SELECT w.run_id FROM ${ended}) AND +id IN (SELECT w.id FROM ${ended})`;
 
 export const INSERT_WOKEN: HotStatement = insertWoken(ENDED_BY_DISPATCH);
 export const TELL_WOKEN: HotStatement = tellWoken(ENDED_BY_DISPATCH);
@@ -169,7 +171,7 @@ FROM runs r CROSS JOIN waits w ON w.run_id = r.id AND w.key = :call LEFT JOIN me
 
 /** Forgets the waits of runs that end. `:ends`: `[[runId, epoch, firstSeq], ...]` */
 export const deleteWaitsOfEnded = (fence: string): HotStatement =>
-  `DELETE FROM waits WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${fence})`;
+  `DELETE FROM waits INDEXED BY waits_call WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${fence})`;
 
 /** What a run was not given before, by `dispatches_run`. */
 const NOT_GIVEN =
@@ -231,10 +233,10 @@ WHERE d.position = :position ORDER BY d.rowid LIMIT :limit OFFSET :after`;
 const OLD = `SELECT o.position FROM (SELECT x.position, x.published_at, x.dispatched_at FROM messages x ORDER BY x.position LIMIT :limit) o
   WHERE o.published_at < :before AND o.dispatched_at IS NOT NULL`;
 
-export const SWEEP_DISPATCHES: HotStatement = `DELETE FROM dispatches WHERE position IN (${OLD})`;
+export const SWEEP_DISPATCHES: HotStatement = `DELETE FROM dispatches INDEXED BY dispatches_message WHERE position IN (${OLD})`;
 export const SWEEP_MESSAGES: HotStatement = `DELETE FROM messages WHERE position IN (${OLD})`;
 
-/** Those that have no message left. */
+/** Those that have no message left. By `gatherings_fired`. */
 export const SWEEP_GATHERINGS: HotStatement = `
-DELETE FROM gatherings WHERE id IN (SELECT g.id FROM gatherings g WHERE g.fired_at < :before
-  AND NOT EXISTS (SELECT 1 FROM dispatches d WHERE d.gathering = g.id) ORDER BY g.id LIMIT :limit)`;
+DELETE FROM gatherings WHERE id IN (SELECT g.id FROM gatherings g INDEXED BY gatherings_fired WHERE g.fired_at < :before
+  AND NOT EXISTS (SELECT 1 FROM dispatches d WHERE d.gathering = g.id) ORDER BY g.fired_at LIMIT :limit)`;
