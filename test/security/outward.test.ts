@@ -92,11 +92,14 @@ describe("a connection", () => {
         return ways.test(code.replaceAll("app.fetch(", "").replaceAll("app?.fetch(", ""));
       });
     // The client speaks to its server, `dev` starts `serve`, and whoever finds a record asks whether its server lives.
+    // Outgoing webhooks go to endpoints that are defined, whose names are looked up before.
     expect(found.sort()).toEqual([
       "cli/dev.ts",
       "cli/owner-record.ts",
       "client/request.ts",
+      "runtime/addresses.ts",
       "runtime/client.ts",
+      "runtime/outbound.ts",
       "runtime/serve-node.ts",
     ]);
   });
