@@ -17,7 +17,8 @@ import { stopSignals } from "./signals.ts";
 import { action, type Call, printError, verb, withDatabase, withShared } from "./verb.ts";
 
 const HELP = `
-Each module's exports are looked through: workflows, hooks, and env, which is given to step bodies.
+Each module's exports are looked through: workflows, hooks, endpoints of outgoing webhooks, and env, which is given to step
+bodies.
 On loopback the API needs no keys: it is for programs of this machine alone. On another host it needs them.
 For ctx.resumeUrl: VARVE_RESUME_URL is where this server is reached from outside, VARVE_RESUME_SECRET what signs its
 addresses, of 32 characters or more (several, separated by commas: the first signs).

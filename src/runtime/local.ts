@@ -1,5 +1,4 @@
 /** What Node, Deno and Bun share: an engine on an embedded file or a libSQL server, in a process that stays. */
-import { lookup } from "node:dns/promises";
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
@@ -17,6 +16,7 @@ import { scheduleTimes } from "../scheduler/times.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { WorkerOptions } from "../worker/options.ts";
+import { addressesOf } from "./addresses.ts";
 import { clientFor } from "./file-client.ts";
 import { outboundOf } from "./outbound.ts";
 import { systemClock, systemRandom } from "./system.ts";
@@ -114,12 +114,6 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   engine.work = (working) => work({ label: surroundings.label, ...working });
   if (options.worker !== false) await closingOnFailure(engine, engine.work(options.worker));
   return engine;
-}
-
-/** As the platform's own requests would resolve the host. */
-async function addressesOf(host: string): Promise<string[]> {
-  const found = await lookup(host.replace(/^\[|\]$/g, ""), { all: true });
-  return found.map(({ address }) => address);
 }
 
 /** A definition or an option that is refused must not leave the file locked, nor keep the process. */

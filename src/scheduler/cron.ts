@@ -48,6 +48,7 @@ export function readCron(field: string, text: unknown): CronText {
   const every = /^@every(\s+)(\S.*)$/.exec(body);
   if (every !== null) {
     const [, space = "", duration = ""] = every;
+    if (timezone !== null) throw invalidCron(whole, "elapsed time knows no zone", "take the zone away from @every");
     return { kind: "every", duration, position: position + "@every".length + space.length };
   }
   const nickname = NICKNAMES.get(body);

@@ -307,6 +307,7 @@ about("a bad spec is refused with the field, the place and a hint", () => {
     [{ cron: "@every" }, "cron", 0, /not known/],
     [{ cron: "@every  5x" }, "cron", 9, /duration/],
     [{ cron: "@every 10ms" }, "cron", 7, /shorter than a second/],
+    [{ cron: "TZ=Asia/Tokyo @every 5m" }, "cron", 0, /no zone/],
     [{ cron: "TZ=Mars/Base 0 3 * * *" }, "cron", 0, /IANA/],
     [{ cron: "TZ=Asia/Tokyo 0 3 * * *", timezone: "UTC" }, "cron", 3, /zone once/],
     [{ cron: "TZ=Asia/Tokyo 0 99 * * *" }, "cron", 16, /hours/],

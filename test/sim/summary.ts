@@ -73,7 +73,7 @@ export function merge(summary: Summary, other: Summary): void {
   summary.failed.push(...other.failed);
 }
 
-/** Call sites that are no part of the way of a run: people ask them. */
+/** Call sites that are no part of the way of a run: people ask them, or what sends outgoing webhooks, which follow the log. */
 export const ADMINISTRATION: readonly Site[] = [
   "listWorkers",
   "listLoggedRuns",
@@ -87,6 +87,15 @@ export const ADMINISTRATION: readonly Site[] = [
   "reopen",
   "listKeyed",
   "listLocks",
+  "holdEndpoint",
+  "releaseEndpoint",
+  "planNotices",
+  "pendingNotices",
+  "settleNotices",
+  "retryNotices",
+  "enableEndpoint",
+  "listEndpoints",
+  "listNotices",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */
