@@ -34,7 +34,7 @@ export async function openForReading(target: Target): Promise<Access<Reader>> {
 }
 
 /** What of an engine tells runs something. */
-export type Writer = Pick<Engine, "run" | "list" | "bulk">;
+export type Writer = Pick<Engine, "run" | "list" | "bulk" | "queues">;
 
 /** A log that can be written. */
 export interface WriteAccess extends Omit<Access<Writer>, "via"> {
@@ -98,6 +98,7 @@ export async function openEngine(target: Target, { loaded, works, logger }: Engi
       file: shared ? "shared" : "owned",
       workflows: loaded?.workflows ?? [],
       hooks: loaded?.hooks ?? [],
+      queues: loaded?.queues ?? {},
       env: loaded?.env,
       ...(resume === null ? {} : { resume }),
       ...(works ? {} : { worker: false }),

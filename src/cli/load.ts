@@ -13,12 +13,15 @@ import type { Workflow } from "../ctx/workflow.ts";
 import { isWorkflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
+import type { QueueOptions, Queues } from "../kernel/queues.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
 
 /** What modules export that an engine takes. */
 export interface Loaded {
   readonly workflows: readonly Workflow<never, unknown, unknown>[];
   readonly hooks: readonly Hook[];
+  /** What modules export as `queues`, together. */
+  readonly queues: Queues;
   readonly env: unknown;
 }
 
@@ -157,18 +160,20 @@ function codeFrame(file: string, line: number, column: number): string {
 function collect(modules: readonly Exports[]): Loaded {
   const workflows = new Set<Workflow>();
   const hooks = new Set<Hook>();
+  const queues: Record<string, QueueOptions> = {};
   let env: { readonly file: string; readonly value: unknown } | null = null;
   for (const { file, exported } of modules) {
     for (const value of Object.values(exported)) {
       if (isWorkflow(value)) workflows.add(value);
       else if (isHook(value)) hooks.add(value);
     }
+    Object.assign(queues, exported.queues);
     if (exported.env === undefined) continue;
     if (env !== null && env.value !== exported.env) throw envRepeated(env.file, file);
     env = { file, value: exported.env };
   }
   if (workflows.size === 0) throw empty(modules);
-  return { workflows: [...workflows], hooks: [...hooks], env: env?.value };
+  return { workflows: [...workflows], hooks: [...hooks], queues, env: env?.value };
 }
 
 function envRepeated(first: string, second: string): DefinitionError {

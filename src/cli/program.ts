@@ -5,6 +5,7 @@ import { dbVerb } from "./db.ts";
 import { devVerb } from "./dev.ts";
 import { doctorVerb } from "./doctor.ts";
 import { keysVerb } from "./keys.ts";
+import { queuesVerb } from "./queues.ts";
 import { runVerb } from "./run.ts";
 import { runsCancelVerb } from "./runs-cancel.ts";
 import { runsListVerb } from "./runs-list.ts";
@@ -44,6 +45,7 @@ export function createProgram(): Command {
   program.addCommand(
     group("runs", "Lists, shows and watches runs, and tells them what to do", [...looks, ...tells, ...again]),
   );
+  program.addCommand(queuesVerb());
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
   program.addCommand(keysVerb());

@@ -5,6 +5,7 @@ import type {
   BulkResult,
   Engine,
   ListOptions,
+  QueueControl,
   RunHandle,
   RunPage,
   StartedRun,
@@ -20,6 +21,7 @@ import { checkName, plainHttpAddress, shownAddress } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun } from "./decode-run.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
+import { HttpQueues } from "./queues.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
 import { tail } from "./tail.ts";
@@ -40,7 +42,8 @@ export interface ClientOptions {
  * `result` and `tail` go on when the connection is lost, for about half a minute without an answer. `tail` of one run
  * ends with the run. A start should have an idempotency key, so that it can be repeated when its answer is lost.
  */
-export interface Client extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition"> {
+export interface Client
+  extends Pick<Engine, "start" | "run" | "list" | "bulk" | "history" | "tail" | "lastPosition" | "queues"> {
   /** The workflows that the server can run. */
   workflows(): Promise<readonly WorkflowInfo[]>;
 }
@@ -67,10 +70,12 @@ export function createClientOf({ url, key, fetch, clock }: ClientParts): Client 
 }
 
 class HttpClient implements Client {
+  readonly queues: QueueControl;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.queues = new HttpQueues(connection);
   }
 
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {

@@ -35,6 +35,7 @@ import { bulk } from "./bulk.ts";
 import { deliver } from "./deliver.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
+import { RunQueues } from "./queues.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -100,6 +101,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly results: Results;
   readonly keys: api.ApiKeys;
   readonly resumes: api.Resumes;
+  readonly queues: api.QueueControl;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -156,6 +158,12 @@ class EngineOfParts implements api.Engine, HandleHost {
     const { clock, random } = ports;
     const keyParts = { store, clock, random, now: () => this.#now(), checkOpen: () => this.#checkOpen() };
     this.keys = new ApiKeyRing(keyParts);
+    this.queues = new RunQueues({
+      ...{ store, queues: this.#queues, checkOpen: () => this.#checkOpen() },
+      changed: () => {
+        for (const worker of this.#workers) void worker.locksGranted();
+      },
+    });
     this.#watchStore();
   }
 

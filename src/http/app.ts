@@ -13,6 +13,7 @@ import { type Route, route, type Site } from "./route.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { queueRoutes } from "./routes/queues.ts";
 import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
@@ -66,7 +67,7 @@ const getOpenApi = route({
 /** All routes. */
 export const ROUTES: readonly Route[] = [
   ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...controlRoutes],
-  ...[...eventRoutes, ...systemRoutes, getOpenApi],
+  ...[...eventRoutes, ...queueRoutes, ...systemRoutes, getOpenApi],
 ];
 
 /**

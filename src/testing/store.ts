@@ -43,6 +43,7 @@ export const SITES = Object.keys({
   requestLock: 0,
   listLocks: 0,
   listPlaces: 0,
+  countPlaces: 0,
   getLine: 0,
   listLines: 0,
   setLine: 0,

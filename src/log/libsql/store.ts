@@ -6,7 +6,7 @@ import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
 import { getKeyed, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
-import { getLine, listLines, listPlaces, setLine } from "./places.ts";
+import { countPlaces, getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 
@@ -34,6 +34,7 @@ export function libsqlStore(db: Database): LogStore {
     requestLock: (request) => requestLock(db, request),
     listLocks: (page) => listLocks(db, page),
     listPlaces: (page) => listPlaces(db, page),
+    countPlaces: (line) => countPlaces(db, line),
     getLine: (line) => getLine(db, line),
     listLines: (page) => listLines(db, page),
     setLine: (setting) => setLine(db, setting),
