@@ -24,6 +24,7 @@ import type {
   WriteVerdict,
 } from "../log/port.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
+import { LimitsBook } from "./limits-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { SharedBook } from "./shared-book.ts";
@@ -64,6 +65,7 @@ export class Checker {
   readonly #looks = new Map<PredicateName, number>();
   readonly #books = new Map<string, RunBook>();
   readonly #shared: SharedBook;
+  readonly #limits: LimitsBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -89,7 +91,9 @@ export class Checker {
   constructor(truth: LogStore, clock: { now(): number }) {
     this.#truth = truth;
     this.#clock = clock;
-    this.#shared = new SharedBook((predicate, holds, what) => this.expect(predicate, holds, what), this.#books);
+    const expect: Expect = (predicate, holds, what) => this.expect(predicate, holds, what);
+    this.#shared = new SharedBook(expect, this.#books);
+    this.#limits = new LimitsBook(expect, this.#books);
   }
 
   get hasFailed(): boolean {
@@ -173,6 +177,7 @@ export class Checker {
     const newestFirst = [...write.runs].sort((a, b) => b.epoch - a.epoch);
     const tells: InboxMessage[] = [];
     for (const run of newestFirst) if (await this.#appendedTo(run, verdict)) tells.push(...(run.beyond?.tells ?? []));
+    this.#limits.look();
     const accepted = write.messages.filter(({ token }) => verdict.messages.get(token) === "accepted");
     const touched = new Set([...write.runs, ...write.messages, ...tells].map(({ runId }) => runId));
     for (const runId of touched) {
@@ -258,6 +263,7 @@ export class Checker {
     if (created === undefined || this.#books.has(runId)) return;
     this.#open(runId, null);
     this.#books.get(runId)?.follow(created);
+    this.#limits.recorded(created);
   }
 
   #open(runId: string, owner: string | null): void {
@@ -286,6 +292,7 @@ export class Checker {
     for (const row of found) {
       book.follow(row);
       this.#shared.recorded(row);
+      this.#limits.recorded(row);
     }
     const isSaid = this.#isTaken(run, verdict);
     const isThere =
@@ -325,6 +332,7 @@ export class Checker {
       if (book !== undefined) book.epoch++;
       book?.follow(row);
       this.#shared.recorded(row);
+      this.#limits.recorded(row);
     }
     const isThere = isSame(book?.events[seq - 1], event, seq);
     this.expect("verdict-true", isSaid === isThere, () => `the verdict on the retry of run ${runId} says ${isSaid}`);
@@ -590,6 +598,8 @@ export class Checker {
     for (const runId of this.#cancels) await this.#checkCancel(runId);
     for (const runId of this.#signals.keys()) await this.#checkSignals(runId);
     this.#shared.finish(await this.#truth.listLocks({ name: null, limit: 1_000 }));
+    for (const runId of this.#limits.runIds)
+      this.#limits.finish(runId, await this.#truth.listPlaces({ runId, limit: 100 }));
     for (const [runId, book] of this.#books) {
       this.#checkFamily(runId, book);
       await this.#checkRow(runId, book);

@@ -56,6 +56,8 @@ export const PREDICATES = {
   "shared-under-epoch": "What runs share is changed only under the epoch of the run's last claim, and before its end.",
   "lock-by-turn": "A run has a lock only when fewer than its slots are before it in line: first come, first served.",
   "no-place-left-behind": "In line for a lock are only calls that still want it or hold it.",
+  "limits-hold": "Of the runs that share a limit no more are under way, or worked on, than it lets in.",
+  "no-slot-leaks": "A run that is over has no place in a line.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "update-loses-nothing": "No two updates of a counter come to the same number, and its value is how many there were.",
   "message-once": "A message waits in the inbox once at most, and is recorded once at most.",
@@ -74,7 +76,6 @@ export const PREDICATES = {
 /** Promises whose subject does not exist yet, and what brings it. */
 export const AWAITED = {
   "schedule-decides-once": "Each instant of a schedule has one recorded decision: with schedules.",
-  "limits-hold": "What runs never exceeds a limit, and queues keep their order: with flow control.",
 } as const;
 
 export type PredicateName = keyof typeof PREDICATES;
