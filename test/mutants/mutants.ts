@@ -10,6 +10,7 @@
  * - The refusal of calls after a cancel, and of new beginnings in `goOn`: the run ends as cancelled either way.
  */
 import type { PredicateName } from "../../src/testing/predicates.ts";
+import { LIMIT_MUTANTS } from "./limits.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
 import { TOGETHER_MUTANTS } from "./together.ts";
 import type { WorldName } from "./worlds.ts";
@@ -980,6 +981,7 @@ export const MUTANTS: readonly Mutant[] = [
 
   // ---- What runs share ----
   ...SHARING_MUTANTS,
+  ...LIMIT_MUTANTS,
 
   // ---- Callers ----
   {
