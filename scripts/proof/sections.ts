@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FAULT_KINDS } from "../../src/testing/faults.ts";
-import { AWAITED, OF_OWN_WORLDS, PREDICATES, type PredicateName } from "../../src/testing/predicates.ts";
+import { OF_OWN_WORLDS, PREDICATES, type PredicateName } from "../../src/testing/predicates.ts";
 import { SITES } from "../../src/testing/store.ts";
 import { killMany } from "../../test/kill/many.ts";
 import { huntLong } from "../../test/mutants/hunt.ts";
@@ -68,9 +68,7 @@ export async function seeds(count: number): Promise<Section> {
         number(summary.looks[name]),
       ]),
     ),
-    `Not yet, because what they are about does not exist: ${Object.entries(AWAITED)
-      .map(([name, what]) => `\`${name}\` (${what})`)
-      .join(" ")}`,
+    `With 0 looks here, because they have worlds of their own: ${OF_OWN_WORLDS.map((name) => `\`${name}\``).join(", ")}.`,
   ].join("\n\n");
   const unseen = (Object.keys(PREDICATES) as PredicateName[]).filter(
     (name) => summary.looks[name] === 0 && !OF_OWN_WORLDS.includes(name),

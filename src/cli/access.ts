@@ -34,7 +34,7 @@ export async function openForReading(target: Target): Promise<Access<Reader>> {
 }
 
 /** What of an engine tells runs something. */
-export type Writer = Pick<Engine, "run" | "list" | "bulk" | "publish" | "notifications" | "schedules">;
+export type Writer = Pick<Engine, "run" | "list" | "bulk" | "publish" | "notifications" | "schedules" | "queues">;
 
 /** A log that can be written. */
 export interface WriteAccess extends Omit<Access<Writer>, "via"> {
@@ -105,6 +105,7 @@ export async function openEngine(
       hooks: loaded?.hooks ?? [],
       notify: loaded?.notify ?? [],
       ...(declares ? { schedules: loaded?.schedules ?? [] } : {}),
+      queues: loaded?.queues ?? {},
       env: loaded?.env,
       ...(resume === null ? {} : { resume }),
       ...(works ? {} : { worker: false }),

@@ -13,6 +13,7 @@ import type { Workflow } from "../ctx/workflow.ts";
 import { isWorkflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
+import type { QueueOptions, Queues } from "../kernel/queues.ts";
 import { isNotifyEndpoint, type NotifyEndpoint } from "../outgoing/notify.ts";
 import { isSchedule, type ScheduleDefinition } from "../scheduler/definition.ts";
 import { type Hook, isHook } from "../triggers/hook.ts";
@@ -23,6 +24,8 @@ export interface Loaded {
   readonly hooks: readonly Hook[];
   readonly notify: readonly NotifyEndpoint[];
   readonly schedules: readonly ScheduleDefinition[];
+  /** What modules export as `queues`, together. */
+  readonly queues: Queues;
   readonly env: unknown;
 }
 
@@ -163,6 +166,7 @@ function collect(modules: readonly Exports[]): Loaded {
   const hooks = new Set<Hook>();
   const notify = new Set<NotifyEndpoint>();
   const schedules = new Set<ScheduleDefinition>();
+  const queues: Record<string, QueueOptions> = {};
   let env: { readonly file: string; readonly value: unknown } | null = null;
   for (const { file, exported } of modules) {
     for (const value of Object.values(exported)) {
@@ -171,6 +175,7 @@ function collect(modules: readonly Exports[]): Loaded {
       else if (isNotifyEndpoint(value)) notify.add(value);
       else if (isSchedule(value)) schedules.add(value);
     }
+    Object.assign(queues, exported.queues);
     if (exported.env === undefined) continue;
     if (env !== null && env.value !== exported.env) throw envRepeated(env.file, file);
     env = { file, value: exported.env };
@@ -181,6 +186,7 @@ function collect(modules: readonly Exports[]): Loaded {
     hooks: [...hooks],
     notify: [...notify],
     schedules: [...schedules],
+    queues,
     env: env?.value,
   };
 }

@@ -8,6 +8,7 @@ import { keysVerb } from "./keys.ts";
 import { messagesListVerb } from "./messages-list.ts";
 import { messagesShowVerb } from "./messages-show.ts";
 import { publishVerb } from "./publish.ts";
+import { queuesVerb } from "./queues.ts";
 import { runVerb } from "./run.ts";
 import { runsCancelVerb } from "./runs-cancel.ts";
 import { runsListVerb } from "./runs-list.ts";
@@ -78,6 +79,7 @@ export function createProgram(): Command {
       ...[...holds, schedulesRunVerb(), schedulesBackfillVerb()],
     ]),
   );
+  program.addCommand(queuesVerb());
   program.addCommand(dbVerb());
   program.addCommand(doctorVerb());
   program.addCommand(keysVerb());

@@ -12,6 +12,7 @@ import type {
   Notifications,
   PublishedMessage,
   PublishOptions,
+  QueueControl,
   RunHandle,
   RunPage,
   StartedRun,
@@ -31,6 +32,7 @@ import { HttpDeliveries } from "./deliveries.ts";
 import { listMessages, publishMessage, readMessage } from "./messages.ts";
 import { HttpNotifications } from "./notifications.ts";
 import { API_PATH, RUNS_PATH } from "./paths.ts";
+import { HttpQueues } from "./queues.ts";
 import { type Connection, type Fetch, requestJson } from "./request.ts";
 import { HttpRun, readHistory } from "./run.ts";
 import { HttpSchedules } from "./schedules.ts";
@@ -65,6 +67,7 @@ export interface Client
     | "deliveries"
     | "notifications"
     | "schedules"
+    | "queues"
     | MessageCalls
   > {
   /** The workflows that the server can run. */
@@ -98,6 +101,7 @@ class HttpClient implements Client {
   readonly deliveries: Deliveries;
   readonly notifications: Notifications;
   readonly schedules: Schedules;
+  readonly queues: QueueControl;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
@@ -105,6 +109,7 @@ class HttpClient implements Client {
     this.deliveries = new HttpDeliveries(connection, (runId) => new HttpRun(connection, runId));
     this.notifications = new HttpNotifications(connection);
     this.schedules = new HttpSchedules(connection);
+    this.queues = new HttpQueues(connection);
   }
 
   async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {

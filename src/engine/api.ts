@@ -577,6 +577,41 @@ export interface MessagePage {
   readonly cursor: string | null;
 }
 
+/** A queue of runs as it stands. */
+export interface QueueInfo {
+  readonly name: string;
+  /** The most runs that are worked on at once; null: nobody has said it here. */
+  readonly concurrency: number | null;
+  /** What this engine was given; null: it has no such queue. */
+  readonly defined: number | null;
+  /** Whether it lets nobody in. */
+  readonly paused: boolean;
+  /** How many runs have a place in it, and how many wait for one: counted up to 10,000. */
+  readonly held: number;
+  readonly waiting: number;
+}
+
+/** What becomes of a queue, for all workers and until it is changed again. What is not given stays as it is. */
+export interface QueueChange {
+  /** From 1 to 10,000; null: what the engine was given. Runs that are in stay in. */
+  readonly concurrency?: number | null;
+  readonly paused?: boolean;
+}
+
+/** The queues of runs, changed while they work. Those of steps are as the engine was given them. */
+export interface QueueControl {
+  /** By name: those that this engine was given, and those that were changed. */
+  list(): Promise<QueueInfo[]>;
+  /**
+   * @throws DefinitionError `LIMIT_INVALID`, `NAME_INVALID`
+   * @example await engine.queues.set("heavy", { concurrency: 2 });
+   */
+  set(name: string, change: QueueChange): Promise<QueueInfo>;
+  /** Lets no more runs in; those that are in go on. */
+  pause(name: string): Promise<QueueInfo>;
+  resume(name: string): Promise<QueueInfo>;
+}
+
 /** How the engine is. */
 export interface Health {
   /** For how long the database has refused writes, milliseconds; null: it takes them. */
@@ -586,6 +621,8 @@ export interface Health {
 export interface Engine {
   /** The keys of the HTTP API. */
   readonly keys: ApiKeys;
+  /** Queues of runs: listed, paused, resumed, resized. */
+  readonly queues: QueueControl;
   /** The addresses that `ctx.resumeUrl` has made. */
   readonly resumes: Resumes;
   /** When workflows run by themselves. */

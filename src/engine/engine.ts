@@ -53,6 +53,7 @@ import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
 import { Messages, type MessagesOptions } from "./messages.ts";
 import { OutgoingNotifications } from "./notifications.ts";
+import { RunQueues } from "./queues.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
@@ -139,6 +140,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly schedules: EngineSchedules;
   readonly deliveries: Deliveries;
   readonly notifications: api.Notifications;
+  readonly queues: api.QueueControl;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -222,6 +224,12 @@ class EngineOfParts implements api.Engine, HandleHost {
       },
       checkLimit,
       changed: (endpoint) => this.#notifier?.nudge(endpoint),
+    });
+    this.queues = new RunQueues({
+      ...{ store, queues: this.#queues, checkOpen: () => this.#checkOpen() },
+      changed: () => {
+        for (const worker of this.#workers) void worker.locksGranted();
+      },
     });
     this.#watchStore();
   }

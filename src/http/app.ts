@@ -16,6 +16,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
+import { queueRoutes } from "./routes/queues.ts";
 import { resumeRoutes } from "./routes/resume.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { scheduleRoutes } from "./routes/schedules.ts";
@@ -70,7 +71,7 @@ const getOpenApi = route({
 /** All routes. */
 export const ROUTES: readonly Route[] = [
   ...[...hookRoutes, ...resumeRoutes, ...runRoutes, ...messageRoutes, ...controlRoutes, ...scheduleRoutes],
-  ...[...eventRoutes, ...deliveryRoutes, ...notificationRoutes, ...systemRoutes, getOpenApi],
+  ...[...eventRoutes, ...deliveryRoutes, ...notificationRoutes, ...queueRoutes, ...systemRoutes, getOpenApi],
 ];
 
 /**

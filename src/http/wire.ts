@@ -214,6 +214,32 @@ export const whySchema = named(
   }),
 );
 
+export const QUEUES_PATH = `${API_PATH}/queues`;
+
+export const queueSchema = named(
+  "Queue",
+  "A queue of runs as it stands.",
+  z.object({
+    name: z.string(),
+    concurrency: z.number().nullable().describe("The most runs that are worked on at once."),
+    defined: z.number().nullable().describe("What the engine was given; null: it has no such queue."),
+    paused: z.boolean().describe("Whether it lets nobody in."),
+    held: z.number().describe("How many runs have a place in it, up to 10,000."),
+    waiting: z.number().describe("How many wait for one, up to 10,000."),
+  }),
+);
+
+export const queueListSchema = named("QueueList", "Queues, by name.", z.object({ queues: z.array(queueSchema) }));
+
+export const queueChangeSchema = named(
+  "QueueChange",
+  "What becomes of a queue. What is not given stays as it is.",
+  z.strictObject({
+    concurrency: z.int().min(1).max(10_000).nullable().optional().describe("Null: what the engine was given."),
+    paused: z.boolean().optional(),
+  }),
+);
+
 export const runPageSchema = named(
   "RunPage",
   "Runs, newest first.",

@@ -8,7 +8,14 @@
  */
 import type { PlaceLimit } from "../kernel/place-limit.ts";
 import { byText } from "./memory-order.ts";
-import { type LineSetting, LOOK_AHEAD, OPENINGS_MAX, type PlaceFilter, type PlaceRow } from "./port.ts";
+import {
+  type LineSetting,
+  LOOK_AHEAD,
+  OPENINGS_MAX,
+  PLACES_COUNTED_MAX,
+  type PlaceFilter,
+  type PlaceRow,
+} from "./port.ts";
 
 type Place = { -readonly [K in keyof PlaceRow]: PlaceRow[K] };
 
@@ -108,6 +115,12 @@ export class MemoryPlaces {
   #couldEnter(runId: string): boolean {
     const places = [...(this.#places.get(runId)?.values() ?? [])];
     return places.every((place) => place.grantedAt !== null || this.#hasRoom(place));
+  }
+
+  count(line: string): { held: number; waiting: number } {
+    const held = this.#heldIn(line);
+    const waiting = (this.#lines.get(line)?.size ?? 0) - held;
+    return { held: Math.min(held, PLACES_COUNTED_MAX), waiting: Math.min(waiting, PLACES_COUNTED_MAX) };
   }
 
   setting(line: string): LineSetting | null {

@@ -569,6 +569,10 @@ class MemoryStore implements LogStore {
     return this.#places.list(page, page.limit);
   }
 
+  async countPlaces(line: string): Promise<{ held: number; waiting: number }> {
+    return this.#places.count(line);
+  }
+
   async getLine(line: string): Promise<LineSetting | null> {
     return this.#places.setting(line);
   }

@@ -440,6 +440,8 @@ export const LOOK_AHEAD = 64;
 /** The most runs that a change of a line admits. */
 export const OPENINGS_MAX = 1_000;
 
+export const PLACES_COUNTED_MAX = 10_000;
+
 /** The most runs that get in line with one claim. */
 export const ARRIVALS_MAX = 500;
 
@@ -818,6 +820,8 @@ export interface LogStore extends MessageStore, OutgoingStore {
 
   /** Places of runs with limits: of one run, or of one line in its order; who holds one comes first. */
   listPlaces(page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]>;
+  /** How many have a place in a line, and how many wait for one: counted up to {@link PLACES_COUNTED_MAX}. */
+  countPlaces(line: string): Promise<{ readonly held: number; readonly waiting: number }>;
   /** What was set of a line; null: nothing. */
   getLine(line: string): Promise<LineSetting | null>;
   /** All lines of which something was set, in order. */

@@ -34,6 +34,7 @@ import type {
 import type { NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { DeliveryBook } from "./delivery-book.ts";
+import { LimitsBook } from "./limits-book.ts";
 import { MessageBook } from "./message-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
@@ -79,6 +80,7 @@ export class Checker {
   readonly #shared: SharedBook;
   readonly #schedules: ScheduleBook;
   readonly #messages: MessageBook;
+  readonly #limits: LimitsBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -109,6 +111,7 @@ export class Checker {
     this.#shared = new SharedBook(expect, this.#books);
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
     this.#messages = new MessageBook(expect, truth);
+    this.#limits = new LimitsBook(expect, this.#books);
   }
 
   get hasFailed(): boolean {
@@ -222,6 +225,7 @@ export class Checker {
     const newestFirst = [...write.runs].sort((a, b) => b.epoch - a.epoch);
     const tells: InboxMessage[] = [];
     for (const run of newestFirst) if (await this.#appendedTo(run, verdict)) tells.push(...(run.beyond?.tells ?? []));
+    this.#limits.look();
     const accepted = write.messages.filter(({ token }) => verdict.messages.get(token) === "accepted");
     const touched = new Set([...write.runs, ...write.messages, ...tells].map(({ runId }) => runId));
     for (const runId of touched) {
@@ -307,6 +311,7 @@ export class Checker {
     if (created === undefined || this.#books.has(runId)) return;
     this.#open(runId, null);
     this.#books.get(runId)?.follow(created);
+    this.#limits.recorded(created);
   }
 
   #open(runId: string, owner: string | null): void {
@@ -335,6 +340,7 @@ export class Checker {
     for (const row of found) {
       book.follow(row);
       this.#shared.recorded(row);
+      this.#limits.recorded(row);
     }
     const isSaid = this.#isTaken(run, verdict);
     const isThere =
@@ -375,6 +381,7 @@ export class Checker {
       if (book !== undefined) book.epoch++;
       book?.follow(row);
       this.#shared.recorded(row);
+      this.#limits.recorded(row);
     }
     const isThere = isSame(book?.events[seq - 1], event, seq);
     this.expect("verdict-true", isSaid === isThere, () => `the verdict on the retry of run ${runId} says ${isSaid}`);
@@ -640,6 +647,8 @@ export class Checker {
     for (const runId of this.#cancels) await this.#checkCancel(runId);
     for (const runId of this.#signals.keys()) await this.#checkSignals(runId);
     this.#shared.finish(await this.#truth.listLocks({ name: null, limit: 1_000 }));
+    for (const runId of this.#limits.runIds)
+      this.#limits.finish(runId, await this.#truth.listPlaces({ runId, limit: 100 }));
     for (const [runId, book] of this.#books) {
       this.#checkFamily(runId, book);
       await this.#checkRow(runId, book);

@@ -60,6 +60,8 @@ export const PREDICATES = {
   "acknowledged-message-kept": "A message that was acknowledged is in the log, once, as it was published first.",
   "message-dispatched-once": "What becomes of a message is decided once, and no subscription starts two runs for it.",
   "wait-ends-one-way": "A wait for a message is given one message or expires: never both, and never otherwise later.",
+  "limits-hold": "Of the runs that share a limit no more are under way, or worked on, than it lets in.",
+  "no-slot-leaks": "A run that is over has no place in a line.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "schedule-decides-once": "An instant of a schedule is decided once, whoever decides it and whatever clocks do.",
   "no-instant-lost": "Whatever a schedule's cursor passes is decided in the same write; it never goes back.",
@@ -79,11 +81,6 @@ export const PREDICATES = {
   "result-as-expected": "The run comes to what its program comes to without faults.",
 } as const;
 
-/** Promises whose subject does not exist yet, and what brings it. */
-export const AWAITED = {
-  "limits-hold": "What runs never exceeds a limit, and queues keep their order: with flow control.",
-} as const;
-
 export type PredicateName = keyof typeof PREDICATES;
 
 /** What only worlds with schedules look at. */
@@ -97,4 +94,9 @@ export const OF_MESSAGES: readonly PredicateName[] = [
 ];
 
 /** What has worlds of its own, and is not in random programs. */
-export const OF_OWN_WORLDS: readonly PredicateName[] = [...OF_SCHEDULES, ...OF_MESSAGES];
+export const OF_OWN_WORLDS: readonly PredicateName[] = [
+  ...OF_SCHEDULES,
+  ...OF_MESSAGES,
+  "limits-hold",
+  "no-slot-leaks",
+];

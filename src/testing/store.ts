@@ -85,6 +85,7 @@ export const SITES = Object.keys({
   listDispatches: 0,
   sweepMessages: 0,
   listPlaces: 0,
+  countPlaces: 0,
   getLine: 0,
   listLines: 0,
   setLine: 0,

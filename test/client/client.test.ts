@@ -133,6 +133,17 @@ describe("a run over HTTP", () => {
     expect(await thrown(client().run("run_none").why())).toMatchObject({ code: "RUN_NOT_FOUND" });
   });
 
+  it("can be held back by a queue, which is paused and resized over HTTP", async () => {
+    expect(await client().queues.list()).toEqual([]);
+    const paused = { name: "a/b", concurrency: null, defined: null, paused: true, held: 0, waiting: 0 };
+    expect(await client().queues.pause("a/b")).toEqual(paused);
+    expect(await client().queues.set("a/b", { concurrency: 2 })).toEqual({ ...paused, concurrency: 2 });
+    expect(await engine.queues.list()).toEqual([{ ...paused, concurrency: 2 }]);
+    expect(await client().queues.resume("a/b")).toMatchObject({ paused: false, concurrency: 2 });
+    const error = await thrown(client().queues.set("a/b", { concurrency: 0 }));
+    expect(error).toMatchObject({ code: "REQUEST_INVALID" });
+  });
+
   it("has its whole history, also over several pages", async () => {
     const { id } = await client().start(rich, INPUT);
     await engine.run(id).result();

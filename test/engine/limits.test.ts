@@ -273,6 +273,32 @@ describe("rates", () => {
   });
 });
 
+describe("queues at run time", () => {
+  it("are listed, paused, resumed and resized", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const hang = (ctx: Ctx) => ctx.step("work", () => new Promise<void>((done) => lab.clock.timer(60_000, done)));
+    const workflows = [visit(seen, { queue: "q" }, hang)];
+    const engine = await lab.engine({ workflows, queues: { q: { concurrency: 1 }, other: { concurrency: 5 } } });
+    await engine.queues.pause("q");
+    await starts(lab, engine, customers("a", "b", "c", "d"));
+    await lab.pass(1_000);
+    expect(seen).toEqual([]);
+    expect(await engine.queues.list()).toEqual([
+      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0 },
+      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4 },
+    ]);
+    expect(await engine.queues.resume("q")).toMatchObject({ paused: false });
+    await lab.pass(1_000);
+    expect(seen).toEqual(["in a1"]);
+    expect(await engine.queues.set("q", { concurrency: 3 })).toMatchObject({ concurrency: 3, defined: 1, held: 3 });
+    await lab.pass(1_000);
+    expect(seen).toEqual(["in a1", "in b2", "in c3"]);
+    expect(await engine.queues.set("q", { concurrency: null })).toMatchObject({ concurrency: 1, held: 3, waiting: 1 });
+    await expect(engine.queues.set("q", { concurrency: 0 })).rejects.toMatchObject({ code: "LIMIT_INVALID" });
+  });
+});
+
 describe("bad limits", () => {
   const define = (rules: object) => () => workflow({ name: "w", ...rules }, async () => null);
 

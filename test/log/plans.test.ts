@@ -154,6 +154,7 @@ const PLANS: { readonly [N in Name]: string } = {
   ARRIVE: "x:runs_line d:all",
   MARK_PLACES: "places:primary j:json r:primary j:json r:primary",
   DELETE_PLACES: "places:primary j:json r:primary",
+  COUNT_PLACES: "p:places_line q:places_line",
   SET_LINE: "",
   OPEN_LINE: "p:places_line",
   TAKE_TOKENS: "j:json",

@@ -11,6 +11,7 @@
  */
 import type { PredicateName } from "../../src/testing/predicates.ts";
 import { DELIVERY_MUTANTS } from "./delivering.ts";
+import { LIMIT_MUTANTS } from "./limits.ts";
 import { MESSAGE_MUTANTS } from "./messages.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
@@ -986,6 +987,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SHARING_MUTANTS,
   ...SCHEDULING_MUTANTS,
   ...MESSAGE_MUTANTS,
+  ...LIMIT_MUTANTS,
 
   // ---- Callers ----
   ...DELIVERY_MUTANTS,

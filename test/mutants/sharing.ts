@@ -246,7 +246,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: OPERATIONS,
-        text: "if (shared.hasEntered && state.locks?.has(shared.key) !== true) this.#host.hasLeft(shared.key);",
+        text: "if (shared.hasEntered && !this.#host.isInLine(shared.place)) this.#host.hasLeft(shared.place);",
         by: "",
       },
     ],

@@ -507,8 +507,8 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: STATEMENTS,
-        text: "available_at = NOW, epoch = epoch + 1, head = :seq",
-        by: "available_at = NOW, head = :seq",
+        text: "epoch = epoch + 1, head = :seq",
+        by: "head = :seq",
       },
     ],
     predicate: "claim-raises-epoch",
@@ -518,7 +518,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "retry-of-another-head",
     guard: "a run is retried from where it has ended, and only if it has",
     world: "retries",
-    edits: [{ file: MEMORY, text: "if (isOver && run.head === seq - 1) {", by: "if (run.head === seq - 1) {" }],
+    edits: [{ file: MEMORY, text: "if (isOver && run.head === seq - 1 &&", by: "if (run.head === seq - 1 &&" }],
     predicate: "terminal-last",
     seed: 0,
   },

@@ -24,6 +24,7 @@ import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
 import { perform, TASKS_MAX } from "./play.ts";
+import { limits } from "./worlds-limits.ts";
 import { TOGETHER } from "./worlds-together.ts";
 
 /** Runs one seed of a world. Throws if it takes too long, as mutants may go round for ever. */
@@ -54,6 +55,8 @@ export const WORLDS = {
   "deliveries-over-owned-file": (seed) => overFile("owned", (store) => deliveries(seed, { store })),
   sizes,
   "fickle-values": fickleValues,
+  limits,
+  "limits-over-owned-file": (seed) => overFile("owned", (store) => limits(seed, { store })),
   ...TOGETHER,
   schedules: async (seed) => (await schedules(seed)).failures,
   "schedules-over-owned-file": (seed) =>

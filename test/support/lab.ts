@@ -211,6 +211,7 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "requestLock",
     "listLocks",
     "listPlaces",
+    "countPlaces",
     "getLine",
     "listLines",
     "setLine",

@@ -3,7 +3,7 @@ import { and, asc, eq, gt, isNotNull, isNull, or } from "drizzle-orm";
 import type { LineSetting, PlaceFilter, PlaceRow } from "../port.ts";
 import type { Database } from "./database.ts";
 import { lines, places } from "./schema.ts";
-import { OPEN_LINE, SET_LINE } from "./statements-places.ts";
+import { COUNT_PLACES, OPEN_LINE, SET_LINE } from "./statements-places.ts";
 
 export async function listPlaces(db: Database, page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]> {
   const { runId, line, slots, rank, hold, requestedAt, grantedAt, endedAt } = places;
@@ -17,6 +17,11 @@ export async function listPlaces(db: Database, page: PlaceFilter & { readonly li
         .orderBy(asc(line), asc(isNull(grantedAt)), asc(rank), asc(runId))
         .limit(page.limit),
   );
+}
+
+export async function countPlaces(db: Database, line: string): Promise<{ held: number; waiting: number }> {
+  const [row] = await db.one(COUNT_PLACES, { line });
+  return { held: Number(row?.held), waiting: Number(row?.waiting) };
 }
 
 /** Of a line in which somebody has a place there may be a row though nothing was set. */

@@ -3,7 +3,7 @@
  * the database (`migrations/`): it looks at one run after the other, so that two of one write never take the same place, and
  * what becomes free is granted in the very write that frees it.
  */
-import { ARRIVALS_MAX, OPENINGS_MAX } from "../port.ts";
+import { ARRIVALS_MAX, OPENINGS_MAX, PLACES_COUNTED_MAX } from "../port.ts";
 import { FENCE, type HotStatement } from "./fragments.ts";
 
 /** Runs that are due get in line, by `runs_line`: in the order of their first limit. */
@@ -46,6 +46,14 @@ WHERE run_id IN (${LEAVING}) AND (hold = 'work' OR run_id IN (${LEAVING} AND j.v
 /** Deletes them. For each the database admits the next in its line. `:leaving` as above. */
 export const DELETE_PLACES: HotStatement = `
 DELETE FROM places INDEXED BY sqlite_autoindex_places_1 WHERE run_id IN (${LEAVING}) AND ended_at IS NOT NULL`;
+
+/** How many are in a line, by `places_line`: no further than so many. */
+export const COUNT_PLACES: HotStatement = `
+SELECT
+  (SELECT count(*) FROM (SELECT 1 FROM places p INDEXED BY places_line
+    WHERE p.line = :line AND p.granted_at IS NOT NULL AND p.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS held,
+  (SELECT count(*) FROM (SELECT 1 FROM places q INDEXED BY places_line
+    WHERE q.line = :line AND q.granted_at IS NULL AND q.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS waiting`;
 
 /** Notes what a line lets in, by primary key. */
 export const SET_LINE: HotStatement = `

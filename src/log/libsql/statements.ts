@@ -110,21 +110,21 @@ export const MOVE_RUNS: HotStatement = moveRuns("j.value ->> 5", "j.value ->> 6"
 const HAS_MAIL = `EXISTS (
     SELECT 1 FROM inbox i WHERE i.run_id = r.id AND (j.value ->> 5 = 'waiting' OR i.kind IN ${texts(WAKES_PAUSED)}))`;
 
+/** The status of a run that would wait or be paused. */
+const PARKED = `CASE WHEN ${HAS_MAIL} THEN 'pending' ELSE j.value ->> 5 END`;
+
 /**
  * The same for runs that would wait or be paused: one with mail that wakes it stays pending (rule R4). Apart, because looking for mail makes the
  * statement twice as dear to prepare. `:moves` as above.
  */
-export const PARK_RUNS: HotStatement = moveRuns(
-  `CASE WHEN ${HAS_MAIL} THEN 'pending' ELSE j.value ->> 5 END`,
-  `CASE WHEN ${HAS_MAIL} THEN NOW ELSE j.value ->> 6 END`,
-);
+export const PARK_RUNS: HotStatement = moveRuns(PARKED, `CASE WHEN ${HAS_MAIL} THEN NOW ELSE j.value ->> 6 END`);
 
 /**
  * The same for runs with limits, whose row then says when they get in line: they have given places back. Apart, so that
  * others do not touch `runs_line`. `:moves` as above.
  */
 export const PARK_LIMITED_RUNS: HotStatement = moveRuns(
-  `CASE WHEN ${HAS_MAIL} THEN 'pending' ELSE j.value ->> 5 END`,
+  PARKED,
   "NULL",
   `CASE WHEN ${HAS_MAIL} THEN NOW ELSE j.value ->> 6 END`,
 );

@@ -9,7 +9,7 @@ import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
-import { getLine, listLines, listPlaces, setLine } from "./places.ts";
+import { countPlaces, getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
 import * as schedules from "./schedules.ts";
@@ -40,6 +40,7 @@ export function libsqlStore(db: Database): LogStore {
     listLocks: (page) => listLocks(db, page),
     ...messageStore(db),
     listPlaces: (page) => listPlaces(db, page),
+    countPlaces: (line) => countPlaces(db, line),
     getLine: (line) => getLine(db, line),
     listLines: (page) => listLines(db, page),
     setLine: (setting) => setLine(db, setting),

@@ -1,0 +1,65 @@
+/** The queues of an engine: what they let in, who is in them, and how that is changed while they work. */
+import { queueLine } from "../admission/limits.ts";
+import type { QueueOptions } from "../kernel/queues.ts";
+import { checkWhole, SLOTS_MAX } from "../kernel/run-rules.ts";
+import { checkName } from "../kernel/text.ts";
+import type { LineSetting, LogStore } from "../log/port.ts";
+import type { QueueChange, QueueControl, QueueInfo } from "./api.ts";
+
+/** The most queues that a list shows. */
+const QUEUES_LISTED_MAX = 1_000;
+
+export interface QueueHost {
+  readonly store: LogStore;
+  readonly queues: ReadonlyMap<string, QueueOptions>;
+  checkOpen(): void;
+  /** Runs may have been admitted. */
+  changed(): void;
+}
+
+export class RunQueues implements QueueControl {
+  readonly #host: QueueHost;
+
+  constructor(host: QueueHost) {
+    this.#host = host;
+  }
+
+  async list(): Promise<QueueInfo[]> {
+    const { store, queues, checkOpen } = this.#host;
+    checkOpen();
+    const set = await store.listLines({ after: queueLine(""), limit: QUEUES_LISTED_MAX });
+    const known = set.flatMap(({ line }) => (line.startsWith(queueLine("")) ? [line.slice(queueLine("").length)] : []));
+    const names = [...new Set([...queues.keys(), ...known])].sort();
+    return await Promise.all(names.map((name) => this.#info(name)));
+  }
+
+  async #info(name: string): Promise<QueueInfo> {
+    const { store, queues } = this.#host;
+    const line = queueLine(name);
+    const [setting, counts] = [await store.getLine(line), await store.countPlaces(line)];
+    const defined = queues.get(name)?.concurrency ?? null;
+    const concurrency = setting?.slots ?? defined;
+    return { name, concurrency, defined, paused: setting?.paused ?? false, ...counts };
+  }
+
+  async set(name: string, change: QueueChange): Promise<QueueInfo> {
+    const { store, checkOpen, changed } = this.#host;
+    checkOpen();
+    const line = queueLine(checkName("the name of a queue", name));
+    const { concurrency, paused } = change;
+    if (typeof concurrency === "number") checkWhole(`the concurrency of queue "${name}"`, concurrency, [1, SLOTS_MAX]);
+    const found: LineSetting = (await store.getLine(line)) ?? { line, slots: null, paused: false };
+    const slots = concurrency === undefined ? found.slots : concurrency;
+    await store.setLine({ line, slots, paused: paused ?? found.paused });
+    changed();
+    return await this.#info(name);
+  }
+
+  pause(name: string): Promise<QueueInfo> {
+    return this.set(name, { paused: true });
+  }
+
+  resume(name: string): Promise<QueueInfo> {
+    return this.set(name, { paused: false });
+  }
+}

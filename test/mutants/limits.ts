@@ -1,0 +1,71 @@
+/** The mutants of limits: who gets in line, who is admitted, and what ends a place. */
+import type { Mutant } from "./mutants.ts";
+
+const MEMORY_PLACES = "src/log/memory-places.ts";
+const MEMORY = "src/log/memory.ts";
+const MIGRATIONS = "src/log/libsql/migrations.ts";
+const STATEMENTS = "src/log/libsql/statements-places.ts";
+const EXECUTION = "src/worker/execution.ts";
+
+export const LIMIT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "line-room",
+    guard: "a line lets in no more than it has slots",
+    world: "limits",
+    edits: [{ file: MEMORY_PLACES, text: "this.#heldIn(line) < room", by: "this.#heldIn(line) <= room" }],
+    predicate: "limits-hold",
+    seed: 0,
+  },
+  {
+    name: "all-or-none",
+    guard: "a run is admitted when there is room in all of its lines",
+    world: "limits",
+    edits: [
+      {
+        file: MEMORY_PLACES,
+        text: "waiting.every((place) => this.#hasRoom(place))",
+        by: "waiting.some((place) => this.#hasRoom(place))",
+      },
+    ],
+    predicate: "limits-hold",
+    seed: 0,
+  },
+  {
+    name: "due-past-the-line",
+    guard: "a run whose time has come gets in line for the place that it has given back",
+    world: "limits",
+    edits: [{ file: MEMORY, text: "row.availableAt = isLimited ? null : dueAt;", by: "row.availableAt = dueAt;" }],
+    predicate: "limits-hold",
+    seed: 0,
+  },
+  {
+    name: "place-ends-with-run",
+    guard: "the places of a run end with it",
+    world: "limits",
+    edits: [{ file: EXECUTION, text: 'leave.kind === "end" ? "end" : "yield"', by: '"yield"' }],
+    predicate: "no-slot-leaks",
+    seed: 0,
+  },
+  {
+    name: "line-room-in-sql",
+    guard: "a line lets in no more than it has slots",
+    world: "limits-over-owned-file",
+    edits: [
+      {
+        file: MIGRATIONS,
+        text: "FROM lines l WHERE l.line = p.line), p.slots) <= 0",
+        by: "FROM lines l WHERE l.line = p.line), p.slots) < 0",
+      },
+    ],
+    predicate: "limits-hold",
+    seed: 0,
+  },
+  {
+    name: "place-ends-with-run-in-sql",
+    guard: "the places of a run end with it",
+    world: "limits-over-owned-file",
+    edits: [{ file: STATEMENTS, text: "AND j.value ->> 3 = 1", by: "AND j.value ->> 3 = 2" }],
+    predicate: "no-slot-leaks",
+    seed: 0,
+  },
+];
