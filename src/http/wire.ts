@@ -321,11 +321,7 @@ const deliveryInfo = {
   bytes: z.number().int().describe("The length of its body."),
 } satisfies Record<keyof DeliveryInfo, unknown>;
 
-const deliveryInfoSchema = named(
-  "Delivery",
-  "A webhook delivery as it was decided about.",
-  z.object(deliveryInfo),
-);
+const deliveryInfoSchema = named("Delivery", "A webhook delivery as it was decided about.", z.object(deliveryInfo));
 
 export const deliveryContentSchema = named(
   "DeliveryContent",
