@@ -73,7 +73,7 @@ export function merge(summary: Summary, other: Summary): void {
   summary.failed.push(...other.failed);
 }
 
-/** Call sites that are no part of the way of a run: people ask them. */
+/** Call sites that are no part of the way of a run: people ask them, or schedules, which have a world of their own. */
 export const ADMINISTRATION: readonly Site[] = [
   "listWorkers",
   "listLoggedRuns",
@@ -85,6 +85,14 @@ export const ADMINISTRATION: readonly Site[] = [
   "reopen",
   "listKeyed",
   "listLocks",
+  "createSchedule",
+  "getSchedule",
+  "listSchedules",
+  "changeSchedule",
+  "deleteSchedule",
+  "schedulesAhead",
+  "listFirings",
+  "getFiring",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */
