@@ -73,7 +73,7 @@ export function merge(summary: Summary, other: Summary): void {
   summary.failed.push(...other.failed);
 }
 
-/** Call sites that are no part of the way of a run: people ask them, or what sends outgoing webhooks, which follow the log. */
+/** Call sites that are no part of the way of a run: people ask them, or what has a world of its own: schedules, outgoing webhooks. */
 export const ADMINISTRATION: readonly Site[] = [
   "listWorkers",
   "listLoggedRuns",
@@ -96,6 +96,14 @@ export const ADMINISTRATION: readonly Site[] = [
   "enableEndpoint",
   "listEndpoints",
   "listNotices",
+  "createSchedule",
+  "getSchedule",
+  "listSchedules",
+  "changeSchedule",
+  "deleteSchedule",
+  "schedulesAhead",
+  "listFirings",
+  "getFiring",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */
