@@ -8,7 +8,7 @@ import { checkName, NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type { RunLimits } from "../log/port.ts";
 
 /** One more of priority goes before whoever has waited for so long, milliseconds. */
-export const PRIORITY_HEAD_START_MS = 60_000;
+const PRIORITY_HEAD_START_MS = 60_000;
 
 /** A start as far as limits ask for it. */
 export interface LimitedStart {

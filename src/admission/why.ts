@@ -187,7 +187,7 @@ function reasonOfLine(line: string, found: LineFacts, mine: PlaceRow): WaitReaso
 }
 
 /** How many a line lets in. */
-export function slotsOf({ slots, paused: isPaused }: Pick<LineFacts, "slots" | "paused">, place: PlaceRow): number {
+function slotsOf({ slots, paused: isPaused }: Pick<LineFacts, "slots" | "paused">, place: PlaceRow): number {
   return isPaused ? 0 : (slots ?? place.slots);
 }
 

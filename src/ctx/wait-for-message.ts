@@ -103,6 +103,6 @@ function given(outcome: RunEvent): Settlement {
 }
 
 /** A message with its payload decoded. */
-export function messageOf({ topic, id, payload, at, tags = {} }: GivenMessage): Message {
+function messageOf({ topic, id, payload, at, tags = {} }: GivenMessage): Message {
   return { topic, id, payload: decodePayload(payload), at, tags };
 }

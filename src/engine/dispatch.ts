@@ -69,7 +69,7 @@ function subscriptionOf(listeners: DispatchParts["listeners"], row: Subscription
   return text.needsCode ? null : { name: row.name, text, functions: {} };
 }
 
-export function subjectOf({ workflow, name }: Pick<SubscriptionRow, "workflow" | "name">): string {
+function subjectOf({ workflow, name }: Pick<SubscriptionRow, "workflow" | "name">): string {
   return `${workflow}/${name}`;
 }
 
@@ -285,6 +285,6 @@ export async function fireGathering(
 }
 
 /** A message as expressions and functions see it. */
-export function messageOf({ topic, id, payload, at, tags }: MessageRow): Message {
+function messageOf({ topic, id, payload, at, tags }: MessageRow): Message {
   return { topic, id, payload: decodePayload(JSON.parse(payload)), at, tags };
 }

@@ -66,7 +66,7 @@ export type CheckedRules = RunRules<never>;
 /** The most that a limit lets in. */
 export const SLOTS_MAX = 10_000;
 
-export const PRIORITY_MAX = 1_000;
+const PRIORITY_MAX = 1_000;
 
 /** The most concurrency rules of one workflow. */
 const CONCURRENCY_RULES_MAX = 8;

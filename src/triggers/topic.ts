@@ -2,7 +2,7 @@
 import { DefinitionError } from "../kernel/errors.ts";
 
 /** The longest topic, in characters. */
-export const TOPIC_LENGTH_MAX = 128;
+const TOPIC_LENGTH_MAX = 128;
 
 /** What begins so is ours: nobody publishes there. */
 const OURS = "varve.";
