@@ -138,6 +138,7 @@ function checkSignals(workflow: string, signals: SignalMap | undefined): SignalM
 
 function programOf(name: string, output: Schema | undefined, run: Run): Program["run"] {
   return async (recorder: Recorder, input: unknown) => {
+    recorder.undoBy(() => compensate(recorder, recorder.root));
     try {
       const value = await run(createCtx(recorder, recorder.root) as Ctx<never>, input as never);
       const checked = validateNow(`the output of workflow "${name}"`, output, value, "OUTPUT_INVALID");

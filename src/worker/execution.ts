@@ -116,6 +116,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
   #now: number;
   #lastCall = "the start of the workflow function";
   #finish: Finish | null = null;
+  #undo: (() => Promise<void>) | null = null;
   #fault: errors.VarveError | null = null;
   #cancelGiven = false;
   #refusals = 0;
@@ -388,6 +389,10 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     return this.#cancelGiven;
   }
 
+  undoBy(undo: () => Promise<void>): void {
+    this.#undo = undo;
+  }
+
   get resumes(): ResumeSigner | null {
     return this.#host.resumes;
   }
@@ -473,7 +478,7 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     if (this.#phase === "replay" && this.#replayNext()) return true;
     if (this.#phase !== "live" || this.#leave !== null) return false;
     if (this.#fault !== null) return this.#failBy(this.#fault);
-    if (this.#finish !== null && !this.#mustTidy()) return this.#endBy(this.#finish);
+    if (this.#finish !== null && !this.#mustTidy() && !this.#owesCancel) return this.#endBy(this.#finish);
     if (this.#journal.state.paused) this.#restPaused();
     else if (!this.#stopping && this.#giveNext()) return true;
     else this.#rest();
@@ -553,6 +558,22 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     const calls = [...this.#calls.values()].filter(isReached);
     for (const call of calls) this.#calls.delete(call);
     for (const call of calls) call.reject(this.#cancelled());
+    if (!this.#hasUnheardOfCancel) return;
+    this.#finish = null;
+    const cancelled: Finish = { kind: "value", value: undefined };
+    this.#undo?.().then(
+      () => this.#finished(cancelled),
+      (error) => this.#finished({ kind: "error", error }),
+    );
+  }
+
+  /** Whether the function has returned what the run does not come to, and something is to be undone. */
+  get #hasUnheardOfCancel(): boolean {
+    return this.#finish?.kind === "value" && this.compensations.hasWithin(ROOT_SCOPE);
+  }
+
+  get #owesCancel(): boolean {
+    return this.#journal.state.cancelRequested && !this.#cancelGiven && this.#hasUnheardOfCancel;
   }
 
   /** Nothing is to be given: the run waits for its bodies, for time or mail, or it cannot go on. */

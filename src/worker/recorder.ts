@@ -296,6 +296,8 @@ export interface Recorder {
   readonly isCancelled: boolean;
   /** What undoes the run's steps, should it fail. */
   readonly compensations: Compensations;
+  /** Says how they are undone when a cancel comes after the function has returned, and before that is recorded. */
+  undoBy(undo: () => Promise<void>): void;
   /** How many steps a queue lets run at once; null: there is no such queue here. */
   queueSlots(queue: string): number | null;
   /** Makes the addresses of `ctx.resumeUrl`; null: the engine was not told how. */

@@ -69,6 +69,23 @@ describe("compensations", () => {
     }
   });
 
+  it("run when the cancel comes after its code has returned, and before that is recorded", async () => {
+    const lab = openLab();
+    const done: string[] = [];
+    let arrive: () => void = () => {};
+    const arrival = (ctx: Ctx) => ctx.step("arrive", () => new Promise<void>((resolve) => (arrive = resolve)));
+    const engine = await lab.engine({ workflows: [trip(done, arrival)] });
+    const run = await engine.start("flow");
+    await lab.settle();
+    await run.pause();
+    arrive();
+    await lab.settle();
+    await run.cancel();
+    await lab.settle();
+    expect((await run.status()).status).toBe("cancelled");
+    expect(done).toEqual([...DONE, ...UNDONE]);
+  });
+
   it("run by hand, and then not again", async () => {
     const lab = openLab();
     const done: string[] = [];

@@ -8,16 +8,20 @@
  * ids and idempotency keys, mail has tokens.
  */
 import type { ChildStart, InboxMessage } from "../port.ts";
-import { type Batch, messageRow } from "./batch.ts";
+import { type Batch, messageRow, takeRows } from "./batch.ts";
 import { childRow } from "./beyond.ts";
 import type { Args } from "./database.ts";
 import { childEvents, childRuns, type HotStatement, tellsOf, wake } from "./fragments.ts";
 import { READ_STARTS } from "./statements.ts";
+import { TAKE_TOKENS } from "./statements-places.ts";
 
 /** Starts runs under a guard: pending, each with its first event. One whose id or idempotency key has a run is left as it is. */
 export function addGuardedStarts(batch: Batch, guard: string, args: Args, starts: readonly ChildStart[]): void {
   const rows = starts.map(childRow);
   batch.add(insertStarts(guard), "starts", rows, args);
+  // Of those that exist now: nothing, if the guard is false.
+  const created = starts.map(({ start }) => start);
+  batch.add(TAKE_TOKENS, "takes", takeRows(created, true));
   batch.add(insertStartEvents(guard), "starts", rows, args);
 }
 
