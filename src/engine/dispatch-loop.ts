@@ -90,10 +90,11 @@ export class DispatchLoop {
   }
 
   get #pollMs(): number {
-    return this.#listens ? POLL_MS : IDLE_POLL_MS;
+    return this.listens ? POLL_MS : IDLE_POLL_MS;
   }
 
-  get #listens(): boolean {
+  /** Whether a workflow listens to anything. */
+  get listens(): boolean {
     return [...this.#parts.listeners.values()].some(({ subscriptions }) => subscriptions.length > 0);
   }
 
@@ -118,7 +119,7 @@ export class DispatchLoop {
    */
   async look(): Promise<number | null> {
     const { store } = this.#parts;
-    if (this.#listens) await this.#parts.register();
+    if (this.listens) await this.#parts.register();
     // An engine over a log that has no messages pays one small read.
     if (!(await store.dispatchAhead({ after: 0, limit: 1 })).isUsed) return null;
     await this.#parts.register();

@@ -632,7 +632,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     await this.#releaseStuck();
     const endsAt = this.#ports.clock.monotonic() + budgetMs;
     const scheduled = await this.schedules.tick(() => this.#ports.clock.monotonic() >= endsAt);
-    await this.#messages.look();
+    const listened = await this.#messages.look();
     const leaseMs = Math.ceil(budgetMs) + TICK_LEASE_MARGIN_MS;
     const parts = this.#workerParts(
       this.#openSession(),
@@ -641,7 +641,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
     const done = await worker.tick();
     // What has ended may start something.
-    const dueAt = await this.#messages.look();
+    const dueAt = this.#messages.listens ? await this.#messages.look() : listened;
     const told = await this.#notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
     return {
       more: done.more || scheduled.more || told?.more === true,

@@ -116,6 +116,11 @@ export class Messages {
   }
 
   /** Does what is due. When something will be next; null: nothing is in sight. */
+  /** Whether a workflow listens to anything. */
+  get listens(): boolean {
+    return this.#loop.listens;
+  }
+
   async look(): Promise<number | null> {
     return await this.#loop.look();
   }
