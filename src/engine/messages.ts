@@ -115,12 +115,12 @@ export class Messages {
     if (subscriptions.some(({ text }) => text.run !== null)) this.#loop.nudge();
   }
 
-  /** Does what is due. When something will be next; null: nothing is in sight. */
   /** Whether a workflow listens to anything. */
   get listens(): boolean {
     return this.#loop.listens;
   }
 
+  /** Does what is due. When something will be next; null: nothing is in sight. */
   async look(): Promise<number | null> {
     return await this.#loop.look();
   }
