@@ -1,5 +1,5 @@
 /** Queues: what they let in, and how that is changed while they work. */
-import { z } from "zod";
+import * as z from "zod";
 import { definedOf } from "../defined.ts";
 import { jsonResponse } from "../json.ts";
 import { type Route, route } from "../route.ts";
