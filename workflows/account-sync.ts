@@ -66,7 +66,7 @@ async function fetchEntries(ctx: Ctx, bank: string): Promise<Entry[] | null> {
   return await ctx.step<Entry[] | null>(
     "fetch",
     async ({ signal }) => z.array(Entry).parse(await getJson(bank, signal)),
-    { breaker: BANK, retry: { attempts: 3, initial: "2s" }, timeout: "10s", fallback: null },
+    { breaker: BANK, retry: { attempts: 2, initial: "2s" }, timeout: "10s", fallback: null },
   );
 }
 
