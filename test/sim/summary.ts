@@ -73,7 +73,7 @@ export function merge(summary: Summary, other: Summary): void {
   summary.failed.push(...other.failed);
 }
 
-/** Call sites that are no part of the way of a run: people ask them, or what has a world of its own: schedules, outgoing webhooks. */
+/** Call sites that are no part of the way of a run: people ask them, or what has a world of its own: schedules, messages, limits, outgoing webhooks. */
 export const ADMINISTRATION: readonly Site[] = [
   "listWorkers",
   "listLoggedRuns",
@@ -104,6 +104,30 @@ export const ADMINISTRATION: readonly Site[] = [
   "schedulesAhead",
   "listFirings",
   "getFiring",
+  "countPlaces",
+  "dispatchMessage",
+  "endsAhead",
+  "expireWait",
+  "fireGathering",
+  "getLine",
+  "getMessage",
+  "giveMessage",
+  "listDispatches",
+  "listLines",
+  "listLiveRuns",
+  "listMessages",
+  "listPlaces",
+  "listWaits",
+  "lookBack",
+  "openWait",
+  "publishEnds",
+  "publishMessage",
+  "putSubscriptions",
+  "readCreated",
+  "readGathered",
+  "requestWait",
+  "setLine",
+  "sweepMessages",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */
