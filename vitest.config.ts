@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
-    // Vitest leaves a core to itself, which of two is half: most files wait for processes and timers.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Vitest leaves a core to itself, which of two is half. One more than there are: most files wait for processes and timers.
+    maxWorkers: availableParallelism() + 1,
   },
 });

@@ -27,9 +27,15 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     name: "delivery-started-after-its-decision",
     guard: "a delivery that was decided about starts nothing more",
     world: WORLD,
-    edits: [{ file: MEMORY, text: "if (delivery !== null && this.#deliveries.has(delivery)) return;", by: "" }],
+    edits: [
+      {
+        file: MEMORY,
+        text: "if (start.delivery !== null && this.#deliveries.has(start.delivery)) return false;",
+        by: "",
+      },
+    ],
     predicate: "delivery-one-decision",
-    seed: 0,
+    seed: 17,
   },
   {
     name: "delivery-decided-again",

@@ -8,11 +8,14 @@ const SEEDS_MAX = 100;
 
 const MS_MAX = 60_000;
 
+/** Every second one: the long lane and the proof hunt them all. */
+const SHORT = MUTANTS.filter((_, index) => index % 2 === 0);
+
 describe("an engine with one guard taken out", () => {
   const table: string[] = [];
   afterAll(() => console.log(table.sort().join("\n")));
 
-  test.concurrent.each(MUTANTS)("is found out: $name", { timeout: 2 * MS_MAX }, async (mutant) => {
+  test.concurrent.each(SHORT)("is found out: $name", { timeout: 2 * MS_MAX }, async (mutant) => {
     const { world, edits, predicate, seed } = mutant;
     const seeds = seedsFrom(seed, SEEDS_MAX);
     const found = await inTurn(() => hunt({ world, edits, seeds, predicate, msMax: MS_MAX }));
@@ -27,10 +30,10 @@ describe("an engine with one guard taken out", () => {
 });
 
 describe("the engine with all its guards", () => {
-  const worlds = [...new Set(MUTANTS.map(({ world }) => world))];
+  const worlds = [...new Set(SHORT.map(({ world }) => world))];
 
   test.concurrent.each(worlds)("breaks no promise in the world %s", { timeout: 2 * MS_MAX }, async (world) => {
-    const seeds = new Set(MUTANTS.filter((mutant) => mutant.world === world).map(({ seed }) => seed));
+    const seeds = new Set(SHORT.filter((mutant) => mutant.world === world).map(({ seed }) => seed));
     const found = await inTurn(() => hunt({ world, edits: [], seeds: [...seeds], msMax: MS_MAX }));
     expect(found).toEqual({ kind: "alive", seeds: seeds.size, crashes: 0 });
   });

@@ -330,8 +330,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: "if (error instanceof Error) return error;",
       },
     ],
-    predicate: "breaker-change-recorded",
-    seed: 21,
+    predicate: "liveness",
+    seed: 26,
   },
   {
     name: "retried-with-other-bytes",
@@ -569,8 +569,8 @@ export const MUTANTS: readonly Mutant[] = [
     guard: "a renewal that comes when the renewed lease is over as well ends it",
     world: "leases-by-slow-clocks",
     edits: [{ file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!answer.alive) {" }],
-    predicate: "attempt-before-body",
-    seed: 161,
+    predicate: "no-dead-owner",
+    seed: 222,
   },
 
   // ---- Claims ----
@@ -604,7 +604,7 @@ export const MUTANTS: readonly Mutant[] = [
     world: "queue",
     edits: [{ file: CLAIM_LOOP, text: "this.#lookAgain = true;", by: "" }],
     predicate: "result-as-expected",
-    seed: 67,
+    seed: 312,
   },
   {
     name: "room-not-told",

@@ -20,9 +20,11 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "keyed-ledger",
     guard: "a change that was done is not done again",
     world: WORLD,
-    edits: [{ file: MEMORY_KEYED, text: "if (noted !== undefined) return", by: "if (noted === null) return" }],
+    edits: [
+      { file: MEMORY_KEYED, text: "if (noted !== null) return noted;", by: "if (noted?.version === 0) return noted;" },
+    ],
     predicate: "change-once",
-    seed: 0,
+    seed: 10,
   },
   {
     name: "keyed-version",
@@ -140,8 +142,8 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
         by: "this.#journal.reachBeyond().settled.push(this.id);",
       },
     ],
-    predicate: "change-once",
-    seed: 1671,
+    predicate: "liveness",
+    seed: 1385,
   },
   {
     name: "settled-for-an-earlier-try",
@@ -283,7 +285,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "breaker-change-recorded",
-    seed: 8,
+    seed: 114,
   },
   {
     name: "breaker-not-asked-again",
@@ -291,7 +293,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     world: "fleet-behind-breakers",
     edits: [{ file: BREAKER, text: "(this.#mayHavePut && value !== null)", by: "(false && value !== null)" }],
     predicate: "breaker-change-recorded",
-    seed: 8,
+    seed: 509,
   },
   {
     name: "breaker-change-untold",
@@ -306,35 +308,6 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     ],
     predicate: "breaker-change-recorded",
     seed: 0,
-  },
-  {
-    name: "breaker-lets-through-early",
-    guard: "an attempt that a breaker lets through waits until it is due",
-    world: "fleet-behind-breakers",
-    edits: [
-      {
-        file: "src/ctx/step.ts",
-        text: "if (dueAt === null || this.#call.now() >= dueAt) return",
-        by: "if (dueAt !== undefined) return",
-      },
-    ],
-    predicate: "retry-not-early",
-    seed: 0,
-  },
-  {
-    name: "admission-told-too-soon",
-    guard: "what a breaker has let through is recorded when it begins",
-    world: "fleet-behind-breakers",
-    edits: [
-      { file: BREAKER, text: "if (!isReady()) return;", by: "" },
-      {
-        file: "src/ctx/step.ts",
-        text: "this.#start(attempt);\n      else this.#fail(attempt - 1",
-        by: "this.#isReady() && this.#start(attempt);\n      else this.#fail(attempt - 1",
-      },
-    ],
-    predicate: "change-once",
-    seed: 1009,
   },
 
   // ---- The log: over a file ----

@@ -127,7 +127,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "pause-obeyed",
-    seed: 45,
+    seed: 179,
   },
   {
     name: "outcomes-given-in-a-pause",
@@ -326,7 +326,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "signals",
     edits: [{ file: MEMORY, text: "runId === run.id && epoch === run.epoch", by: "runId === run.id && epoch >= 0" }],
     predicate: "liveness",
-    seed: 99,
+    seed: 833,
   },
 
   // ---- Cancels and shields ----
@@ -364,7 +364,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [{ file: "src/worker/bodies.ts", text: "!owner.isShielded", by: "owner.key !== null" }],
     predicate: "shield-holds",
-    seed: 210,
+    seed: 330,
   },
   {
     name: "shield-refused",

@@ -144,7 +144,7 @@ describe("on a file, with nothing but the machine itself", () => {
           run: await engine.start(workflow, {
             ...(input as object),
             bake: "20ms",
-            patience: "20ms",
+            patience: "500ms",
             reminder: "20ms",
           } as never),
           expected: workflow === (githubTriage as AnyWorkflow) ? { ...expected, announced: false } : expected,
