@@ -209,6 +209,8 @@ export const INVARIANTS: readonly Invariant[] = [
     "Attempts of one step are 1, 2, 3 ...; each starts after the one before it has an outcome. What a scope holds that is made again counts anew.",
     (state, event) => {
       if (event.type === "attempt.late") return state ?? "broken";
+      // A breaker may say so before an attempt begins, and while it is under way.
+      if (event.type === "breaker.changed") return state ?? { attempt: 0, open: false };
       if (event.type !== "attempt.started") return { attempt: state?.attempt ?? 0, open: false };
       const isNext = event.attempt === (state?.attempt ?? 0) + 1 || (event.attempt === 1 && state?.isAgain === true);
       return isNext && state?.open !== true ? { attempt: event.attempt as number, open: true } : "broken";

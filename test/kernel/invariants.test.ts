@@ -239,6 +239,26 @@ describe("further breaches", () => {
     expect(breaks(["run.created"], ["attempt.late", "a", {}, { attempt: 1 }])).toEqual(["attempts-count-up"]);
   });
 
+  it("no change of a breaker before an attempt, also where a scope is made again, nor in one", () => {
+    const place = { scope: "o", attempt: 1 } as const;
+    const changed: Told = ["breaker.changed", "o/a", { name: "b", from: "closed", to: "open" }, place];
+    const round: Told[] = [
+      ["scope.started", "o", undefined, { scope: "" }],
+      changed,
+      ["attempt.started", "o/a", {}, place],
+      changed,
+      ["attempt.failed", "o/a", undefined, place],
+    ];
+    const over: Told[] = [
+      ["scope.failed", "o", undefined, { scope: "" }],
+      ["run.failed", null, undefined, { scope: "" }],
+    ];
+    const reopened: Told = ["run.reopened", null, { from: 2 }, { epoch: 3, scope: "" }];
+    expect(breaks(["run.created"], ...round)).toEqual([]);
+    const anew = round.map(([type, key, data, row]) => [type, key, data, { ...row, epoch: 3 }] as Told);
+    expect(breaks(["run.created"], ...round, ...over, reopened, ...anew)).toEqual([]);
+  });
+
   it("a timer that fires unarmed, and one that fires twice", () => {
     expect(breaks(["run.created"], ["timer.fired", "t"])).toEqual(["timer-not-early"]);
     const twice = breaks(["run.created"], ["timer.armed", "t"], ["timer.fired", "t"], ["timer.fired", "t"]);
