@@ -409,8 +409,8 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EXECUTION,
-        text: "if (this.#finish !== null && !this.#mustTidy()) return",
-        by: "if (this.#finish !== null) return",
+        text: "if (this.#finish !== null && !this.#mustTidy() && !this.#owesCancel) return",
+        by: "if (this.#finish !== null && !this.#owesCancel) return",
       },
     ],
     predicate: "shield-holds",
