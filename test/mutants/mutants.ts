@@ -564,14 +564,6 @@ export const MUTANTS: readonly Mutant[] = [
     predicate: "body-under-lease",
     seed: 9,
   },
-  {
-    name: "renewed-too-late",
-    guard: "a renewal that comes when the renewed lease is over as well ends it",
-    world: "leases-by-slow-clocks",
-    edits: [{ file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!answer.alive) {" }],
-    predicate: "no-dead-owner",
-    seed: 222,
-  },
 
   // ---- Claims ----
   {
