@@ -37,6 +37,7 @@ export class Agenda {
   readonly #ties: Pick<Random, "float">;
   readonly #choose: Choose | null;
   readonly #heap: Task[] = [];
+  readonly #boundary = new Boundary();
   #now: number;
   #numbers = 0;
   /** In whose name the present task runs, down to its last microtask (I1); null: nobody's, such as the log's. */
@@ -117,7 +118,7 @@ export class Agenda {
     this.#running = number;
     this.actor = null;
     // A macrotask is half the price of a task, and what did nothing has left no microtasks.
-    if (run() !== false) await macrotask();
+    if (run() !== false) await this.#boundary.next();
     this.#running = null;
   }
 
@@ -166,4 +167,36 @@ export class Agenda {
   }
 }
 
+/** A turn of the platform's event loop: whatever it has brought from outside is there. */
 export const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Turns of {@link Boundary} that are asked for at a time. */
+const TURNS_AHEAD = 64;
+
+/**
+ * Where a task ends: at a macrotask, when all its microtasks have run. Macrotasks are asked for ahead, many for one turn of
+ * the event loop, which costs more than most tasks; between two of them the platform runs all microtasks.
+ */
+class Boundary {
+  #asked = 0;
+  #waiting: (() => void) | null = null;
+
+  next(): Promise<void> {
+    if (this.#asked === 0) this.#ask();
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  #ask(): void {
+    this.#asked = TURNS_AHEAD;
+    for (let i = 0; i < TURNS_AHEAD; i++) setImmediate(this.#come);
+  }
+
+  readonly #come = () => {
+    this.#asked--;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    waiting?.();
+  };
+}

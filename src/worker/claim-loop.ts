@@ -178,6 +178,8 @@ export class ClaimLoop {
       const ahead = await this.#store.workAhead(claimant.id, programs);
       claimant.sync(ahead.now);
       this.#suspectWaits = ahead.suspectDue;
+      // Another has taken it, or its own end has: the worker is not emptied for what is not there.
+      if (!ahead.suspectDue) this.#emptying = false;
       if (ahead.suspectDue && (await this.#takeSuspect())) continue;
       if (ahead.suspectDue) this.#dueAlarm.setEarlier(claimant.now() + SUSPECT_PAUSE_MS);
       const { dueAt } = ahead;
