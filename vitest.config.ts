@@ -15,6 +15,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
+    // The engine is loaded once a worker, not once a file: that was half of the time. So a test leaves no global changed.
+    isolate: false,
     // Vitest leaves a core to itself, which of two is half. One more than there are: most files wait for processes and timers.
     maxWorkers: availableParallelism() + 1,
   },
