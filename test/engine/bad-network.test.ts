@@ -64,16 +64,18 @@ it("a network that cuts, delays, repeats, hangs and refuses loses nothing and do
   for (const file of [acknowledged, evidence]) writeFileSync(file, "");
   const server = await startHranaServer({ path: join(folder, "log.db") });
   const proxy = await startFaultProxy({ target: server.url });
+  const straight = createClient({ url: server.url });
   onTestFinished(async () => {
-    reader.close();
+    straight.close();
     await proxy.close();
     await server.close();
   });
 
   const ports = realPorts();
   const client = createClient({ url: proxy.url });
+  // What the short patience is for comes later.
+  await migrate(new Database({ client: straight, kind: "remote", name: server.url, ports }));
   const db = new Database({ client, kind: "remote", name: proxy.url, ports, callMsMax: CALL_MS_MAX });
-  await migrate(db);
   const log = libsqlStore(db);
   let slowestMs = 0;
   const store: LogStore = {
@@ -90,6 +92,7 @@ it("a network that cuts, delays, repeats, hangs and refuses loses nothing and do
     },
   };
   const reader = new Reader(join(folder, "log.db"), { timeout: 1_000 });
+  onTestFinished(() => void reader.close());
   const lastPosition = () =>
     (reader.prepare("SELECT max(position) AS position FROM events").get() as { position: number }).position;
   const env: Env = {

@@ -16,8 +16,9 @@ export interface LaneOptions {
   readonly place: Place;
   readonly bundle: string;
   readonly setup: Omit<Setup, "path" | "evidence" | "acknowledged" | "isBlind" | "isFenced">;
+  /** How many runs are started at least: more, if so many have ended that the kills to come would not count. */
   readonly runs: number;
-  /** How many runs each process starts. */
+  /** How many runs each process starts at most. */
   readonly startsEach: number;
   /** How many processes work at a time. */
   readonly processes: number;
@@ -27,6 +28,8 @@ export interface LaneOptions {
 }
 
 export interface LaneResult {
+  /** How many runs were started. */
+  readonly runs: number;
   /** Kills that count, and the least number of runs that were under way at one. */
   readonly landed: Readonly<Record<Aim, number>>;
   readonly underWayMin: number;
@@ -69,12 +72,14 @@ export class Lane {
   readonly #landed: Record<Aim, number> = { body: 0, flush: 0, commit: 0, replay: 0, anywhere: 0 };
   readonly #acknowledged = new Map<number, string>();
   readonly #lives: Life[] = [];
+  #runs: number;
   #underWayMin = Number.POSITIVE_INFINITY;
   #uncounted = 0;
   readonly #damage: string[] = [];
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#runs = options.runs;
     this.#random = seededRandom(options.seed);
     this.#aims = this.#plan(options.kills);
   }
@@ -101,6 +106,7 @@ export class Lane {
   /** What has been done up to now. */
   soFar(exits: LaneResult["exits"] = []): LaneResult {
     return {
+      runs: this.#runs,
       landed: this.#landed,
       underWayMin: this.#underWayMin,
       uncounted: this.#uncounted,
@@ -127,13 +133,14 @@ export class Lane {
       const life = next;
       const aim = this.#aims.pop();
       if (aim === undefined) {
-        life.go(this.#order(null));
+        life.go(await this.#order(null));
         return life;
       }
       // The next one boots meanwhile, and opens nothing before it is told to go.
       next = this.#boot();
-      life.go(this.#order(aim));
-      await this.#arrival(life, aim);
+      const order = await this.#order(aim);
+      life.go(order);
+      await this.#arrival(life, aim, order);
       await life.kill();
       await this.#examine(aim);
       await this.#count(aim);
@@ -153,17 +160,28 @@ export class Lane {
     return life;
   }
 
-  #order(aim: Aim | null): Go {
-    const { runs, startsEach } = this.#options;
-    const missing = Array.from({ length: runs }, (_, n) => n).filter((n) => !this.#acknowledged.has(n));
+  async #order(aim: Aim | null): Promise<Go> {
+    const { startsEach, place } = this.#options;
+    let missing = this.#missing();
+    // On a slow machine more runs end between two kills.
+    const isScarce = aim !== null && missing.length < 2 * UNDER_WAY_MIN;
+    if (isScarce && missing.length + (await place.underWay()) < 2 * UNDER_WAY_MIN) {
+      this.#runs += startsEach;
+      missing = this.#missing();
+    }
     const starts = aim === null ? missing : missing.slice(0, startsEach);
     const stay =
       aim === null || aim === "anywhere" ? null : { phase: aim, time: this.#between(...TIMES[aim]), runsMin: 1 };
     return { starts, stay, release: null };
   }
 
+  /** The numbers of the starts that nobody has acknowledged. */
+  #missing(): number[] {
+    return Array.from({ length: this.#runs }, (_, n) => n).filter((n) => !this.#acknowledged.has(n));
+  }
+
   /** Resolves when `life` is to be killed. */
-  async #arrival(life: Life, aim: Aim): Promise<void> {
+  async #arrival(life: Life, aim: Aim, { starts }: Go): Promise<void> {
     if (aim === "anywhere") {
       await life.opened;
       await new Promise((resolve) => setTimeout(resolve, this.#between(...ANYWHERE_MS)));
@@ -180,8 +198,9 @@ export class Lane {
     while (!isHere) {
       await Promise.race([here, end, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
       if (isGone) throw new Error(`a process ended by itself:\n${life.stderr}`);
-      // Nothing moves any more: it will not come there, and the kill will not count.
-      if (!isHere && (await this.#isIdle())) return;
+      // All that it was to start has ended: it will not come there, and the kill will not count.
+      const hasStarted = starts.every((n) => this.#acknowledged.has(n));
+      if (!isHere && hasStarted && (await this.#isIdle())) return;
     }
   }
 
@@ -207,7 +226,7 @@ export class Lane {
   }
 
   async #allEnded(): Promise<void> {
-    while (this.#acknowledged.size < this.#options.runs || !(await this.#isIdle())) {
+    while (this.#acknowledged.size < this.#runs || !(await this.#isIdle())) {
       const stuck = await this.#options.place.stuck();
       if (stuck.length > 0) throw new Error(`runs are stuck:\n${stuck.join("\n")}\n${this.#stderr()}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -53,7 +53,7 @@ export async function playRound(options: RoundOptions): Promise<Round> {
       bodies: place.bodies().length,
       events: await place.store.lastPosition(),
       seconds: (performance.now() - startedAt) / 1_000,
-      findings: failure === null ? await findings(place, options.runs, result) : [failure],
+      findings: failure === null ? await findings(place, result) : [failure],
     };
   } finally {
     await lane.killAll();
@@ -71,13 +71,13 @@ async function ended(lane: Lane): Promise<{ result: LaneResult; failure: string 
   }
 }
 
-async function findings(place: Place, runs: number, result: LaneResult): Promise<string[]> {
+async function findings(place: Place, result: LaneResult): Promise<string[]> {
   const found = await place.runs();
   const log = await place.rows();
   const { equal, differences, violations, unsettled } = await place.verify();
   return [
     ...result.damage,
-    ...startsAtFault(found, runs, result.acknowledged),
+    ...startsAtFault(found, result),
     ...lostParts(readAcknowledged(place.acknowledged), log).map((part) => `lost: ${JSON.stringify(part)}`),
     ...(await place.repeats()).map(({ start, reason }) => `a body began again: ${JSON.stringify(start)}: ${reason}`),
     ...(equal ? [] : [`the projections differ: ${JSON.stringify({ differences, violations, unsettled })}`]),
@@ -87,11 +87,7 @@ async function findings(place: Place, runs: number, result: LaneResult): Promise
 }
 
 /** Every start was acknowledged, is there once, and came to its result. */
-function startsAtFault(
-  found: Awaited<ReturnType<Place["runs"]>>,
-  runs: number,
-  acknowledged: LaneResult["acknowledged"],
-): string[] {
+function startsAtFault(found: Awaited<ReturnType<Place["runs"]>>, { runs, acknowledged }: LaneResult): string[] {
   const faults = found.size === runs ? [] : [`${found.size} runs of ${runs} starts`];
   for (let n = 0; n < runs; n++) {
     const run = found.get(`n-${n}`);

@@ -107,7 +107,7 @@ describe("a history that the code goes along with", () => {
     await replayHistory(failing, await historyOf(failing, null));
     const foreign = workflow({ name: "foreign" }, async (ctx) => {
       await ctx.step("fine", () => 1);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
     });
     await replayHistory(foreign, await historyOf(foreign, null));
   });
@@ -213,7 +213,7 @@ describe("a history that the code does not go along with", () => {
     const events = await historyOf(version1, { parts: 0 });
     const foreign = v(async (ctx) => {
       await Promise.all([ctx.step("first", () => 1), ctx.step("beside", () => 2)]);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
       return 1;
     });
     const steps = events.slice(
