@@ -160,7 +160,7 @@ export function table(figures: Figures, ratios: Ratios, sizes: Sizes): string {
     ["", `${round(sleepers.burst)} become due at once`, `all awake after ${ms(w8.burstMs)}`],
     [
       "W9 limits",
-      `${sizes.limits.runs} runs of ${sizes.limits.steps} steps, ${sizes.limits.inFlight} let in, twice as many started`,
+      `${sizes.limits.runs} runs of ${sizes.limits.steps} steps, ${sizes.limits.inFlight} at once, and with limits as many again in line`,
       `${round(w9.plainPerSecond)} steps/s without limits, ${round(w9.limitedPerSecond)} with a queue, a key and a maximum`,
     ],
     [

@@ -26,7 +26,7 @@ export interface Sizes {
     readonly pairs: number;
     readonly warmUps: number;
   };
-  /** `inFlight`: what the limits let in; twice as many are started at a time. */
+  /** `inFlight`: how many are worked on at once, which is what the limits let in. */
   readonly limits: { readonly runs: number; readonly steps: number; readonly inFlight: number; readonly pairs: number };
   readonly idle: { readonly runs: number; readonly windowMs: number; readonly wakes: number };
   readonly replay: {

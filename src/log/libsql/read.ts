@@ -1,6 +1,6 @@
 /** Reads: of one run's past, of the log, of lists. Pages bound each, because a read of a file blocks the thread. */
 import type { Row } from "@libsql/client";
-import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, type SQL } from "drizzle-orm";
+import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, placeholder, type SQL } from "drizzle-orm";
 import { closesScope, type EventRow } from "../../kernel/events.ts";
 import type { Claim, InboxRow, MessageKind, RunFilter, RunRow } from "../port.ts";
 import type { Database } from "./database.ts";
@@ -112,8 +112,27 @@ export async function readInbox(db: Database, runIds: readonly string[]): Promis
 }
 
 export async function getRun(db: Database, runId: string): Promise<RunRow | null> {
-  const rows = await db.attempt(async () => await db.query.select().from(schema.runs).where(eq(schema.runs.id, runId)));
+  const rows = await db.attempt(async () => await runById(db).execute({ id: runId }));
   return rows[0] ?? null;
+}
+
+/** Built once a database: whoever waits for a run reads it, and building the statement took longer than the read. */
+const RUNS_BY_ID = new WeakMap<Database, ReturnType<typeof selectRunById>>();
+
+function runById(db: Database): ReturnType<typeof selectRunById> {
+  const known = RUNS_BY_ID.get(db);
+  if (known !== undefined) return known;
+  const made = selectRunById(db);
+  RUNS_BY_ID.set(db, made);
+  return made;
+}
+
+function selectRunById({ query }: Database) {
+  return query
+    .select()
+    .from(schema.runs)
+    .where(eq(schema.runs.id, placeholder("id")))
+    .prepare();
 }
 
 export async function listRuns(
