@@ -1,7 +1,6 @@
 /** Webhooks: a signed request starts a run or tells one something, as its hook decides. */
 import * as z from "zod";
 import type { DecidedOutcome, DeliveryOutcome, StartedRun } from "../../engine/api.ts";
-import { encodePayload } from "../../kernel/codec.ts";
 import { isVarveError, ValidationError } from "../../kernel/errors.ts";
 import type { Logger } from "../../kernel/ports.ts";
 import { clipText, NAME_LENGTH_MAX } from "../../kernel/text.ts";
@@ -10,6 +9,7 @@ import { encodeOutcome } from "../encode-outcome.ts";
 import { jsonResponse } from "../json.ts";
 import { RefusalError } from "../problem.ts";
 import { type Route, route } from "../route.ts";
+import { encodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
 import { RUNS } from "./runs.ts";
 
@@ -78,8 +78,7 @@ async function resultOf(
   const { run } = outcome;
   try {
     const output = await run.result({ timeout: withinMs, signal: request.signal });
-    // It came from the log, which took it: no bound is asked for again.
-    const { value, meta } = encodePayload(output, Number.POSITIVE_INFINITY);
+    const { value, meta } = encodeValue(output);
     const outputMeta = meta === undefined ? {} : { outputMeta: meta };
     return jsonResponse(200, { runId: run.id, output: value, ...outputMeta });
   } catch (error) {

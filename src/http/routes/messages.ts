@@ -1,13 +1,13 @@
 /** Messages: publish, list, look at what became of one. */
 import * as z from "zod";
 import type { MessageInfo } from "../../engine/api.ts";
-import { encodePayload } from "../../kernel/codec.ts";
+
 import { definedOf } from "../defined.ts";
 import { idempotencyKeyOf } from "../idempotency-key.ts";
 import { jsonResponse, jsonText, pageTexts } from "../json.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
-import { decodeValue } from "../value.ts";
+import { decodeValue, encodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
 
 const MESSAGES = `${wire.API_PATH}/messages`;
@@ -77,10 +77,8 @@ const getMessage = route({
 });
 
 function encodeMessage({ payload, ...message }: MessageInfo): wire.WireMessage {
-  // It came from the log, which took it: no bound is asked for again.
-  const { value, meta } = encodePayload(payload, Number.POSITIVE_INFINITY);
-  const payloadMeta = meta as unknown as wire.WirePayloadMeta | undefined;
-  return { ...message, payload: value, ...(payloadMeta === undefined ? {} : { payloadMeta }) };
+  const { value, meta } = encodeValue(payload);
+  return { ...message, payload: value, ...(meta === undefined ? {} : { payloadMeta: meta }) };
 }
 
 export const messageRoutes: readonly Route[] = [publishMessage, listMessages, getMessage];
