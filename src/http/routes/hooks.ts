@@ -11,6 +11,7 @@ import { RefusalError } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 import { encodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
+import * as deliveries from "../wire-deliveries.ts";
 import { RUNS } from "./runs.ts";
 
 const location = { Location: "The run's place." };
@@ -28,9 +29,9 @@ const deliverHook = route({
     200: {
       description:
         "The run of a hook that responds with its result is over; or, to who asks whether we are there, its text.",
-      schema: wire.deliveryResultSchema,
+      schema: deliveries.deliveryResultSchema,
     },
-    202: { description: "What was decided is durable.", schema: wire.deliverySchema, headers: location },
+    202: { description: "What was decided is durable.", schema: deliveries.deliverySchema, headers: location },
     400: { description: "The body does not fit the signal that it becomes.", schema: wire.problemSchema },
     401: { description: "There is no such hook, or the signature is not good.", schema: wire.problemSchema },
     413: { description: "The body is too large.", schema: wire.problemSchema },
