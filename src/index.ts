@@ -180,7 +180,6 @@ export type { DecisionReason } from "./triggers/decide.ts";
 export type { DeliveryIdSource } from "./triggers/delivery-id.ts";
 export { cel } from "./triggers/filter.ts";
 export { github } from "./triggers/github.ts";
-export type { GitlabOptions } from "./triggers/gitlab.ts";
 export { gitlab } from "./triggers/gitlab.ts";
 export type { HmacOptions, HmacTimestamp } from "./triggers/hmac.ts";
 export { hmac } from "./triggers/hmac.ts";
@@ -202,16 +201,14 @@ export type { NoneOptions } from "./triggers/none.ts";
 export { none } from "./triggers/none.ts";
 export type { Notice, NoticeData, NotifyOptions } from "./triggers/outgoing.ts";
 export type { RefusalReason, Sample, Verification, WebhookRequest, WebhookScheme } from "./triggers/scheme.ts";
+export type { TimedSchemeOptions } from "./triggers/secret-scheme.ts";
 export type { SecretReference, SecretResolver, Secrets } from "./triggers/secrets.ts";
 export { env } from "./triggers/secrets.ts";
 export { shopify } from "./triggers/shopify.ts";
 export type { BasicOptions, ShownSecretOptions } from "./triggers/shown-secret.ts";
 export { basic, bearer } from "./triggers/shown-secret.ts";
-export type { SlackOptions } from "./triggers/slack.ts";
 export { slack } from "./triggers/slack.ts";
-export type { StandardWebhooksOptions } from "./triggers/standard-webhooks.ts";
 export { standardWebhooks } from "./triggers/standard-webhooks.ts";
-export type { StripeOptions } from "./triggers/stripe.ts";
 export { stripe } from "./triggers/stripe.ts";
 export type {
   BatchOptions,

@@ -71,6 +71,7 @@ export function action<Options, Args extends readonly unknown[]>(
     const command = given.at(-1) as Command;
     const values = command.opts();
     const output = new Output({ json: values.json === true, color: values.color !== false });
+    // Commander gives the arguments that the verb declares, then the options and itself.
     const args = given.slice(0, -2) as unknown as Args;
     await end(
       await outcome(output, () => act({ output, target: targetOf(values), options: values as Options }, ...args)),

@@ -8,7 +8,12 @@ import type {
   RefusedRequest,
   RunHandle,
 } from "../engine/api.ts";
-import type { WireDelivery, WireDeliveryContent, WireDeliveryPage, WireRefusedRequests } from "../http/wire.ts";
+import type {
+  WireDelivery,
+  WireDeliveryContent,
+  WireDeliveryPage,
+  WireRefusedRequests,
+} from "../http/wire-deliveries.ts";
 import { fromBase64 } from "../kernel/base64.ts";
 import { isVarveError } from "../kernel/errors.ts";
 import { checkName } from "../kernel/text.ts";

@@ -7,7 +7,7 @@ import type {
   PublishedMessage,
   PublishOptions,
 } from "../engine/api.ts";
-import type { WireMessage, WireMessageDetail, WireMessagePage } from "../http/wire.ts";
+import type { WireMessage, WireMessageDetail, WireMessagePage } from "../http/wire-messages.ts";
 import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { checkName } from "../kernel/text.ts";
 import { API_PATH } from "./paths.ts";

@@ -150,6 +150,7 @@ export async function readHistory(
     const size = Math.min(HISTORY_PAGE, limit - events.length);
     const path: string = `${runPath(runId)}/history?afterSeq=${after}&limit=${size}`;
     const page: WireHistoryPage = await requestJson<WireHistoryPage>(connection, { path });
+    // The server has parsed them; a client of another version must not refuse types that it does not know.
     events.push(...(page.events as unknown as RunEvent[]));
     after = page.next;
   }

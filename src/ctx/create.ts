@@ -106,6 +106,7 @@ export function createCtx(recorder: Recorder, scope: ScopeHandle): Ctx {
     uuid: () => derivedUuid(run.id, scope.path, scope.next("uuid", "uuid")),
     log: recorder.log,
   };
+  // Its generic methods carry the types of users, who alone have them: here every value is unknown.
   return ctx as unknown as Ctx;
 }
 

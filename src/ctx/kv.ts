@@ -72,6 +72,7 @@ export function createKv(parts: KvParts): Kv {
     delete: (key: string) => ask(() => changeRequest(parts, { action: "delete", key, options: {}, next: () => null })),
     list: (page: KeyedPage = {}) => ask(() => listRequest(parts, page)),
   };
+  // As of `ctx`: the types are the users', here every value is unknown.
   return kv as unknown as Kv;
 }
 

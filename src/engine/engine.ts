@@ -428,6 +428,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       this.#checkOpen();
       return this.store;
     };
+    // What values there are, the overloads of the interface say; here it is whatever the schema lets through.
     return new OutsideKv(store, keyedScopeText(scope), options?.schema) as unknown as KeyedValues<never, unknown>;
   }
 
@@ -739,11 +740,13 @@ function programsOf(workflows: EngineParts["workflows"]): Map<string, Program> {
 
 /** By name the workflow that a start by name means: the one that was registered last. */
 function latestOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef & Listener> {
+  // A definition wants its own input, a reference any: whoever starts by it validates what is given.
   return new Map(workflows.map((definition) => [definition.name, definition as unknown as WorkflowRef & Listener]));
 }
 
 /** By program. */
 function definitionsOf(workflows: EngineParts["workflows"]): Map<string, WorkflowRef> {
+  // As above.
   const refs = workflows.map((definition) => definition as unknown as WorkflowRef);
   return new Map(refs.map((ref) => [programKey({ workflow: ref.name, version: ref.version }), ref]));
 }

@@ -175,6 +175,7 @@ export class EngineSchedules implements api.Schedules {
 
   async create<Input>(options: api.NewScheduleOptions<Input>): Promise<api.ScheduleInfo> {
     await this.#ready();
+    // The types are for whoever writes it in TypeScript; what has come is looked at field by field.
     const { id: given, workflow, version, ...rest } = options as unknown as GivenSchedule;
     const id = checkName("the id of a schedule", given);
     const ref = this.#workflow(typeof workflow === "string" ? workflow : workflow.name);

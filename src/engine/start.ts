@@ -96,7 +96,11 @@ export class PendingStart implements Source {
 
 /** Whether two inputs are the same value, whatever the order of their keys. */
 export function isSameInput(a: Payload, b: Payload): boolean {
-  return canonical(a as unknown as Json) === canonical(b as unknown as Json);
+  return canonicalPayload(a) === canonicalPayload(b);
+}
+
+function canonicalPayload({ value, meta = [] }: Payload): string {
+  return canonical([value, meta]);
 }
 
 function canonical(json: Json | undefined): string {

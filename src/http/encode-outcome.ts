@@ -1,6 +1,6 @@
 /** What was decided about a delivery, for the wire. Pure. */
 import type { DecidedOutcome } from "../engine/api.ts";
-import type { WireDelivery } from "./wire.ts";
+import type { WireDelivery } from "./wire-deliveries.ts";
 
 export function encodeOutcome(outcome: DecidedOutcome): WireDelivery {
   const { deliveryId, replay, reason } = outcome;

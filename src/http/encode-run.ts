@@ -1,7 +1,7 @@
 /** A run for the wire. Pure. */
 import type { RunInfo } from "../engine/api.ts";
-import { encodePayload } from "../kernel/codec.ts";
 import { toFailure } from "../kernel/failure.ts";
+import { encodeValue } from "./value.ts";
 import type { WireRun } from "./wire.ts";
 
 export function encodeRun(info: RunInfo): WireRun {
@@ -16,7 +16,6 @@ export function encodeRun(info: RunInfo): WireRun {
 }
 
 function encodeOutput(output: unknown): Pick<WireRun, "output" | "outputMeta"> {
-  // It came from the log, which took it: no bound is asked for again.
-  const { value, meta } = encodePayload(output, Number.POSITIVE_INFINITY);
-  return { output: value, ...(meta === undefined ? {} : { outputMeta: meta as unknown as WireRun["outputMeta"] }) };
+  const { value, meta } = encodeValue(output);
+  return { output: value, ...(meta === undefined ? {} : { outputMeta: meta }) };
 }

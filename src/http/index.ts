@@ -13,10 +13,6 @@ export type { Auth, LoopbackOptions } from "./auth.ts";
 export type {
   WireBulkRequest,
   WireBulkResult,
-  WireDelivery,
-  WireDeliveryContent,
-  WireDeliveryPage,
-  WireDeliveryResult,
   WireEvent,
   WireFailure,
   WireHistoryPage,
@@ -24,7 +20,6 @@ export type {
   WirePayloadMeta,
   WireProblem,
   WireReasonRequest,
-  WireRefusedRequests,
   WireRerunRequest,
   WireRun,
   WireRunPage,
@@ -33,3 +28,10 @@ export type {
   WireStartRequest,
   WireWorkflowList,
 } from "./wire.ts";
+export type {
+  WireDelivery,
+  WireDeliveryContent,
+  WireDeliveryPage,
+  WireDeliveryResult,
+  WireRefusedRequests,
+} from "./wire-deliveries.ts";

@@ -1,27 +1,13 @@
 /**
  * The wire of the HTTP API: every body that goes in or out, as zod schemas. The OpenAPI document is made of them, and the
- * client takes its types from here.
+ * client takes its types from here. Here is what all share, and what runs have; `wire-*.ts` have the rest.
  *
  * Users' values go as plain JSON in one field and, only when JSON cannot say all of it, a companion `...Meta` that
  * says what was where: `decodePayload({ value: output, meta: outputMeta })` gives the value (see `kernel/codec.ts`).
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
 import * as z from "zod";
-import type {
-  BulkAction,
-  BulkResult,
-  Delivery,
-  DeliveryDecision,
-  DeliveryInfo,
-  EndpointInfo,
-  MessageDecision,
-  MessageInfo,
-  NotificationInfo,
-  NotificationStatus,
-  PublishedMessage,
-  RefusedRequest,
-  RunInfo,
-} from "../engine/api.ts";
+import type { BulkAction, BulkResult, RunInfo } from "../engine/api.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
@@ -46,12 +32,6 @@ export const WIRE_LIMITS = {
 
 /** What can be done to many runs at once. */
 const BULK_ACTIONS: readonly [BulkAction, ...BulkAction[]] = ["cancel", "terminate", "pause", "resume", "retry"];
-
-const DELIVERY_DECISIONS: readonly [DeliveryDecision, ...DeliveryDecision[]] = [
-  ...(["started", "signalled", "ignored", "invalid"] as const),
-];
-
-type DecisionReason = NonNullable<DeliveryInfo["reason"]>;
 
 /** The schemas that have a name in the OpenAPI document. */
 export const wireSchemas = z.registry<{ id: string; description: string }>();
@@ -333,141 +313,6 @@ export const redeemedSchema = named(
   z.object({ signal: z.string().describe("Its name.") }),
 );
 
-export const publishRequestSchema = named(
-  "PublishRequest",
-  "Publishes a message on the topic of the path.",
-  z.strictObject({
-    payload: z.unknown().optional(),
-    payloadMeta: payloadMetaSchema.optional(),
-    id: nameSchema
-      .optional()
-      .describe("Names it on its topic: published again, it is the same one. Also as the header Idempotency-Key."),
-    at: instantSchema.optional().describe("When it happened, milliseconds; now, if not given."),
-    tags: tagsSchema.optional(),
-  }),
-);
-
-export const publishedSchema = named(
-  "PublishedMessage",
-  "The message is durable.",
-  z.object({
-    topic: z.string(),
-    id: z.string(),
-    position: z.number().int().describe("Its order among all messages."),
-    created: z.boolean().describe("False: it had been published before."),
-  } satisfies Record<keyof PublishedMessage, unknown>),
-);
-
-const messageFields = {
-  topic: z.string(),
-  id: z.string(),
-  position: z.number().int().describe("Its order among all messages."),
-  payload: z.unknown().optional(),
-  payloadMeta: payloadMetaSchema.optional(),
-  tags: z.record(z.string(), z.string()),
-  at: instantSchema,
-  publishedAt: instantSchema,
-  dispatchedAt: instantSchema.nullable().describe("Null: what becomes of it is not decided yet."),
-} satisfies Record<keyof MessageInfo | "payloadMeta", unknown>;
-
-const messageSchema = named("Message", "A message as it is kept.", z.object(messageFields));
-
-export const messagePageSchema = named(
-  "MessagePage",
-  "Messages, newest first.",
-  z.object({
-    messages: z.array(messageSchema),
-    cursor: z.string().nullable().describe("Gives the next page; null: the last."),
-  }),
-);
-
-export const messageDetailSchema = named(
-  "MessageDetail",
-  "A message and what became of it.",
-  z.object({
-    ...messageFields,
-    decisions: z.array(
-      z.object({
-        subject: z.string().describe("The subscription, as workflow/name, or the key of the call that waited."),
-        decision: z.enum(["started", "filtered", "debounced", "batched", "woke", "cancelled", "invalid"]),
-        reason: z.string().nullable().describe("Why it started nothing."),
-        runId: z.string().nullable(),
-      } satisfies Record<keyof MessageDecision, unknown>),
-    ),
-    more: z.boolean().describe("Whether there are more decisions."),
-  }),
-);
-
-export const NOTIFICATION_STATUSES: readonly [NotificationStatus, ...NotificationStatus[]] = [
-  "pending",
-  "delivered",
-  "dead",
-];
-
-const notificationSchema = named(
-  "Notification",
-  "An outgoing webhook: one event, to one endpoint.",
-  z.object({
-    id: z.string().describe("What the receiver gets as `webhook-id`: the same at each sending."),
-    endpoint: z.string(),
-    position: z.number().int().describe("The event's, in the log."),
-    runId: z.string(),
-    seq: z.number().int().describe("The event's place in its run."),
-    type: z.string().describe("The event's."),
-    status: z.enum(NOTIFICATION_STATUSES).describe("`dead`: given up; it is kept for 30 days and can be retried."),
-    tries: z.number().int().describe("How often it was sent."),
-    createdAt: z.number().int(),
-    firstAt: z.number().int().nullable().describe("When it was sent first."),
-    dueAt: z.number().int().nullable().describe("When it is sent next; null: it is not pending."),
-    endedAt: z.number().int().nullable(),
-    note: z.string().nullable().describe("What the last try came to."),
-  } satisfies Record<keyof NotificationInfo, unknown>),
-);
-
-export const notificationPageSchema = named(
-  "NotificationPage",
-  "Outgoing webhooks, latest event first.",
-  z.object({
-    notifications: z.array(notificationSchema),
-    cursor: z.string().nullable().describe("Gives the next page; null: this is the last."),
-  }),
-);
-
-export const endpointListSchema = named(
-  "EndpointList",
-  "The endpoints of outgoing webhooks, by name.",
-  z.object({
-    endpoints: z.array(
-      z.object({
-        name: z.string(),
-        position: z.number().int().describe("The last position of the log that was looked at for it."),
-        restUntil: z.number().int().nullable().describe("It asked for no request before then."),
-        disabledAt: z.number().int().nullable().describe("Since when nothing is sent, because it answered 410."),
-      } satisfies Record<keyof EndpointInfo, unknown>),
-    ),
-  }),
-);
-
-export const retryNotificationsSchema = named(
-  "RetryNotifications",
-  "Which to send again.",
-  z.object({
-    position: z.number().int().min(1).optional().describe("The event's; none: up to 1,000 of those that are dead."),
-  }),
-);
-
-export const notificationCountSchema = named(
-  "NotificationCount",
-  "How many are sent again.",
-  z.object({ count: z.number().int() }),
-);
-
-export const endpointEnabledSchema = named(
-  "EndpointEnabled",
-  "The endpoint is sent to.",
-  z.object({ name: z.string() }),
-);
-
 export const workflowListSchema = named(
   "WorkflowList",
   "The registered workflows, by name.",
@@ -485,79 +330,6 @@ export const logPositionSchema = named(
   "LogPosition",
   "How far the log has come.",
   z.object({ lastPosition: z.number().int().describe("0 for an empty log.") }),
-);
-
-const decisionReasonSchema = z.object({
-  code: z.string().describe("Stable: `FILTERED`."),
-  message: z.string(),
-} satisfies Record<keyof DecisionReason, unknown>);
-
-export const decisionSchema = z.enum(DELIVERY_DECISIONS).describe("What a delivery came to.");
-
-export const deliverySchema = named(
-  "DeliveryAccepted",
-  "What was decided about the delivery is durable.",
-  z.object({
-    deliveryId: z.string(),
-    replay: z.number().int().describe("0: the request itself; else the number of its replay."),
-    decision: decisionSchema,
-    runId: z.string().nullable().describe("The run that it started, or told."),
-    created: z.boolean().describe("Whether it made the run. False also when this delivery had come before."),
-    reason: decisionReasonSchema.nullable().describe("Why nothing came of it."),
-  }),
-);
-
-export const deliveryResultSchema = named(
-  "DeliveryResult",
-  "What the run of the delivery came to.",
-  z.object({ runId: z.string(), output: z.unknown().optional(), outputMeta: payloadMetaSchema.optional() }),
-);
-
-const deliveryInfo = {
-  hook: z.string(),
-  id: z.string().describe("The sender's."),
-  replay: z.number().int().describe("0: the request itself; else the number of its replay."),
-  receivedAt: instantSchema,
-  decision: decisionSchema,
-  runId: z.string().nullable().describe("The run that it started, or told."),
-  reason: decisionReasonSchema.nullable().describe("Why nothing came of it."),
-  bytes: z.number().int().describe("The length of its body."),
-} satisfies Record<keyof DeliveryInfo, unknown>;
-
-const deliveryInfoSchema = named("Delivery", "A webhook delivery as it was decided about.", z.object(deliveryInfo));
-
-export const deliveryContentSchema = named(
-  "DeliveryContent",
-  "A webhook delivery with what was sent.",
-  z.object({
-    ...deliveryInfo,
-    headers: z.record(z.string(), z.string()).describe("By lower-case name, without those that are secrets."),
-    body: z.string().describe("In base64."),
-  } satisfies Record<keyof Delivery, unknown>),
-);
-
-export const deliveryPageSchema = named(
-  "DeliveryPage",
-  "Webhook deliveries, newest first.",
-  z.object({
-    deliveries: z.array(deliveryInfoSchema),
-    cursor: z.string().nullable().describe("Gives the next page; null: the last."),
-  }),
-);
-
-export const refusedRequestsSchema = named(
-  "RefusedRequests",
-  "Requests to hooks about which nothing was decided, newest first: the last of this process.",
-  z.object({
-    refused: z.array(
-      z.object({
-        hook: z.string(),
-        at: instantSchema,
-        reason: z.string(),
-        detail: z.string(),
-      } satisfies Record<keyof RefusedRequest, unknown>),
-    ),
-  }),
 );
 
 export const healthSchema = named("Health", "It is well.", z.object({ status: z.literal("ok") }));
@@ -599,17 +371,6 @@ export type WireSignalRequest = z.infer<typeof signalRequestSchema>;
 export type WireRerunRequest = z.infer<typeof rerunRequestSchema>;
 export type WireBulkRequest = z.infer<typeof bulkRequestSchema>;
 export type WireBulkResult = z.infer<typeof bulkResultSchema>;
-export type WireMessage = z.infer<typeof messageSchema>;
-export type WireMessagePage = z.infer<typeof messagePageSchema>;
-export type WireMessageDetail = z.infer<typeof messageDetailSchema>;
-export type WireNotificationPage = z.infer<typeof notificationPageSchema>;
-export type WireEndpointList = z.infer<typeof endpointListSchema>;
-export type WireNotificationCount = z.infer<typeof notificationCountSchema>;
 export type WireWorkflowList = z.infer<typeof workflowListSchema>;
 export type WireLogPosition = z.infer<typeof logPositionSchema>;
-export type WireDelivery = z.infer<typeof deliverySchema>;
-export type WireDeliveryResult = z.infer<typeof deliveryResultSchema>;
-export type WireDeliveryContent = z.infer<typeof deliveryContentSchema>;
-export type WireDeliveryPage = z.infer<typeof deliveryPageSchema>;
-export type WireRefusedRequests = z.infer<typeof refusedRequestsSchema>;
 export type WireProblem = z.infer<typeof problemSchema>;

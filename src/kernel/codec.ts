@@ -211,6 +211,7 @@ class Encoder {
     if (value instanceof Date) return this.#date(value);
     if (value instanceof Map) return this.#tag("map", this.#entries([...value]));
     if (value instanceof Set) return this.#tag("set", this.#array([...value]));
+    // A failure is JSON; its optional fields, which are left out and never undefined, keep the compiler from seeing it.
     if (isError(value)) return this.#tag("error", toFailure(value) as unknown as Json);
     if (value instanceof URL) return this.#tag("url", value.href);
     const bytes = bytesOf(value);

@@ -35,7 +35,7 @@ function parseShort(text: string): number {
     const rest = text.slice(offset);
     const match = /^(\d+(?:\.\d+)?)\s*(ms|[smhdw])?\s*/i.exec(rest);
     if (!match) throw invalid(text, offset, `found ${JSON.stringify(rest[0])} where a number should start`);
-    const [whole, amount, unitText] = match as unknown as [string, string, string | undefined];
+    const [whole, amount = "", unitText] = match;
     if (unitText === undefined) {
       throw invalid(text, offset + amount.length, `the number ${amount} has no unit`);
     }

@@ -95,7 +95,7 @@ const NOTHING_GATHERED = { first: [], inAll: 0 } as const;
 /** A user's error object can throw on any access. */
 function read(error: Error, field: string): unknown {
   try {
-    return (error as unknown as Record<string, unknown>)[field];
+    return error[field as keyof Error];
   } catch {
     return undefined;
   }

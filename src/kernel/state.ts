@@ -147,6 +147,11 @@ export function wakeAt(state: RunState): number | null {
   return earliest;
 }
 
+/** Whether it has come to something, and that still counts. */
+export function isConcluded({ status }: CallState): boolean {
+  return status === "completed" || status === "failed";
+}
+
 /** Whether a scope around the call has concluded: it does nothing any more. */
 export function isClosed(state: RunState, key: string): boolean {
   for (let scope = scopeOfKey(key); scope !== ROOT_SCOPE; scope = scopeOfKey(scope)) {

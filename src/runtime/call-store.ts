@@ -38,5 +38,6 @@ export function storePerCall(connect: () => Database): LogStore {
 }
 
 function methodOf(store: LogStore, name: string): Call {
-  return (store as unknown as Readonly<Record<string, Call>>)[name] as Call;
+  // Which method it is, only the caller knows: with it come the arguments.
+  return store[name as keyof LogStore] as Call;
 }

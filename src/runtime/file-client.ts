@@ -195,16 +195,17 @@ function answerOf(columns: readonly { readonly name: string; readonly type: stri
  * statement: defining them on each row took fifteen times as long, and a third of the time of a long run's resume.
  */
 function rowMaker(names: readonly string[]): Answer["rowOf"] {
-  class StatementRow {
-    readonly #cells: unknown[];
+  class StatementRow implements Row {
+    [name: string]: Value;
+    readonly #cells: Value[];
 
     constructor(cells: unknown[]) {
-      this.#cells = cells;
-      const row = this as unknown as Record<string, Value>;
+      const values = cells as Value[];
+      this.#cells = values;
       for (let i = 0; i < cells.length; i++) {
         const value = readable(cells[i]);
-        cells[i] = value;
-        row[names[i] as string] = value;
+        values[i] = value;
+        this[names[i] as string] = value;
       }
     }
 
@@ -222,7 +223,7 @@ function rowMaker(names: readonly string[]): Answer["rowOf"] {
       }
     }
   }
-  return (cells) => new StatementRow(cells) as unknown as Row;
+  return (cells) => new StatementRow(cells);
 }
 
 function readable(cell: unknown): Value {

@@ -20,6 +20,7 @@ export function schedule<Input>(options: ScheduleOptions<Input>): ScheduleDefini
   const { id, workflow, ...rest } = options;
   return {
     id,
+    // Of one definition the input fits its workflow, which was just checked; of a list of them nobody can say.
     workflow: workflow as unknown as WorkflowRef<never, unknown, never>,
     options: rest as ScheduleDefinition["options"],
     times: scheduleTimes,

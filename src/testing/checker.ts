@@ -5,9 +5,7 @@
  * I1 Each predicate counts how often it was looked at: one that never was has shown nothing.
  * I2 It reads the log within the task of the effect, so that nothing comes between.
  */
-import { encodePayload } from "../kernel/codec.ts";
-import type { EventRow, ParentLink } from "../kernel/events.ts";
-import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
+import type { EventRow } from "../kernel/events.ts";
 import type {
   ChildStart,
   ClaimRequest,
@@ -33,13 +31,18 @@ import type {
 } from "../log/port.ts";
 import type { NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
+import { type BodyStart, CodeBook } from "./code-book.ts";
 import { DeliveryBook } from "./delivery-book.ts";
+import { FamilyBook } from "./family-book.ts";
 import { LimitsBook } from "./limits-book.ts";
+import { MailBook } from "./mail-book.ts";
 import { MessageBook } from "./message-book.ts";
+import { OwnerBook } from "./owner-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { ScheduleBook } from "./schedule-book.ts";
 import { SharedBook } from "./shared-book.ts";
+import { StartBook } from "./start-book.ts";
 import type { Effect } from "./store.ts";
 
 /** A promise that was broken. */
@@ -50,28 +53,8 @@ export interface Failure {
 
 type Reopening = Parameters<LogStore["reopen"]>[0];
 
-/** A body that runs. */
-interface LiveBody {
-  readonly proc: SimulatedProcess;
-  readonly epoch: number;
-  readonly attempt: number;
-  readonly signal: { readonly aborted: boolean } | null;
-}
-
-/** A body as it begins: what its step says of itself. */
-export interface BodyStart {
-  readonly runId: string;
-  readonly key: string;
-  readonly attempt: number;
-  /** The most attempts that its options allow. */
-  readonly attemptsMax?: number;
-  readonly signal?: { readonly aborted: boolean };
-}
-
 export class Checker {
   readonly failures: Failure[] = [];
-  /** Runs that the log parked because their claims kept ending without a result. */
-  readonly poisoned = new Set<string>();
   readonly deliveries: DeliveryBook;
   readonly #truth: LogStore;
   readonly #clock: { now(): number };
@@ -81,27 +64,13 @@ export class Checker {
   readonly #schedules: ScheduleBook;
   readonly #messages: MessageBook;
   readonly #limits: LimitsBook;
-  /** By worker: when its lease ends. */
-  readonly #leases = new Map<string, number>();
-  /** By run and key. */
-  readonly #bodies = new Map<string, LiveBody>();
+  readonly #starts: StartBook;
+  readonly #mail: MailBook;
+  readonly #family: FamilyBook;
+  readonly #owners: OwnerBook;
+  readonly #code: CodeBook;
+  /** By process: how many writes it has under way. */
   readonly #writing = new Map<string, number>();
-  readonly #starts = new Map<string, string>();
-  readonly #deliveries = new Map<string, string>();
-  readonly #acknowledged = new Set<string>();
-  readonly #cancels = new Set<string>();
-  /** By run: the tokens of signals. */
-  readonly #signals = new Map<string, Set<string>>();
-  /** Runs that have left their last owner's hands in a pause. */
-  readonly #resting = new Set<string>();
-  /** Children whose end is in their parents' histories. */
-  readonly #told = new Set<string>();
-  /** Children whose end nobody waits for any more. */
-  readonly #left = new Set<string>();
-  /** By run: the ids of its mail. */
-  readonly #mail = new Map<string, readonly number[]>();
-  /** What each process has asked for in its present replay of a run. */
-  readonly #asked = new Map<string, string[]>();
 
   constructor(truth: LogStore, clock: { now(): number }) {
     this.#truth = truth;
@@ -112,6 +81,11 @@ export class Checker {
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
     this.#messages = new MessageBook(expect, truth);
     this.#limits = new LimitsBook(expect, this.#books);
+    this.#starts = new StartBook(expect, this.#books);
+    this.#mail = new MailBook(expect, truth, this.#books);
+    this.#family = new FamilyBook(expect, truth, this.#books);
+    this.#owners = new OwnerBook(expect, clock, this.#books);
+    this.#code = new CodeBook(expect, this.#owners, this.#books);
   }
 
   get hasFailed(): boolean {
@@ -136,8 +110,14 @@ export class Checker {
     return this.#books.get(runId)?.isOver === true;
   }
 
-  #isUnderWay(runId: string): boolean {
-    return this.#books.get(runId)?.isOver === false;
+  /** Runs that the log parked because their claims kept ending without a result. */
+  get poisoned(): ReadonlySet<string> {
+    return this.#owners.poisoned;
+  }
+
+  /** Whether a run waits for one that will not end by itself, somewhere below it. */
+  waitsForPoisoned(runId: string): boolean {
+    return this.#family.waitsFor(this.poisoned, runId);
   }
 
   /** The event with which a run is over; undefined: it is not. */
@@ -161,13 +141,11 @@ export class Checker {
   happened({ proc, site, args, result }: Effect): void {
     if (site === "append") this.#check(this.#appended(args[0] as LogWrite, result as WriteVerdict));
     else if (site === "claim") this.#claimed(args[0] as ClaimRequest, result as ClaimVerdict);
-    else if (site === "openWorker") this.#leases.set(args[0] as string, this.#now + (args[1] as number));
-    else if (site === "heartbeat") this.#renewed(args[0] as string, args[1] as number, result as Heartbeat);
-    else if (site === "closeWorker") {
-      const worker = args[0] as string;
-      this.#leases.set(worker, Math.min(this.#leases.get(worker) ?? 0, this.#now));
-    } else if (site === "disown" && (result as number) > 0)
-      this.#disowned(args[0] as string, args[2] as readonly HeldRun[]);
+    else if (site === "openWorker") this.#owners.opened(args[0] as string, args[1] as number);
+    else if (site === "heartbeat") this.#owners.renewed(args[0] as string, args[1] as number, result as Heartbeat);
+    else if (site === "closeWorker") this.#owners.closed(args[0] as string);
+    else if (site === "disown" && (result as number) > 0)
+      this.#owners.disowned(args[0] as string, args[2] as readonly HeldRun[]);
     else if (site === "putKeyed") this.#shared.put(args[0] as KeyedPut, result as KeyedVerdict);
     else if (site === "requestLock") this.#shared.requested(args[0] as LockRequest, result as LockVerdict);
     else if (site === "createSchedule") this.#schedules.created(args[0] as NewSchedule);
@@ -186,12 +164,12 @@ export class Checker {
 
   async #scheduled(change: ScheduleChange): Promise<void> {
     for (const { start } of this.#schedules.changed(change)) await this.#childSent(start.runId);
-    for (const { runId } of change.tells) await this.#checkMail(runId, [], []);
+    for (const { runId } of change.tells) await this.#mail.look(runId, [], []);
   }
 
   async #dispatched({ position, starts, cancels }: MessageDispatch): Promise<void> {
     for (const { start } of starts) await this.#childSent(start.start.runId);
-    for (const { mail } of cancels) await this.#checkMail(mail.runId, [], []);
+    for (const { mail } of cancels) await this.#mail.look(mail.runId, [], []);
     await this.#messages.dispatched(position);
   }
 
@@ -212,10 +190,9 @@ export class Checker {
 
   async #appended(write: LogWrite, verdict: WriteVerdict): Promise<void> {
     for (const start of write.starts) {
-      const { runId, workflow, idempotencyKey, delivery } = start;
+      const { runId } = start;
       const actual = verdict.starts.get(runId);
-      if (idempotencyKey !== null) this.#startedOnce(`${workflow} ${idempotencyKey}`, actual);
-      if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId} ${delivery.replay}`, actual);
+      this.#starts.started(start, actual);
       await this.deliveries.started(start, actual);
       if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
     }
@@ -231,78 +208,15 @@ export class Checker {
     for (const runId of touched) {
       const taken = write.runs.filter((run) => run.runId === runId && this.#isTaken(run, verdict));
       const sent = [...accepted, ...tells].filter((message) => message.runId === runId);
-      await this.#checkMail(runId, taken, sent);
+      await this.#mail.look(runId, taken, sent);
     }
-    for (const { runId } of write.runs) {
-      this.#checkEnds(runId);
-      await this.#checkLeft(runId);
-    }
-  }
-
-  /** A parent is told of its child's end by the write that ends the child, and so never before. */
-  #checkEnds(runId: string): void {
-    for (const [childId, { end }] of this.#books.get(runId)?.children ?? []) {
-      if (end === null || this.#told.has(childId)) continue;
-      this.#told.add(childId);
-      const type = `run.${end.type.slice("child.".length)}`;
-      const hasEnded = this.#books.get(childId)?.events.some((event) => event.type === type) === true;
-      this.expect(
-        "child-and-parent-agree",
-        hasEnded,
-        () => `run ${runId} has ${end.type} of ${childId} before its end`,
-      );
-    }
-  }
-
-  /** What has ended in a run tells the children within that nobody waits for them any more. */
-  async #checkLeft(runId: string): Promise<void> {
-    const book = this.#books.get(runId);
-    for (const [childId, { key, end }] of book?.children ?? []) {
-      if (book === undefined || end !== null || this.#left.has(childId) || !isLeft(book, key)) continue;
-      this.#left.add(childId);
-      const mail = await this.#truth.readInbox([childId]);
-      const isTold = mail.some(({ kind, token }) => kind === "cancel" && token.startsWith(`${runId}/`));
-      const child = this.#books.get(childId);
-      const isEnding = child?.isOver === true || child?.events.some(({ type }) => type === "cancel.requested") === true;
-      const isRight = isAbandoned(book, childId) ? !isTold : isTold || isEnding;
-      this.expect(
-        "left-child-told",
-        isRight,
-        () => `child ${childId} of run ${runId} is left${isTold ? "" : " untold"}`,
-      );
-    }
+    for (const { runId } of write.runs) await this.#family.look(runId);
   }
 
   /** What the verdict says, which is looked at by itself. */
   #isTaken({ runId, epoch, firstSeq, events }: RunAppend, verdict: WriteVerdict): boolean {
     const head = verdict.runs.get(runId);
     return head?.epoch === epoch && head.head === firstSeq + events.length - 1;
-  }
-
-  /** Whatever a write does, mail is kept until its run drains it or ends, and a run does not wait beside it. */
-  async #checkMail(runId: string, taken: readonly RunAppend[], sent: readonly InboxMessage[]): Promise<void> {
-    const mail = await this.#truth.readInbox([runId]);
-    for (const { kind, token } of sent) {
-      // One that was there already may have been taken out by the same write.
-      const isTaken = taken.some(({ drained }) => drained.length > 0);
-      const isThere = isTaken || !this.#isUnderWay(runId) || mail.some((row) => row.token === token);
-      this.expect("message-kept", isThere, () => `${kind} ${token} was sent to run ${runId} and did not arrive`);
-    }
-    const drained = new Set(taken.flatMap((run) => run.drained));
-    const isKept = (id: number) => drained.has(id) || this.isOver(runId) || mail.some((row) => row.id === id);
-    const fenced = (this.#mail.get(runId) ?? []).every(isKept);
-    this.expect("mail-fenced", fenced, () => `mail of run ${runId} went with a write that was not taken`);
-    this.#mail.set(
-      runId,
-      mail.map(({ id }) => id),
-    );
-    const tokens = new Set(mail.map(({ token }) => token));
-    this.expect("message-once", tokens.size === mail.length, () => `run ${runId} has a message twice`);
-    if (this.#cancels.has(runId)) await this.#checkCancel(runId);
-    if (this.#signals.has(runId)) await this.#checkSignals(runId);
-    if (mail.length === 0) return;
-    const row = await this.#truth.getRun(runId);
-    this.expect("no-park-with-mail", row?.status !== "waiting", () => `run ${runId} waits and has mail`);
   }
 
   /** A child exists with its first event, once its parent's part is taken. */
@@ -390,148 +304,24 @@ export class Checker {
   #moved(book: RunBook, { runId, row }: RunAppend): void {
     if (row.kind !== "move" || !row.release) return;
     book.owner = null;
-    if (row.status === "paused") this.#resting.add(runId);
+    if (row.status === "paused") this.#mail.rests(runId);
   }
 
-  // ---- Owners ----
-
-  /** The log's clock counts whole milliseconds. */
-  get #now(): number {
-    return Math.floor(this.#clock.now());
-  }
-
-  #isAlive(worker: string): boolean {
-    return (this.#leases.get(worker) ?? 0) > this.#now;
-  }
-
-  #claimed({ worker }: ClaimRequest, { claims, poisoned }: ClaimVerdict): void {
-    for (const runId of poisoned) {
-      const book = this.#books.get(runId);
-      if (book === undefined) continue;
-      book.owner = null;
-      book.epoch++;
-      this.poisoned.add(runId);
-    }
-    if (claims.length > 0)
-      this.expect("claim-under-lease", this.#isAlive(worker), () => `${worker} claimed after its lease`);
-    for (const { runId, epoch } of claims) {
-      const book = this.#books.get(runId);
-      const owner = book?.owner ?? null;
-      this.expect(
-        "one-owner",
-        owner === null || !this.#isAlive(owner),
-        () => `run ${runId} was claimed by ${worker} while ${owner} held it`,
-      );
-      this.expect(
-        "claim-raises-epoch",
-        epoch === (book?.epoch ?? 0) + 1,
-        () => `a claim of run ${runId} went from epoch ${book?.epoch} to ${epoch}`,
-      );
-      if (book === undefined) continue;
-      if (this.#resting.delete(runId)) this.#check(this.#checkWoken(runId));
-      book.owner = worker;
-      book.epoch = epoch;
-    }
-  }
-
-  async #checkWoken(runId: string): Promise<void> {
-    const mail = await this.#truth.readInbox([runId]);
-    const isWoken = mail.some(({ kind }) => PAUSE_ENDS.has(kind));
-    this.expect("pause-undisturbed", isWoken, () => `run ${runId} rests in a pause and was claimed`);
-  }
-
-  #renewed(worker: string, leaseMs: number, { alive }: Heartbeat): void {
-    this.expect("lease-by-log-clock", alive === this.#isAlive(worker), () => `the lease of ${worker}`);
-    if (alive) this.#leases.set(worker, this.#now + leaseMs);
-  }
-
-  #disowned(worker: string, known: readonly HeldRun[]): void {
-    for (const [runId, book] of this.#books) {
-      if (book.owner !== worker || known.some((held) => held.runId === runId && held.epoch === book.epoch)) continue;
-      book.owner = null;
-      book.epoch++;
-    }
-  }
-
-  // ---- Bodies and code ----
-
-  /** A body begins in `process`. Returns what tells that it has ended. */
-  bodyStarts(proc: SimulatedProcess, { runId, key, attempt, attemptsMax, signal }: BodyStart): () => void {
-    // What a dead process does has not happened.
-    if (proc.isDead) return () => {};
-    const book = this.#books.get(runId);
-    const call = book?.calls.get(key);
-    const place = () => `attempt ${attempt} of step ${key} of run ${runId} in ${proc.name}`;
-    const started = book?.events.findLast((row) => row.type === "attempt.started" && row.key === key);
-    this.expect("attempt-before-body", started?.attempt === attempt, () => `${place()} is not in the log`);
-    this.expect("no-body-after-outcome", (call?.outcome ?? null) === null, () => `${place()} began after its outcome`);
-    this.expect("no-body-after-end", book?.isOver === false, () => `${place()} began after the run's end`);
-    const owner = book?.owner ?? "";
-    const isHeld = started?.epoch === book?.epoch && this.#isAlive(owner) && owner.startsWith(`${proc.name}/`);
-    this.expect("body-under-lease", isHeld, () => `${place()} began while the run was held by ${owner || "nobody"}`);
-    const id = `${runId} ${key}`;
-    const live = this.#bodies.get(id);
-    const isOther = live !== undefined && !live.proc.isDead && live.epoch === book?.epoch && live.attempt === attempt;
-    this.expect("one-live-attempt", !isOther, () => `${place()} began while another ran in ${live?.proc.name}`);
-    const isLeft = live !== undefined && live.proc === proc && live.signal?.aborted === false;
-    this.expect(
-      "superseded-body-aborted",
-      !isLeft,
-      () => `${place()} began and attempt ${live?.attempt} was not aborted`,
-    );
-    if (attemptsMax !== undefined)
-      this.expect(
-        "attempts-within-policy",
-        attempt - (call?.forgiven ?? 0) <= attemptsMax,
-        () => `${place()} is one of ${attemptsMax}`,
-      );
-    const body: LiveBody = { proc, epoch: book?.epoch ?? 0, attempt, signal: signal ?? null };
-    this.#bodies.set(id, body);
-    return () => {
-      if (this.#bodies.get(id) === body) this.#bodies.delete(id);
-    };
-  }
-
-  /** Code was given the value of a call. */
-  given(proc: SimulatedProcess, runId: string, key: string, given: unknown): void {
-    if (proc.isDead) return;
-    const book = this.#books.get(runId);
-    // One that has lost the run, and does not know it yet, may be given what its own attempt came to: it records nothing.
-    if (book?.owner?.startsWith(`${proc.name}/`) !== true) return;
-    // Code may be given what is queued and not yet in the log; what never comes there was never given to anybody else.
-    const recorded = book.calls.get(key)?.value;
-    if (recorded === undefined || recorded === null) return;
-    const value = JSON.stringify(encodePayload(given));
-    this.expect(
-      "value-as-recorded",
-      recorded === value,
-      () => `step ${key} of run ${runId}: ${value}, not ${recorded}`,
-    );
-  }
-
-  /** Code asked for a call. */
-  asked(proc: SimulatedProcess, runId: string, key: string, kind: string): void {
-    if (proc.isDead) return;
-    const id = `${proc.name} ${runId}`;
-    const calls = this.#asked.get(id) ?? [];
-    this.#asked.set(id, calls);
-    calls.push(`${kind} ${key}`);
-  }
-
-  /** The key that the code of a run asked for last in this process. */
-  lastAsked(proc: SimulatedProcess, runId: string): string {
-    const [, key = ""] = /^\w+ (.*)$/.exec(this.#asked.get(`${proc.name} ${runId}`)?.at(-1) ?? "") ?? [];
-    return key;
+  #claimed(request: ClaimRequest, verdict: ClaimVerdict): void {
+    this.#owners.claimed(request, verdict);
+    for (const { runId } of verdict.claims) this.#check(this.#mail.claimed(runId));
   }
 
   #loaded(proc: SimulatedProcess, histories: ReadonlyMap<string, readonly EventRow[]>): void {
     for (const [runId, rows] of histories) {
-      this.#asked.delete(`${proc.name} ${runId}`);
+      this.#code.loaded(proc, runId);
       const book = this.#books.get(runId);
       const isKept = rows.every((row) => isSame(book?.events[row.seq - 1], row, row.seq));
       this.expect("log-never-changes", isKept, () => `run ${runId} was read otherwise than it was written`);
     }
   }
+
+  // ---- What processes do ----
 
   died(proc: SimulatedProcess): void {
     this.#writing.delete(proc.name);
@@ -547,81 +337,41 @@ export class Checker {
     };
   }
 
-  // ---- Callers ----
-
-  #startedOnce(key: string, runId: string | undefined): void {
-    const known = this.#starts.get(key);
-    this.expect("start-once", known === undefined || known === runId, () => `${key} is ${known} and ${runId}`);
-    if (runId !== undefined) this.#starts.set(key, runId);
+  /** A body begins in a process. Returns what tells that it has ended. */
+  bodyStarts(proc: SimulatedProcess, body: BodyStart): () => void {
+    return this.#code.bodyStarts(proc, body);
   }
 
-  #deliveredOnce(delivery: string, runId: string | undefined): void {
-    const known = this.#deliveries.get(delivery);
-    this.expect("delivery-once", known === undefined || known === runId, () => `${delivery} is ${known} and ${runId}`);
-    if (runId !== undefined) this.#deliveries.set(delivery, runId);
+  /** Code was given the value of a call. */
+  given(proc: SimulatedProcess, runId: string, key: string, value: unknown): void {
+    this.#code.given(proc, runId, key, value);
   }
+
+  /** Code asked for a call. */
+  asked(proc: SimulatedProcess, runId: string, key: string): void {
+    this.#code.asked(proc, runId, key);
+  }
+
+  /** The key that the code of a run asked for last in this process. */
+  lastAsked(proc: SimulatedProcess, runId: string): string {
+    return this.#code.lastAsked(proc, runId);
+  }
+
+  // ---- What callers were told ----
 
   /** A caller was told that its start is durable. */
   startAcknowledged(runId: string): void {
-    this.#acknowledged.add(runId);
-    this.expect("acknowledged-start-kept", this.#books.has(runId), () => `run ${runId} is not in the log`);
+    this.#starts.acknowledged(runId);
   }
 
   /** A caller was told that its cancel is durable. */
-  async cancelAcknowledged(runId: string): Promise<void> {
-    this.#cancels.add(runId);
-    await this.#checkCancel(runId);
-  }
-
-  async #checkCancel(runId: string): Promise<void> {
-    const book = this.#books.get(runId);
-    // Told to a run that is over: should it go on, it knows nothing of it.
-    if (book?.isOver === true) this.#cancels.delete(runId);
-    const isRequested = book?.events.some(({ type }) => type === "cancel.requested") === true;
-    const isKept = isRequested || book?.isOver === true || (await this.#truth.readInbox([runId])).length > 0;
-    this.expect("acknowledged-cancel-kept", isKept, () => `the cancel of run ${runId} is gone`);
+  cancelAcknowledged(runId: string): Promise<void> {
+    return this.#mail.cancelAcknowledged(runId);
   }
 
   /** A caller was told that its signal is durable. */
-  async signalAcknowledged(runId: string, token: string): Promise<void> {
-    const keys = this.#signals.get(runId) ?? new Set();
-    this.#signals.set(runId, keys.add(token));
-    await this.#checkSignals(runId);
-  }
-
-  async #checkSignals(runId: string): Promise<void> {
-    const book = this.#books.get(runId);
-    // Told to a run that is over: should it go on, it knows nothing of them.
-    if (book?.isOver === true) {
-      this.#signals.delete(runId);
-      return;
-    }
-    const mail = new Set((await this.#truth.readInbox([runId])).map(({ token }) => token));
-    for (const token of this.#signals.get(runId) ?? []) {
-      const isKept = mail.has(token) || book?.tokens.has(token) === true;
-      this.expect("acknowledged-signal-kept", isKept, () => `signal ${token} of run ${runId} is gone`);
-    }
-  }
-
-  /** Whether a run waits for one that will not end by itself, somewhere below it. */
-  waitsForPoisoned(runId: string): boolean {
-    const children = [...(this.#books.get(runId)?.children ?? [])].filter(([, { end }]) => end === null);
-    return children.some(([id]) => this.poisoned.has(id) || this.waitsForPoisoned(id));
-  }
-
-  /** What a parent's history says of its children, and they of it. */
-  #checkFamily(runId: string, book: RunBook): void {
-    for (const [childId, { key, end }] of book.children) {
-      const child = this.#books.get(childId);
-      const ended = child?.events.find(({ type }) => TERMINAL.has(type));
-      const isSame = end === null || `child.${ended?.type.slice("run.".length)}` === end.type;
-      const isThere = child !== undefined && parentOf(child)?.runId === runId && parentOf(child)?.key === key;
-      this.expect("child-and-parent-agree", isThere && isSame, () => `child ${childId} of run ${runId}: ${end?.type}`);
-    }
-    const parent = parentOf(book);
-    if (parent === null || parent.detached === true) return;
-    const isKnown = this.#books.get(parent.runId)?.children.has(runId) === true;
-    this.expect("child-and-parent-agree", isKnown, () => `run ${parent.runId} does not know of its child ${runId}`);
+  signalAcknowledged(runId: string, token: string): Promise<void> {
+    return this.#mail.signalAcknowledged(runId, token);
   }
 
   // ---- The end ----
@@ -642,15 +392,13 @@ export class Checker {
     }
     const written = [...this.#books.values()].reduce((sum, { events }) => sum + events.length, 0);
     this.expect("log-never-changes", count === written, () => `${written} events were written, ${count} are there`);
-    for (const runId of this.#acknowledged)
-      this.expect("acknowledged-start-kept", this.#books.has(runId), () => `run ${runId} is not in the log`);
-    for (const runId of this.#cancels) await this.#checkCancel(runId);
-    for (const runId of this.#signals.keys()) await this.#checkSignals(runId);
+    this.#starts.finish();
+    await this.#mail.finish();
     this.#shared.finish(await this.#truth.listLocks({ name: null, limit: 1_000 }));
     for (const runId of this.#limits.runIds)
       this.#limits.finish(runId, await this.#truth.listPlaces({ runId, limit: 100 }));
     for (const [runId, book] of this.#books) {
-      this.#checkFamily(runId, book);
+      this.#family.finish(runId, book);
       await this.#checkRow(runId, book);
     }
   }
@@ -663,7 +411,11 @@ export class Checker {
       row?.head === book.events.length && row.epoch === book.epoch && (status ?? row.status) === row.status;
     this.expect("row-follows-history", isRight, () => `the row of run ${runId} is ${JSON.stringify(row)}`);
     const owner = row?.owner ?? null;
-    this.expect("no-dead-owner", owner === null || this.#isAlive(owner), () => `run ${runId} belongs to ${owner}`);
+    this.expect(
+      "no-dead-owner",
+      owner === null || this.#owners.isAlive(owner),
+      () => `run ${runId} belongs to ${owner}`,
+    );
     const mail = row?.status === "waiting" ? await this.#truth.readInbox([runId]) : [];
     this.expect("no-park-with-mail", mail.length === 0, () => `run ${runId} waits and has mail`);
     const isPoisoned = (row?.status === "stuck" && this.poisoned.has(runId)) || this.waitsForPoisoned(runId);
@@ -674,11 +426,6 @@ export class Checker {
     );
   }
 
-  /** What each process asked for when it replayed this run last. */
-  askedOf(runId: string): readonly (readonly string[])[] {
-    return [...this.#asked].filter(([id]) => id.endsWith(` ${runId}`)).map(([, calls]) => calls);
-  }
-
   /** What the log says of the calls of a run, by their keys, as far as it counts after retries. */
   calls(runId: string): RunBook["calls"] {
     return this.#books.get(runId)?.calls ?? new Map();
@@ -687,26 +434,6 @@ export class Checker {
   history(runId: string): readonly EventRow[] {
     return this.#books.get(runId)?.events ?? [];
   }
-}
-
-/** Whether nobody waits any more for what the call under `key` comes to. */
-function isLeft({ isOver, calls }: RunBook, key: string): boolean {
-  for (let scope = scopeOfKey(key); scope !== ROOT_SCOPE; scope = scopeOfKey(scope))
-    if ((calls.get(scope)?.outcome ?? null) !== null) return true;
-  return isOver;
-}
-
-/** Whether a child goes on when nobody waits for it any more. */
-function isAbandoned({ events }: RunBook, childId: string): boolean {
-  const data = events.map((event) => (event.type === "child.started" ? event.data : null));
-  return data.some((text) => text?.includes(childId) === true && text.includes('"abandoned":true'));
-}
-
-/** What ends a pause. */
-const PAUSE_ENDS: ReadonlySet<string> = new Set(["resume", "cancel", "terminate"]);
-
-function parentOf({ events: [created] }: RunBook): ParentLink | null {
-  return (JSON.parse(created?.data ?? "{}") as { readonly parent?: ParentLink }).parent ?? null;
 }
 
 function isSettled({ status, availableAt }: { readonly status: string; readonly availableAt: number | null }): boolean {

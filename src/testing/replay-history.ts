@@ -85,10 +85,12 @@ const OPEN: Stop = { seq: null, what: "", isEnd: null, failure: null };
 
 async function replayUpTo(workflow: AnyWorkflow, run: Run, rows: Rows, stop: Stop): Promise<Replayed> {
   const { seq, what, isEnd, failure } = stop;
-  const prefix = (seq === null ? rows : rows.slice(0, seq - 1)) as unknown as Rows;
+  const [created, ...others] = rows;
+  const prefix: Rows = seq === null ? rows : [created, ...others.slice(0, seq - 2)];
   const replayed = await replay(workflow, prefix);
   const { next, asked } = replayed;
   const error = errorOf(next);
+  // The facts of this code are a diff: `divergedError` makes it of one.
   if (error?.code === "REPLAY_DIVERGED") throw diverged(run, error.facts as unknown as Diff);
   if (error !== null && error.code !== failure) throw error;
   if (isEnd === null || next?.events.some(isEnd) === true) return replayed;

@@ -206,7 +206,7 @@ export class Simulation {
         ...(queues === undefined ? {} : { queues }),
         resume: RESUME,
         asked: (runId: string, key: string, kind: CallKind) => {
-          this.checker.asked(proc, runId, key, kind);
+          this.checker.asked(proc, runId, key);
           asked?.(runId, key, kind);
         },
       });

@@ -12,7 +12,6 @@ import type { StepContext } from "../ctx/step-options.ts";
 import type { RunHandle, WorkerHandle } from "../engine/api.ts";
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, VarveError } from "../kernel/errors.ts";
-import type { EventRow } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore, LogWrite } from "../log/port.ts";
@@ -246,8 +245,8 @@ export class Testbed {
     if (this.#replayed.has(ending)) return;
     this.#replayed.add(ending);
     const workflow = this.#plan.workflows.find(({ name, version }) => name === row.workflow && version === row.version);
-    const rows = await this.#log.readHistory(runId, { afterSeq: 0, limit: row.head });
-    if (workflow !== undefined) await replayRows(workflow, rows as unknown as [EventRow, ...EventRow[]]);
+    const [created, ...others] = await this.#log.readHistory(runId, { afterSeq: 0, limit: row.head });
+    if (workflow !== undefined && created !== undefined) await replayRows(workflow, [created, ...others]);
   }
 
   // ---- The end ----

@@ -13,7 +13,6 @@ import {
   textBytes,
 } from "./mac.ts";
 import {
-  closed,
   type Found,
   outsideWindow,
   refuse,
@@ -24,7 +23,8 @@ import {
   type WebhookRequest,
   type WebhookScheme,
 } from "./scheme.ts";
-import { currentSecrets, requireSecrets, type SecretResolver, type Secrets } from "./secrets.ts";
+import { type Proof, secretScheme } from "./secret-scheme.ts";
+import type { Secrets } from "./secrets.ts";
 import { compileSigned, type SignedBytes } from "./signed-text.ts";
 
 export interface HmacOptions {
@@ -59,7 +59,6 @@ export interface HmacTimestamp {
 
 /** The options, checked. */
 interface Checked {
-  readonly secrets: Secrets;
   readonly header: string;
   readonly prefix: string;
   readonly encoding: MacEncoding;
@@ -88,17 +87,18 @@ const ENCODINGS: readonly MacEncoding[] = ["hex", "base64", "base64url"];
  */
 export function hmac(options: HmacOptions): WebhookScheme {
   const checked = check(options);
-  const { secrets } = options;
-  return {
-    name: "hmac",
-    check: async (resolve) => void (await requireSecrets("hmac", secrets, resolve)),
-    verify: (request, resolve) => closed(async () => await verify(request, checked, resolve)),
-    sign: (sample, resolve) => sign(sample, checked, resolve),
-  };
+  return secretScheme(
+    { secrets: options.secrets },
+    {
+      name: "hmac",
+      verify: (request, proof) => verify(request, checked, proof),
+      sign: (sample, secrets) => sign(sample, checked, secrets),
+    },
+  );
 }
 
 function check(options: HmacOptions): Checked {
-  const { secrets, prefix = "", encoding = "hex", algorithm = "sha256", timestamp } = options;
+  const { prefix = "", encoding = "hex", algorithm = "sha256", timestamp } = options;
   const id = checkIdSource("hmac", options.id);
   const header = checkHeader("hmac", "header", options.header);
   if (!ENCODINGS.includes(encoding)) throw invalid("encoding", ENCODINGS, encoding);
@@ -110,7 +110,7 @@ function check(options: HmacOptions): Checked {
     needed: timestamp === undefined ? ["body"] : ["body", "timestamp"],
     known: [...(timestamp === undefined ? [] : ["timestamp" as const]), ...(knowsId ? ["id" as const] : []), "body"],
   });
-  return { secrets, header, prefix, encoding, algorithm, id, timestamp: checkTimestamp(timestamp), signedBytes };
+  return { header, prefix, encoding, algorithm, id, timestamp: checkTimestamp(timestamp), signedBytes };
 }
 
 function checkTimestamp(timestamp: HmacTimestamp | undefined): Checked["timestamp"] {
@@ -121,11 +121,7 @@ function checkTimestamp(timestamp: HmacTimestamp | undefined): Checked["timestam
   return { header, unitMs: UNIT_MS[unit], toleranceMs: toleranceMsOf(tolerance) };
 }
 
-async function verify(
-  request: WebhookRequest,
-  scheme: Checked,
-  resolve: SecretResolver | undefined,
-): Promise<Verification> {
+async function verify(request: WebhookRequest, scheme: Checked, { secrets }: Proof): Promise<Verification> {
   const signature = singleHeader(request, scheme.header, HEADER_TEXT);
   if ("refusal" in signature) return signature.refusal;
   if (!signature.value.startsWith(scheme.prefix))
@@ -140,7 +136,7 @@ async function verify(
   const isInHeader = typeof scheme.id === "object" && "header" in scheme.id;
   if (isInHeader && "refusal" in id) return id.refusal;
   const values = { timestamp: timestamp.value, id: "value" in id ? id.value : "", body: request.body };
-  const keys = (await currentSecrets(scheme.secrets, resolve)).map(textBytes);
+  const keys = (await secrets()).map(textBytes);
   if (!(await isMacOfAny(keys, mac, scheme.signedBytes(values), scheme.algorithm)))
     return refuse("signature-wrong", "no secret gives this signature");
   const off = isOff(request, timestamp.value, scheme);
@@ -160,9 +156,8 @@ function isOff(request: WebhookRequest, text: string, { timestamp }: Checked): V
 async function sign(
   { body, id, at }: Sample,
   scheme: Checked,
-  resolve: SecretResolver | undefined,
+  [secret = ""]: readonly string[],
 ): Promise<Record<string, string>> {
-  const [secret = ""] = await requireSecrets("hmac", scheme.secrets, resolve);
   const { timestamp, header, prefix, encoding, algorithm, id: source } = scheme;
   const time = timestamp === null ? "" : String(Math.floor(at / timestamp.unitMs));
   const mac = await macOf(textBytes(secret), scheme.signedBytes({ timestamp: time, id, body }), algorithm);

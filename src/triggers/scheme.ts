@@ -1,6 +1,5 @@
 /** A webhook scheme: how one kind of sender proves that a request is its own. Pure but for WebCrypto. */
 import { type Duration, parseDuration } from "../kernel/duration.ts";
-import { toFailure } from "../kernel/failure.ts";
 import type { SecretResolver } from "./secrets.ts";
 
 /** A request as it came in. */
@@ -86,18 +85,6 @@ export function singleHeader(request: WebhookRequest, name: string, form: RegExp
 
 export function hasHeader(request: WebhookRequest, name: string): boolean {
   return request.headers.some(([found]) => found.toLowerCase() === name);
-}
-
-/**
- * Secrets may come from elsewhere, and then from somewhere that does not answer: without them nothing is proved. What the
- * error says is left out: nobody knows what is in it.
- */
-export async function closed(verify: () => Promise<Verification>): Promise<Verification> {
-  try {
-    return await verify();
-  } catch (error) {
-    return refuse("secrets-unavailable", `the scheme failed with ${toFailure(error).name}`);
-  }
 }
 
 /** What an id of a delivery looks like in a header: it becomes part of a key. */

@@ -5,7 +5,6 @@
  */
 import { decodeMac, encodeMac, isMacOfAny, joinedBytes, MAC_BYTES, macOf, textBytes } from "./mac.ts";
 import {
-  closed,
   DELIVERY_ID,
   refuse,
   type Sample,
@@ -14,7 +13,8 @@ import {
   type WebhookRequest,
   type WebhookScheme,
 } from "./scheme.ts";
-import { currentSecrets, requireSecrets, type SecretResolver, type Secrets } from "./secrets.ts";
+import { type Proof, secretScheme } from "./secret-scheme.ts";
+import type { Secrets } from "./secrets.ts";
 
 const SIGNATURE = /^[A-Za-z0-9+/]{43}=$/;
 
@@ -24,32 +24,23 @@ const SIGNATURE = /^[A-Za-z0-9+/]{43}=$/;
  * @param options `secrets`: the app's client secret
  * @example webhook({ name: "shop", scheme: shopify({ secrets: env("SHOPIFY_CLIENT_SECRET") }), workflow: fulfil });
  */
-export function shopify({ secrets }: { readonly secrets: Secrets }): WebhookScheme {
-  return {
-    name: "shopify",
-    check: async (resolve) => void (await requireSecrets("shopify", secrets, resolve)),
-    verify: (request, resolve) => closed(async () => await verify(request, await currentSecrets(secrets, resolve))),
-    sign: (sample, resolve) => sign(sample, secrets, resolve),
-  };
+export function shopify(options: { readonly secrets: Secrets }): WebhookScheme {
+  return secretScheme(options, { name: "shopify", verify, sign });
 }
 
-async function verify(request: WebhookRequest, secrets: readonly string[]): Promise<Verification> {
+async function verify(request: WebhookRequest, { secrets }: Proof): Promise<Verification> {
   const signature = singleHeader(request, "x-shopify-hmac-sha256", SIGNATURE);
   if ("refusal" in signature) return signature.refusal;
   const id = singleHeader(request, "x-shopify-webhook-id", DELIVERY_ID);
   if ("refusal" in id) return id.refusal;
   const mac = decodeMac(signature.value, "base64");
   const isGood =
-    mac?.length === MAC_BYTES.sha256 && (await isMacOfAny(secrets.map(textBytes), mac, joinedBytes(request.body)));
+    mac?.length === MAC_BYTES.sha256 &&
+    (await isMacOfAny((await secrets()).map(textBytes), mac, joinedBytes(request.body)));
   return isGood ? { ok: true, deliveryId: id.value } : refuse("signature-wrong", "no secret gives this signature");
 }
 
-async function sign(
-  { body, id }: Sample,
-  secrets: Secrets,
-  resolve: SecretResolver | undefined,
-): Promise<Record<string, string>> {
-  const [secret = ""] = await requireSecrets("shopify", secrets, resolve);
+async function sign({ body, id }: Sample, [secret = ""]: readonly string[]): Promise<Record<string, string>> {
   const mac = await macOf(textBytes(secret), joinedBytes(body));
   return { "x-shopify-webhook-id": id, "x-shopify-hmac-sha256": encodeMac(mac, "base64") };
 }

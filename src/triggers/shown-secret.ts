@@ -2,8 +2,16 @@
 import { toBase64 } from "../kernel/base64.ts";
 import { checkIdSource, type DeliveryIdSource, deliveryIdOf } from "./delivery-id.ts";
 import { textBytes } from "./mac.ts";
-import { closed, refuse, type Sample, singleHeader, type Verification, type WebhookScheme } from "./scheme.ts";
-import { currentSecrets, requireSecrets, type Secrets } from "./secrets.ts";
+import {
+  refuse,
+  type Sample,
+  singleHeader,
+  type Verification,
+  type WebhookRequest,
+  type WebhookScheme,
+} from "./scheme.ts";
+import { type Proof, secretScheme } from "./secret-scheme.ts";
+import type { Secrets } from "./secrets.ts";
 import { isAnyText } from "./token.ts";
 
 export interface ShownSecretOptions {
@@ -48,30 +56,23 @@ function shownSecret(
   headerOf: (secret: string) => string,
 ): WebhookScheme {
   const id = checkIdSource(name, source);
-  return {
-    name,
-    check: async (resolve) => void (await requireSecrets(name, secrets, resolve)),
-    verify: (request, resolve) =>
-      closed(async (): Promise<Verification> => {
-        const header = singleHeader(request, "authorization", AUTHORIZATION);
-        if ("refusal" in header) return header.refusal;
-        const current = (await currentSecrets(secrets, resolve)).filter((secret) => secret !== "");
-        // The name of the method may be written in any way.
-        const found = header.value.replace(/^(?:basic|bearer) +/i, (method) =>
-          isOf(name, method) ? titleOf(name) : method,
-        );
-        if (!isAnyText(current.map(headerOf), found)) return refuse("signature-wrong", "no secret is this one");
-        const deliveryId = await deliveryIdOf(request, id);
-        return "refusal" in deliveryId ? deliveryId.refusal : { ok: true, deliveryId: deliveryId.value };
-      }),
-    sign: async (sample: Sample, resolve) => {
-      const [secret = ""] = await requireSecrets(name, secrets, resolve);
-      return {
-        authorization: headerOf(secret),
-        ...(typeof id === "object" && "header" in id ? { [id.header]: sample.id } : {}),
-      };
-    },
+  const verify = async (request: WebhookRequest, proof: Proof): Promise<Verification> => {
+    const header = singleHeader(request, "authorization", AUTHORIZATION);
+    if ("refusal" in header) return header.refusal;
+    const current = (await proof.secrets()).filter((secret) => secret !== "");
+    // The name of the method may be written in any way.
+    const found = header.value.replace(/^(?:basic|bearer) +/i, (method) =>
+      isOf(name, method) ? titleOf(name) : method,
+    );
+    if (!isAnyText(current.map(headerOf), found)) return refuse("signature-wrong", "no secret is this one");
+    const deliveryId = await deliveryIdOf(request, id);
+    return "refusal" in deliveryId ? deliveryId.refusal : { ok: true, deliveryId: deliveryId.value };
   };
+  const sign = async (sample: Sample, [secret = ""]: readonly string[]) => ({
+    authorization: headerOf(secret),
+    ...(typeof id === "object" && "header" in id ? { [id.header]: sample.id } : {}),
+  });
+  return secretScheme({ secrets }, { name, verify, sign });
 }
 
 function isOf(name: string, method: string): boolean {

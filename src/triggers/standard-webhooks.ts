@@ -4,11 +4,9 @@
  * `svix-` in place of `webhook-`.
  * Source: the specification at github.com/standard-webhooks/standard-webhooks.
  */
-import type { Duration } from "../kernel/duration.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { decodeMac, encodeMac, fromStrictBase64, isMacOfAny, joinedBytes, MAC_BYTES, macOf } from "./mac.ts";
 import {
-  closed,
   // The specification warns of an id with a dot, which would move the boundary of what is signed: this has none.
   DELIVERY_ID,
   hasHeader,
@@ -17,12 +15,11 @@ import {
   type Sample,
   SECONDS,
   singleHeader,
-  toleranceMsOf,
   type Verification,
   type WebhookRequest,
   type WebhookScheme,
 } from "./scheme.ts";
-import { currentSecrets, requireSecrets, type SecretResolver, type Secrets } from "./secrets.ts";
+import { type Proof, secretScheme, type TimedSchemeOptions } from "./secret-scheme.ts";
 
 const SIGNATURES = /^[\x21-\x7e]+(?: [\x21-\x7e]+){0,15}$/;
 
@@ -32,30 +29,16 @@ const SECRET_BYTES = { min: 24, max: 64 } as const;
 /** The lengths of a public key of ed25519 and of its signatures, bytes. */
 const ED25519_BYTES = { key: 32, signature: 64 } as const;
 
-export interface StandardWebhooksOptions {
-  /** `whsec_` and base64 of 24 to 64 bytes; or `whpk_` and base64 of an ed25519 public key, for `v1a`. */
-  readonly secrets: Secrets;
-  /** How far the time-stamp may be from our clock, both ways. @default "5m" */
-  readonly tolerance?: Duration;
-}
-
 /**
  * Verifies webhooks that follow Standard Webhooks, also by Svix. Dedupe key: `webhook-id`. Time window: 5 minutes.
  *
+ * @param options `secrets`: `whsec_` and base64 of 24 to 64 bytes; or `whpk_` and base64 of an ed25519 public key, for `v1a`
+ * @throws DefinitionError `DURATION_INVALID`
  * @example webhook({ name: "billing", scheme: standardWebhooks({ secrets: env("BILLING_SECRET") }), workflow: settle });
  */
-export function standardWebhooks({ secrets, tolerance }: StandardWebhooksOptions): WebhookScheme {
-  const toleranceMs = toleranceMsOf(tolerance);
-  return {
-    name: "standard-webhooks",
-    check: async (resolve) => {
-      for (const secret of await requireSecrets("standard-webhooks", secrets, resolve))
-        requireKey(secret, "standard-webhooks");
-    },
-    verify: (request, resolve) =>
-      closed(async () => await verifyStandard(request, await currentSecrets(secrets, resolve), toleranceMs)),
-    sign: async (sample, resolve) => await sign(sample, secrets, resolve),
-  };
+export function standardWebhooks(options: TimedSchemeOptions): WebhookScheme {
+  const requireForm = (secret: string) => requireKey(secret, "standard-webhooks");
+  return secretScheme(options, { name: "standard-webhooks", requireForm, verify: verifyStandard, sign });
 }
 
 /** Whether a request has signatures of this kind. */
@@ -64,11 +47,7 @@ export function isStandard(request: WebhookRequest): boolean {
 }
 
 /** Verifies a request under secrets, of which those of another form are passed over. */
-export async function verifyStandard(
-  request: WebhookRequest,
-  secrets: readonly string[],
-  toleranceMs: number,
-): Promise<Verification> {
+export async function verifyStandard(request: WebhookRequest, { secrets, toleranceMs }: Proof): Promise<Verification> {
   // One whole set of headers: they must not be mixed.
   const prefix = hasHeader(request, "svix-id") && !hasHeader(request, "webhook-id") ? "svix" : "webhook";
   const id = singleHeader(request, `${prefix}-id`, DELIVERY_ID);
@@ -78,7 +57,7 @@ export async function verifyStandard(
   const signatures = singleHeader(request, `${prefix}-signature`, SIGNATURES);
   if ("refusal" in signatures) return signatures.refusal;
   const message = joinedBytes(`${id.value}.${timestamp.value}.`, request.body);
-  if (!(await isSigned(signatures.value, message, secrets)))
+  if (!(await isSigned(signatures.value, message, await secrets())))
     return refuse("signature-wrong", "no secret gives any of the signatures");
   const off = outsideWindow(request, Number(timestamp.value) * 1_000, toleranceMs);
   return off ?? { ok: true, deliveryId: id.value };
@@ -120,13 +99,8 @@ async function isSignatureOf(
   return await crypto.subtle.verify({ name: "Ed25519" }, key, signature, message);
 }
 
-async function sign(
-  { body, id, at }: Sample,
-  secrets: Secrets,
-  resolve: SecretResolver | undefined,
-): Promise<Record<string, string>> {
-  const all = await requireSecrets("standard-webhooks", secrets, resolve);
-  const key = all.flatMap((secret) => symmetricKey(secret) ?? [])[0];
+async function sign(sample: Sample, secrets: readonly string[]): Promise<Record<string, string>> {
+  const key = secrets.flatMap((secret) => symmetricKey(secret) ?? [])[0];
   if (key === undefined) {
     throw new DefinitionError(
       "SECRET_INVALID",
@@ -134,7 +108,7 @@ async function sign(
       { scheme: "standard-webhooks" },
     );
   }
-  return await signedHeaders(key, { body, id, at });
+  return await signedHeaders(key, sample);
 }
 
 /** The headers of a sender with this key. */

@@ -6,11 +6,11 @@
  *
  * I1 A worker id is one incarnation. When the lease is lost every run is dropped at once, and the worker goes on under
  *    another id, with another lease.
- * I2 A suspect has the worker for itself until it records an outcome.
+ * I2 A suspect has the worker for itself (`owned-runs.ts`).
  * I3 After `stop` nothing is claimed; what is owned ends, parks or is handed back.
  */
 import * as errors from "../kernel/errors.ts";
-import { type EventRow, isOutcome, type RunEvent } from "../kernel/events.ts";
+import type { EventRow, RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
@@ -28,6 +28,7 @@ import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
 import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
+import { OwnedRuns } from "./owned-runs.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
@@ -50,7 +51,7 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #programs: readonly ProgramId[];
   readonly #newId: IdSource;
   readonly #logClock: LogClock;
-  readonly #owned = new Map<string, Execution>();
+  readonly #owned: OwnedRuns;
   readonly #hot: HotRuns;
   readonly #notices: Notices;
   readonly #loop: ClaimLoop;
@@ -60,12 +61,8 @@ export class Worker implements Host<Execution>, Claimant {
   #blocked: (() => void)[] = [];
   #id: string;
   #lease: Lease | null = null;
-  #alone: Execution | null = null;
   #started = false;
   #stopped: Promise<void> | null = null;
-  /** Ends the wait of `stop` that is under way. */
-  #hurry: (() => void) | null = null;
-  #emptied: (() => void) | null = null;
 
   /** @param budget how long it may work, for an isolate's request or cron event */
   constructor(parts: WorkerParts, options: WorkerOptions = {}, budget: { readonly ms: number } | null = null) {
@@ -77,6 +74,7 @@ export class Worker implements Host<Execution>, Claimant {
     this.#id = this.#incarnation();
     this.#logClock = new LogClock(ports.clock);
     this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
+    this.#owned = new OwnedRuns(ports.clock);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
     this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
@@ -151,11 +149,11 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   get room(): number {
-    return this.#alone !== null ? 0 : Math.max(0, this.#options.concurrency - this.#owned.size);
+    return this.#owned.hasOneAlone ? 0 : Math.max(0, this.#options.concurrency - this.#owned.size);
   }
 
   get mayTakeSuspect(): boolean {
-    return this.#alone === null;
+    return !this.#owned.hasOneAlone;
   }
 
   sync(now: number): void {
@@ -201,7 +199,8 @@ export class Worker implements Host<Execution>, Claimant {
       if (copy !== null) this.#own(copy, claim).resume(claim, mail);
       else this.#replay(claim, history, mail);
     } catch (error) {
-      this.#owned.delete(claim.runId);
+      const execution = this.#owned.get(claim.runId);
+      if (execution !== undefined) this.#owned.remove(execution);
       this.#parkUnreadable(claim, error);
     }
   }
@@ -216,8 +215,7 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   #own(execution: Execution, claim: Claim): Execution {
-    this.#owned.set(execution.runId, execution);
-    if (claim.uncleanBefore >= UNCLEAN_ALONE_FROM) this.#alone = execution;
+    this.#owned.add(execution, { isSuspect: claim.uncleanBefore >= UNCLEAN_ALONE_FROM });
     return execution;
   }
 
@@ -244,7 +242,7 @@ export class Worker implements Host<Execution>, Claimant {
   /** Takes a run that is created and claimed in one write. The caller queues the start, and begins. */
   take(program: Program, created: RunEvent): Execution {
     const execution = Execution.ofStart(this, program, created);
-    this.#owned.set(execution.runId, execution);
+    this.#owned.add(execution, { isSuspect: false });
     return execution;
   }
 
@@ -305,12 +303,10 @@ export class Worker implements Host<Execution>, Claimant {
     this.#id = this.#incarnation();
     this.#lease = null;
     this.#owned.clear();
-    this.#alone = null;
     this.#blocked = [];
     this.#hot.clear();
     for (const execution of lost) execution.drop(leaseLost(worker));
     this.#notices.lost(worker, lost.length);
-    this.#checkEmpty();
     while (this.#stopped === null && !(await this.#registerAgain())) {
       await new Promise<void>((resolve) => this.clock.timer(STORE_RETRY_MS, resolve));
     }
@@ -337,7 +333,7 @@ export class Worker implements Host<Execution>, Claimant {
    * waits no longer.
    */
   stop(deadlineMs: number = STOP_MS): Promise<void> {
-    if (this.#stopped !== null) this.#hurry?.();
+    if (this.#stopped !== null) this.#owned.hurry();
     else this.#stopped = this.#stop(deadlineMs);
     return this.#stopped;
   }
@@ -347,13 +343,13 @@ export class Worker implements Host<Execution>, Claimant {
     const handedBack = this.#owned.size;
     await this.#loop.stop();
     for (const execution of [...this.#owned.values()]) execution.stop();
-    if (!(await this.#isEmptyWithin(deadlineMs))) {
+    if (!(await this.#owned.isEmptyWithin(deadlineMs))) {
       const reason = new errors.ClosedError(
         "WORKER_STOPPED",
         "the worker stops and does not wait for this step; another attempt follows",
       );
       for (const execution of [...this.#owned.values()]) execution.abandonBodies(reason);
-      await this.#isEmptyWithin(STOP_MS);
+      await this.#owned.isEmptyWithin(STOP_MS);
     }
     for (const execution of [...this.#owned.values()]) execution.drop(leaseLost(this.#id));
     this.#owned.clear();
@@ -371,27 +367,6 @@ export class Worker implements Host<Execution>, Claimant {
     bus.emit("worker.stopped", { worker: this.#id, handedBack });
   }
 
-  /** Waits until no run is owned, or so much time has passed. */
-  async #isEmptyWithin(ms: number): Promise<boolean> {
-    if (this.#owned.size === 0) return true;
-    const isEmpty = await new Promise<boolean>((resolve) => {
-      const cancel = this.clock.timer(ms, () => resolve(false));
-      const end = (result: boolean) => () => {
-        cancel();
-        resolve(result);
-      };
-      this.#hurry = end(false);
-      this.#emptied = end(true);
-    });
-    this.#hurry = null;
-    this.#emptied = null;
-    return isEmpty;
-  }
-
-  #checkEmpty(): void {
-    if (this.#owned.size === 0) this.#emptied?.();
-  }
-
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
   async tick(): Promise<{ more: boolean; nextAt: number | null }> {
     const { store } = this.#parts;
@@ -404,7 +379,7 @@ export class Worker implements Host<Execution>, Claimant {
       await this.#loop.idle();
       if (this.#owned.size === 0) break;
       const leftMs = this.#budget === null ? STOP_MS : this.#budget.endsAt - this.clock.monotonic();
-      await this.#isEmptyWithin(Math.max(0, leftMs));
+      await this.#owned.isEmptyWithin(Math.max(0, leftMs));
       // Something may have become due while runs were under way.
       this.#loop.nudge();
     }
@@ -503,11 +478,7 @@ export class Worker implements Host<Execution>, Claimant {
 
   publish(events: readonly RunEvent[]): void {
     this.#parts.bus.publish(events);
-    const runId = this.#alone?.runId;
-    if (runId === undefined || !events.some((event) => event.runId === runId && isOutcome(event.type))) return;
-    // Invariant I2: it got somewhere, so it is a run like any other.
-    this.#alone = null;
-    this.#loop.nudge();
+    if (this.#owned.gotSomewhere(events)) this.#loop.nudge();
   }
 
   reached(runIds: readonly string[], dueAt: number | null): void {
@@ -545,9 +516,7 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   #disown(execution: Execution): void {
-    if (this.#owned.get(execution.runId) === execution) this.#owned.delete(execution.runId);
-    if (this.#alone === execution) this.#alone = null;
-    this.#checkEmpty();
+    this.#owned.remove(execution);
     this.#loop.roomGrew();
   }
 

@@ -1,6 +1,6 @@
 /** `varve webhooks`: deliveries from a file and from a server, replays, and deliveries that are signed to try a hook. */
 import { describe, expect, it } from "vitest";
-import type { WireDelivery, WireDeliveryPage } from "../../src/http/wire.ts";
+import type { WireDelivery, WireDeliveryPage } from "../../src/http/wire-deliveries.ts";
 import { json, jsonError, type Outcome, type Place, place } from "./varve.ts";
 
 const MODULE = `

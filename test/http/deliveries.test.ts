@@ -5,7 +5,7 @@ import { z } from "zod";
 import { workflow } from "../../src/ctx/workflow.ts";
 import type { Deliveries } from "../../src/engine/api.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
-import type { WireDelivery } from "../../src/http/wire.ts";
+import type { WireDelivery } from "../../src/http/wire-deliveries.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import { INBOX_ROWS_MAX } from "../../src/log/port.ts";
 import { cel } from "../../src/triggers/filter.ts";

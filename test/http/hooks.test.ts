@@ -5,7 +5,7 @@ import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { workflow } from "../../src/ctx/workflow.ts";
-import type { WireDelivery } from "../../src/http/wire.ts";
+import type { WireDelivery } from "../../src/http/wire-deliveries.ts";
 import { github } from "../../src/triggers/github.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import { standardWebhooks } from "../../src/triggers/standard-webhooks.ts";

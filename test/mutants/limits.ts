@@ -5,7 +5,7 @@ const MEMORY_PLACES = "src/log/memory-places.ts";
 const MEMORY = "src/log/memory.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-places.ts";
-const EXECUTION = "src/worker/execution.ts";
+const DEPARTURE = "src/worker/departure.ts";
 
 export const LIMIT_MUTANTS: readonly Mutant[] = [
   {
@@ -42,7 +42,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     name: "place-ends-with-run",
     guard: "the places of a run end with it",
     world: "limits",
-    edits: [{ file: EXECUTION, text: 'leave.kind === "end" ? "end" : "yield"', by: '"yield"' }],
+    edits: [{ file: DEPARTURE, text: 'leave.kind === "end" ? "end" : "yield"', by: '"yield"' }],
     predicate: "no-slot-leaks",
     seed: 0,
   },

@@ -38,6 +38,10 @@ export interface Mutant {
 
 const MEMORY = "src/log/memory.ts";
 const MEMORY_ROWS = "src/log/memory-rows.ts";
+const GATE = "src/worker/gate.ts";
+const LEDGER = "src/worker/ledger.ts";
+const DEPARTURE = "src/worker/departure.ts";
+const MAIL_DRAIN = "src/worker/mail-drain.ts";
 const EXECUTION = "src/worker/execution.ts";
 const WORKER = "src/worker/worker.ts";
 const WRITER = "src/worker/writer.ts";
@@ -377,9 +381,9 @@ export const MUTANTS: readonly Mutant[] = [
     world: "fleet",
     edits: [
       {
-        file: EXECUTION,
-        text: 'if (this.#writing !== undefined || this.#phase === "gone") return null;',
-        by: 'if (this.#phase === "gone") return null;',
+        file: DEPARTURE,
+        text: 'if (this.#writing !== undefined || phase === "gone") return null;',
+        by: 'if (phase === "gone") return null;',
       },
       { file: JOURNAL, text: 'assert(this.#taken === null, "a run has one write in flight");', by: "" },
     ],
@@ -520,8 +524,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EXECUTION,
-        text: 'this.#phase = "gone";\n    this.#bodies.abandon(reason);',
-        by: 'this.#phase = "gone";\n    void reason;',
+        text: 'this.#standing.phase = "gone";\n    this.#bodies.abandon(reason);',
+        by: 'this.#standing.phase = "gone";\n    void reason;',
       },
     ],
     predicate: "superseded-body-aborted",
@@ -636,9 +640,9 @@ export const MUTANTS: readonly Mutant[] = [
     world: "races",
     edits: [
       {
-        file: EXECUTION,
-        text: "else if (!this.#stopping && this.#giveNext()) return true;",
-        by: `else if (!this.#stopping && this.#giveNext()) {
+        file: GATE,
+        text: "else if (!standing.isStopping && this.#giveNext()) return true;",
+        by: `else if (!standing.isStopping && this.#giveNext()) {
       while (this.#giveNext());
       return true;
     }`,
@@ -653,11 +657,11 @@ export const MUTANTS: readonly Mutant[] = [
     world: "races",
     edits: [
       {
-        file: EXECUTION,
+        file: GATE,
         text: "    if (outcome !== null) return this.#giveRecorded(outcome);",
         by: `    if (outcome !== null) {
       const isGiven = this.#giveRecorded(outcome);
-      const second = this.#replay.next(() => [...this.#calls.values()]);
+      const second = replay.next(() => [...calls.values()]);
       if (second !== null && !(second instanceof errors.ReplayDivergedError)) this.#giveRecorded(second);
       return isGiven;
     }`,
@@ -703,8 +707,8 @@ export const MUTANTS: readonly Mutant[] = [
     world: "fleet",
     edits: [
       {
-        file: EXECUTION,
-        text: "const open = this.#calls.takeWithin(key);",
+        file: LEDGER,
+        text: "const open = calls.takeWithin(key);",
         by: "const open: Call[] = [];",
       },
     ],
@@ -721,7 +725,7 @@ export const MUTANTS: readonly Mutant[] = [
         text: 'if (call.request.kind === "scope") scopes.push(call.key);',
         by: "",
       },
-      { file: EXECUTION, text: "!call.isClosed && !isClosed(state, call.key)", by: "!call.isClosed" },
+      { file: LEDGER, text: "!call.isClosed && !isClosed(state, call.key)", by: "!call.isClosed" },
     ],
     predicate: "closed-scope-silent",
     seed: 0,
@@ -732,8 +736,8 @@ export const MUTANTS: readonly Mutant[] = [
     world: "mail",
     edits: [
       {
-        file: EXECUTION,
-        text: "if (this.#isCancelled(call) && BEGINNINGS.has(type)) return null;",
+        file: LEDGER,
+        text: "if (this.#standing.isCancelled(call) && BEGINNINGS.has(type)) return null;",
         by: "void BEGINNINGS;",
       },
     ],
@@ -746,8 +750,8 @@ export const MUTANTS: readonly Mutant[] = [
     world: "fleet",
     edits: [
       {
-        file: EXECUTION,
-        text: 'if (this.#journal.state.cancelRequested) this.#end("run.cancelled", this.#cancelReason());\n    else if (finish',
+        file: DEPARTURE,
+        text: "if (this.#standing.state.cancelRequested) this.cancel();\n    else if (finish",
         by: "if (finish",
       },
     ],
@@ -760,9 +764,9 @@ export const MUTANTS: readonly Mutant[] = [
     world: "mail",
     edits: [
       {
-        file: EXECUTION,
+        file: MAIL_DRAIN,
         text: "if (!state.cancelRequested) this.#requestCancel({ ...message.data, token });",
-        by: "if (this.#cancelGiven) this.#requestCancel({ ...message.data, token });",
+        by: "if (standing.isCancelGiven) this.#requestCancel({ ...message.data, token });",
       },
     ],
     predicate: "acknowledged-cancel-kept",
@@ -775,9 +779,9 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       { file: "src/worker/bodies.ts", text: "!running.isLate && !this.#runIsOver", by: "!running.isLate" },
       {
-        file: EXECUTION,
-        text: "if (!this.#mayAppend(call) || this.#isFull()) return null;",
-        by: "if (call.isClosed || this.#isFull()) return null;",
+        file: LEDGER,
+        text: "if (!this.#mayAppend(call) || this.isFull()) return null;",
+        by: "if (call.isClosed || this.isFull()) return null;",
       },
     ],
     predicate: "terminal-last",

@@ -6,7 +6,7 @@ const MEMORY_KEYED = "src/log/memory-keyed.ts";
 const MEMORY_LOCKS = "src/log/memory-locks.ts";
 const OPERATIONS = "src/worker/operations.ts";
 const PLACES = "src/worker/places.ts";
-const EXECUTION = "src/worker/execution.ts";
+const LEDGER = "src/worker/ledger.ts";
 const BREAKER = "src/ctx/breaker.ts";
 const KV = "src/ctx/kv.ts";
 const STATEMENTS_KEYED = "src/log/libsql/statements-keyed.ts";
@@ -104,9 +104,9 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     world: WORLD,
     edits: [
       {
-        file: EXECUTION,
-        text: '    this.#journal.afterDurable(() => {\n      if (this.#phase === "live") this.#host.startBody(start);',
-        by: '    (task.attempt === null ? (fn: () => void) => fn() : this.#journal.afterDurable.bind(this.#journal))(() => {\n      if (this.#phase === "live") this.#host.startBody(start);',
+        file: LEDGER,
+        text: '    standing.journal.afterDurable(() => {\n      if (standing.phase === "live") standing.host.startBody(start);',
+        by: '    (task.attempt === null ? (fn: () => void) => fn() : standing.journal.afterDurable.bind(standing.journal))(() => {\n      if (standing.phase === "live") standing.host.startBody(start);',
       },
     ],
     predicate: "change-after-record",

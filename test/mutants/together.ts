@@ -9,7 +9,11 @@ import type { Mutant } from "./mutants.ts";
 
 const MEMORY = "src/log/memory.ts";
 const MEMORY_ROWS = "src/log/memory-rows.ts";
-const EXECUTION = "src/worker/execution.ts";
+const GATE = "src/worker/gate.ts";
+const LEDGER = "src/worker/ledger.ts";
+const MAIL_DRAIN = "src/worker/mail-drain.ts";
+const DUE_TIMES = "src/worker/due-times.ts";
+const STANDING = "src/worker/standing.ts";
 const FAMILY = "src/worker/family.ts";
 const COMPENSATIONS = "src/worker/compensations.ts";
 const EVENTS = "src/kernel/events.ts";
@@ -22,7 +26,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "message-recorded-again",
     guard: "a message that comes again when it is recorded is not recorded again",
     world: "signals",
-    edits: [{ file: EXECUTION, text: "if (state.tokens?.has(token)) return;", by: "" }],
+    edits: [{ file: MAIL_DRAIN, text: "if (state.tokens?.has(token)) return;", by: "" }],
     predicate: "message-once",
     seed: 0,
   },
@@ -30,7 +34,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "signal-offered-again",
     guard: "a signal that a call has taken is offered to no other",
     world: "signals",
-    edits: [{ file: EXECUTION, text: "signal.name === name && !signal.isTaken", by: "signal.name === name" }],
+    edits: [{ file: LEDGER, text: "signal.name === name && !signal.isTaken", by: "signal.name === name" }],
     predicate: "signal-once",
     seed: 0,
   },
@@ -75,9 +79,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     guard: "a call that has concluded is not concluded again",
     world: "signals",
     edits: [
-      { file: EXECUTION, text: "if (!endsScope && isConcluded(call.state)) return;", by: "" },
+      { file: LEDGER, text: "if (!endsScope && isConcluded(call.state)) return;", by: "" },
       {
-        file: EXECUTION,
+        file: LEDGER,
         text: "has come to the end that the log has.\n      if (isConcluded",
         by: "has come to the end that the log has.\n      if (endsScope && isConcluded",
       },
@@ -91,7 +95,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "sagas",
     edits: [
       {
-        file: EXECUTION,
+        file: LEDGER,
         text: "has come to the end that the log has.\n      if (isConcluded(call.state)) return;",
         by: "has come to the end that the log has.",
       },
@@ -105,7 +109,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "families",
     edits: [
       {
-        file: EXECUTION,
+        file: GATE,
         text: "which is about to be given.\n    if (isConcluded(call.state)) return;",
         by: "which is about to be given.",
       },
@@ -121,9 +125,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
-        text: "this.#leave === null && !this.#stopping && !this.#journal.state.paused",
-        by: "this.#leave === null && !this.#stopping",
+        file: DUE_TIMES,
+        text: "isLive && !isStopping && !state.paused",
+        by: "isLive && !isStopping",
       },
     ],
     predicate: "pause-obeyed",
@@ -135,9 +139,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
-        text: "if (this.#journal.state.paused) this.#restPaused();",
-        by: "if (this.#journal.state.paused && this.#fresh.length === 0) this.#restPaused();",
+        file: GATE,
+        text: "if (standing.state.paused) this.#restPaused();",
+        by: "if (standing.state.paused && standing.fresh.length === 0) this.#restPaused();",
       },
     ],
     predicate: "pause-obeyed",
@@ -149,9 +153,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
-        text: "if (this.#journal.state.paused || this.isOver) return false;",
-        by: "if (this.isOver) return false;",
+        file: GATE,
+        text: "if (standing.state.paused || standing.isOver) return false;",
+        by: "if (standing.isOver) return false;",
       },
     ],
     predicate: "pause-obeyed",
@@ -284,9 +288,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "families",
     edits: [
       {
-        file: EXECUTION,
-        text: "this.#tell(this.#family.childEnded(message.data));",
-        by: "if (this.#calls.get(message.data.key)?.canBeMoved === true) this.#tell(this.#family.childEnded(message.data));",
+        file: MAIL_DRAIN,
+        text: "this.#tell(family.childEnded(message.data));",
+        by: "if (standing.calls.get(message.data.key)?.canBeMoved === true) this.#tell(family.childEnded(message.data));",
       },
     ],
     predicate: "liveness",
@@ -296,7 +300,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "scope-leaves-its-children",
     guard: "a child whose scope has ended is cancelled",
     world: "families",
-    edits: [{ file: EXECUTION, text: "this.#family.scopeIsOver(scope);", by: "" }],
+    edits: [{ file: LEDGER, text: "family.scopeIsOver(scope);", by: "" }],
     predicate: "left-child-told",
     seed: 0,
   },
@@ -336,7 +340,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
+        file: GATE,
         text: 'const isReached = (call: Call) => !call.isShielded && !(call.request.kind === "scope"',
         by: 'const isReached = (call: Call) => !(call.request.kind === "scope"',
       },
@@ -350,9 +354,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
-        text: "const calls = [...this.#calls.values()].filter(isReached);",
-        by: "const calls = [...this.#calls.values()].filter((call) => call.isShielded && isReached(call));",
+        file: GATE,
+        text: "const calls = [...standing.calls.values()].filter(isReached);",
+        by: "const calls = [...standing.calls.values()].filter((call) => call.isShielded && isReached(call));",
       },
     ],
     predicate: "shield-holds",
@@ -372,9 +376,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
-        text: "if (this.#cancelGiven && !call.isShielded) this.#refused.push(call);",
-        by: "if (this.#cancelGiven) this.#refused.push(call);",
+        file: GATE,
+        text: "if (standing.isCancelGiven && !call.isShielded) this.#refused.push(call);",
+        by: "if (standing.isCancelGiven) this.#refused.push(call);",
       },
     ],
     predicate: "shield-holds",
@@ -386,9 +390,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
-        text: "return this.#journal.state.cancelRequested && !call.isShielded;",
-        by: "return this.#journal.state.cancelRequested && call.key !== null;",
+        file: STANDING,
+        text: "return this.state.cancelRequested && !call.isShielded;",
+        by: "return this.state.cancelRequested && call.key !== null;",
       },
     ],
     predicate: "shield-holds",
@@ -398,7 +402,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "shield-cut-off-at-rest",
     guard: "a cancelled run ends after what it shields",
     world: "control",
-    edits: [{ file: EXECUTION, text: "if (this.#cancelGiven && !this.#mustTidy()) {", by: "if (this.#cancelGiven) {" }],
+    edits: [{ file: GATE, text: "if (isCancelGiven && !this.#mustTidy()) {", by: "if (isCancelGiven) {" }],
     predicate: "shield-holds",
     seed: 0,
   },
@@ -408,7 +412,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [
       {
-        file: EXECUTION,
+        file: GATE,
         text: "if (this.#finish !== null && !this.#mustTidy() && !this.#owesCancel) return",
         by: "if (this.#finish !== null && !this.#owesCancel) return",
       },

@@ -3,7 +3,7 @@ import type { Ctx } from "../../src/ctx/ctx.ts";
 import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
 import { isVarveError, OutcomeUnknownError, StepFailedError } from "../../src/kernel/errors.ts";
-import type { BodyStart } from "../../src/testing/checker.ts";
+import type { BodyStart } from "../../src/testing/code-book.ts";
 import {
   type Command,
   failuresMaxOf,

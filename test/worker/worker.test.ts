@@ -611,6 +611,31 @@ describe("a run that ends its worker", () => {
     for (const { id } of runs) expect((await lab.store.getRun(id))!.status).toBe("completed");
   });
 
+  it("does not keep a worker to itself when it cannot be read", async () => {
+    const lab = openLab();
+    const code = flow((ctx) => ctx.step("work", () => "fine"));
+    const outside = await lab.engine({ workflows: [code], worker: false });
+    const runs = [await outside.start("flow"), await outside.start("flow")] as const;
+    for (let life = 0; life < 2; life++) {
+      await lab.engine({ workflows: [code], dies: { append: 1, moment: "before" } });
+      await lab.settle();
+      lab.clock.advance(LEASE_MS + 1_000);
+    }
+    const load = lab.store.load.bind(lab.store);
+    const data = '{"workflow":"flow","version":"1","input":{"value":5,"meta":"x"}}';
+    lab.store.load = async (claims) =>
+      new Map(
+        [...(await load(claims))].map(([id, rows]) => [
+          id,
+          id === runs[0].id ? rows.map((row) => ({ ...row, data })) : rows,
+        ]),
+      );
+    await lab.engine({ workflows: [code] });
+    for (let i = 0; i < 5; i++) await lab.settle();
+    const rows = await Promise.all(runs.map(({ id }) => lab.store.getRun(id)));
+    expect(rows.map((row) => row?.status)).toEqual(["stuck", "completed"]);
+  });
+
   it("is no suspect any more once it has recorded an outcome", async () => {
     const lab = openLab();
     const code = flow(async (ctx) => {

@@ -9,6 +9,7 @@ import { jsonResponse } from "../json.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
 import * as wire from "../wire.ts";
+import * as deliveries from "../wire-deliveries.ts";
 
 const DELIVERIES = `${wire.API_PATH}/deliveries`;
 const { deliveriesPage } = wire.WIRE_LIMITS;
@@ -25,13 +26,13 @@ const listDeliveries = route({
   summary: "Webhook deliveries that were decided about, newest first.",
   query: z.strictObject({
     hook: wire.nameSchema.optional(),
-    decision: wire.decisionSchema.optional(),
+    decision: deliveries.decisionSchema.optional(),
     limit: wholeNumber(1, deliveriesPage.max)
       .optional()
       .describe(`At most so many; ${deliveriesPage.default} if not given.`),
     cursor: wire.nameSchema.optional().describe("What the page before returned."),
   }),
-  answers: { 200: { description: "A page of deliveries.", schema: wire.deliveryPageSchema } },
+  answers: { 200: { description: "A page of deliveries.", schema: deliveries.deliveryPageSchema } },
   handle: async ({ engine, query }) => {
     return jsonResponse(200, await engine.deliveries.list({ limit: deliveriesPage.default, ...definedOf(query) }));
   },
@@ -43,7 +44,7 @@ const listRefused = route({
   path: `${DELIVERIES}/refused`,
   access: "runs:read",
   summary: "Why requests to hooks started nothing that no decision is recorded about: the last of this process.",
-  answers: { 200: { description: "They, newest first.", schema: wire.refusedRequestsSchema } },
+  answers: { 200: { description: "They, newest first.", schema: deliveries.refusedRequestsSchema } },
   handle: async ({ engine }) => jsonResponse(200, { refused: await engine.deliveries.refused() }),
 });
 
@@ -59,7 +60,7 @@ const getDelivery = route({
       .default(0)
       .describe("The number of its replay; 0: the request itself."),
   }),
-  answers: { 200: { description: "The delivery.", schema: wire.deliveryContentSchema }, 404: notFound },
+  answers: { 200: { description: "The delivery.", schema: deliveries.deliveryContentSchema }, 404: notFound },
   handle: async ({ engine, params: { hook, id }, query }) => {
     const delivery = await engine.deliveries.get(hook, id, query);
     if (delivery !== null) return jsonResponse(200, encodeDelivery(delivery));
@@ -70,7 +71,7 @@ const getDelivery = route({
   },
 });
 
-function encodeDelivery(delivery: Delivery): wire.WireDeliveryContent {
+function encodeDelivery(delivery: Delivery): deliveries.WireDeliveryContent {
   return { ...delivery, body: toBase64(delivery.body) };
 }
 
@@ -83,7 +84,7 @@ const replayDelivery = route({
   params: deliveryParams,
   body: wire.emptyRequestSchema,
   answers: {
-    202: { description: "What was decided is durable.", schema: wire.deliverySchema },
+    202: { description: "What was decided is durable.", schema: deliveries.deliverySchema },
     404: { description: "There is no such delivery, or no such hook.", schema: wire.problemSchema },
   },
   handle: async ({ engine, params: { hook, id } }) => {

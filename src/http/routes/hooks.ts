@@ -1,7 +1,6 @@
 /** Webhooks: a signed request starts a run or tells one something, as its hook decides. */
 import * as z from "zod";
 import type { DecidedOutcome, DeliveryOutcome, StartedRun } from "../../engine/api.ts";
-import { encodePayload } from "../../kernel/codec.ts";
 import { isVarveError, ValidationError } from "../../kernel/errors.ts";
 import type { Logger } from "../../kernel/ports.ts";
 import { clipText, NAME_LENGTH_MAX } from "../../kernel/text.ts";
@@ -10,7 +9,9 @@ import { encodeOutcome } from "../encode-outcome.ts";
 import { jsonResponse } from "../json.ts";
 import { RefusalError } from "../problem.ts";
 import { type Route, route } from "../route.ts";
+import { encodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
+import * as deliveries from "../wire-deliveries.ts";
 import { RUNS } from "./runs.ts";
 
 const location = { Location: "The run's place." };
@@ -28,9 +29,9 @@ const deliverHook = route({
     200: {
       description:
         "The run of a hook that responds with its result is over; or, to who asks whether we are there, its text.",
-      schema: wire.deliveryResultSchema,
+      schema: deliveries.deliveryResultSchema,
     },
-    202: { description: "What was decided is durable.", schema: wire.deliverySchema, headers: location },
+    202: { description: "What was decided is durable.", schema: deliveries.deliverySchema, headers: location },
     400: { description: "The body does not fit the signal that it becomes.", schema: wire.problemSchema },
     401: { description: "There is no such hook, or the signature is not good.", schema: wire.problemSchema },
     413: { description: "The body is too large.", schema: wire.problemSchema },
@@ -78,8 +79,7 @@ async function resultOf(
   const { run } = outcome;
   try {
     const output = await run.result({ timeout: withinMs, signal: request.signal });
-    // It came from the log, which took it: no bound is asked for again.
-    const { value, meta } = encodePayload(output, Number.POSITIVE_INFINITY);
+    const { value, meta } = encodeValue(output);
     const outputMeta = meta === undefined ? {} : { outputMeta: meta };
     return jsonResponse(200, { runId: run.id, output: value, ...outputMeta });
   } catch (error) {

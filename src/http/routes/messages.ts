@@ -1,14 +1,15 @@
 /** Messages: publish, list, look at what became of one. */
 import * as z from "zod";
 import type { MessageInfo } from "../../engine/api.ts";
-import { encodePayload } from "../../kernel/codec.ts";
+
 import { definedOf } from "../defined.ts";
 import { idempotencyKeyOf } from "../idempotency-key.ts";
 import { jsonResponse, jsonText, pageTexts } from "../json.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
-import { decodeValue } from "../value.ts";
+import { decodeValue, encodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
+import * as messages from "../wire-messages.ts";
 
 const MESSAGES = `${wire.API_PATH}/messages`;
 const { messagesPage } = wire.WIRE_LIMITS;
@@ -21,10 +22,10 @@ const publishMessage = route({
   summary: "Publishes a message. The answer follows its commit.",
   params: z.object({ topic: wire.nameSchema }),
   headers: { "Idempotency-Key": "As `id` of the body." },
-  body: wire.publishRequestSchema,
+  body: messages.publishRequestSchema,
   answers: {
-    201: { description: "It was published.", schema: wire.publishedSchema },
-    200: { description: "It had been published before.", schema: wire.publishedSchema },
+    201: { description: "It was published.", schema: messages.publishedSchema },
+    200: { description: "It had been published before.", schema: messages.publishedSchema },
   },
   handle: async ({ engine, request, params, body }) => {
     const { at, tags } = body;
@@ -48,7 +49,7 @@ const listMessages = route({
       .describe(`At most so many; ${messagesPage.default} if not given.`),
     cursor: wire.nameSchema.optional().describe("What the page before returned."),
   }),
-  answers: { 200: { description: "A page of messages.", schema: wire.messagePageSchema } },
+  answers: { 200: { description: "A page of messages.", schema: messages.messagePageSchema } },
   handle: async ({ engine, query }) => {
     const { messages, cursor } = await engine.messages({ limit: messagesPage.default, ...definedOf(query) });
     const texts = pageTexts(messages.map(encodeMessage));
@@ -67,7 +68,7 @@ const getMessage = route({
   summary: "A message and what became of it: which runs it started or woke, and why it did not.",
   params: z.object({ topic: wire.nameSchema, id: wire.nameSchema }),
   answers: {
-    200: { description: "The message.", schema: wire.messageDetailSchema },
+    200: { description: "The message.", schema: messages.messageDetailSchema },
     404: { description: "There is none, or it has been forgotten.", schema: wire.problemSchema },
   },
   handle: async ({ engine, params }) => {
@@ -76,11 +77,9 @@ const getMessage = route({
   },
 });
 
-function encodeMessage({ payload, ...message }: MessageInfo): wire.WireMessage {
-  // It came from the log, which took it: no bound is asked for again.
-  const { value, meta } = encodePayload(payload, Number.POSITIVE_INFINITY);
-  const payloadMeta = meta as unknown as wire.WirePayloadMeta | undefined;
-  return { ...message, payload: value, ...(payloadMeta === undefined ? {} : { payloadMeta }) };
+function encodeMessage({ payload, ...message }: MessageInfo): messages.WireMessage {
+  const { value, meta } = encodeValue(payload);
+  return { ...message, payload: value, ...(meta === undefined ? {} : { payloadMeta: meta }) };
 }
 
 export const messageRoutes: readonly Route[] = [publishMessage, listMessages, getMessage];

@@ -5,6 +5,7 @@ import { jsonResponse } from "../json.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
 import * as wire from "../wire.ts";
+import * as notifications from "../wire-notifications.ts";
 
 const NOTIFICATIONS = `${wire.API_PATH}/notifications`;
 const ENDPOINTS = `${NOTIFICATIONS}/endpoints`;
@@ -21,11 +22,11 @@ const listNotifications = route({
   summary: "Outgoing webhooks and what became of them, latest event first.",
   query: z.object({
     endpoint: wire.nameSchema.optional().describe("The name of an endpoint."),
-    status: z.enum(wire.NOTIFICATION_STATUSES).optional(),
+    status: z.enum(notifications.NOTIFICATION_STATUSES).optional(),
     limit: wholeNumber(1, wire.WIRE_LIMITS.runsPage.max).optional(),
     cursor: wire.nameSchema.optional().describe("What the page before returned."),
   }),
-  answers: { 200: { description: "A page of them.", schema: wire.notificationPageSchema } },
+  answers: { 200: { description: "A page of them.", schema: notifications.notificationPageSchema } },
   handle: async ({ engine, query }) => jsonResponse(200, await engine.notifications.list(definedOf(query))),
 });
 
@@ -35,7 +36,7 @@ const listEndpoints = route({
   path: ENDPOINTS,
   access: "runs:read",
   summary: "The endpoints of outgoing webhooks, by name.",
-  answers: { 200: { description: "The endpoints.", schema: wire.endpointListSchema } },
+  answers: { 200: { description: "The endpoints.", schema: notifications.endpointListSchema } },
   handle: async ({ engine }) => jsonResponse(200, { endpoints: await engine.notifications.endpoints() }),
 });
 
@@ -46,9 +47,9 @@ const retryNotifications = route({
   access: "runs:write",
   summary: "Sends a notification again, or those of an endpoint that were given up.",
   params: endpointParams,
-  body: wire.retryNotificationsSchema,
+  body: notifications.retryNotificationsSchema,
   answers: {
-    202: { description: "How many are sent again.", schema: wire.notificationCountSchema },
+    202: { description: "How many are sent again.", schema: notifications.notificationCountSchema },
     404: notFound,
   },
   handle: async ({ engine, params: { name }, body: { position } }) =>
@@ -63,7 +64,10 @@ const enableEndpoint = route({
   summary: "Sends to an endpoint again that was disabled, or asked for rest.",
   params: endpointParams,
   body: wire.emptyRequestSchema,
-  answers: { 202: { description: "The endpoint is sent to.", schema: wire.endpointEnabledSchema }, 404: notFound },
+  answers: {
+    202: { description: "The endpoint is sent to.", schema: notifications.endpointEnabledSchema },
+    404: notFound,
+  },
   handle: async ({ engine, params: { name } }) => {
     await engine.notifications.enable(name);
     return jsonResponse(202, { name });

@@ -1,13 +1,12 @@
 /** Schedules: make, look, change, and ask for what they would not do by themselves. */
 import * as z from "zod";
 import type { NewScheduleOptions, ScheduleChanges, ScheduleInfo } from "../../engine/api-schedules.ts";
-import { encodePayload } from "../../kernel/codec.ts";
 import { NotFoundError } from "../../kernel/errors.ts";
 import { definedOf } from "../defined.ts";
 import { jsonResponse } from "../json.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
-import { decodeValue } from "../value.ts";
+import { decodeValue, encodeValue } from "../value.ts";
 import * as wire from "../wire.ts";
 import * as schedules from "../wire-schedules.ts";
 
@@ -215,7 +214,6 @@ export const scheduleRoutes: readonly Route[] = [
 ];
 
 function encodeSchedule({ input, ...plain }: ScheduleInfo): object {
-  // It came from the log, which took it: no bound is asked for again.
-  const { value, meta } = encodePayload(input, Number.POSITIVE_INFINITY);
+  const { value, meta } = encodeValue(input);
   return { ...plain, input: value, ...(meta === undefined ? {} : { inputMeta: meta }) };
 }

@@ -223,13 +223,23 @@ function messageRow(row: Row): MessageRow {
   };
 }
 
-function subscriptionRow({ workflow, name, version, text }: Row): SubscriptionRow {
-  return { workflow, name, version, text } as unknown as SubscriptionRow;
+function subscriptionRow(row: Row): SubscriptionRow {
+  return {
+    workflow: row.workflow as string,
+    name: row.name as string,
+    version: row.version as string,
+    text: row.text as string,
+  };
 }
 
 function waitRow(row: Row): WaitRow {
-  const { id, run_id: runId, key, topic, match } = row;
-  return { id: Number(id), runId, key, topic, match } as unknown as WaitRow;
+  return {
+    id: Number(row.id),
+    runId: row.run_id as string,
+    key: row.key as string,
+    topic: row.topic as string,
+    match: row.match as string | null,
+  };
 }
 
 function gatheringRow(row: Row): GatheringRow {
@@ -238,6 +248,11 @@ function gatheringRow(row: Row): GatheringRow {
 }
 
 function dispatchRow(row: Row): DispatchRow {
-  const { position, subject, decision, reason, run_id: runId } = row;
-  return { position: Number(position), subject, decision, reason, runId } as unknown as DispatchRow;
+  return {
+    position: Number(row.position),
+    subject: row.subject as string,
+    decision: row.decision as DispatchRow["decision"],
+    reason: row.reason as string | null,
+    runId: row.run_id as string | null,
+  };
 }
