@@ -80,12 +80,7 @@ function reopen<S>(keys: Map<string, Kept<S>>, from: number, reopened: (state: S
     if (firstSeq === null || (firstSeq <= from && endSeq !== from && !(failed && endSeq > from))) continue;
     const left = reopened(state);
     if (left === undefined) keys.delete(key);
-    else
-      keys.set(key, {
-        state: left,
-        firstSeq: firstSeq > from ? Number.POSITIVE_INFINITY : firstSeq,
-        concludedBy: null,
-      });
+    else keys.set(key, { state: left, firstSeq: firstSeq > from ? null : firstSeq, concludedBy: null });
   }
 }
 

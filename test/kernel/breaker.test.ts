@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { InvariantError } from "../../src/kernel/assert.ts";
 import {
   admit,
   after,
@@ -114,6 +115,17 @@ describe("any breaker", () => {
   });
 });
 
+describe("a state that no breaker has", () => {
+  const odd = { status: "ajar" } as unknown as BreakerState;
+
+  it("is a bug of ours, and is shown", () => {
+    for (const judge of [() => admit(odd, policy, "a", 0), () => failed(odd, 0)]) {
+      expect(judge).toThrow(InvariantError);
+      expect(judge).toThrow('unknown state of a breaker: {"status":"ajar"}');
+    }
+  });
+});
+
 describe("a breaker's options", () => {
   it("have defaults", () => {
     expect(breakerPolicy({ name: "bank" })).toEqual({
@@ -137,5 +149,15 @@ describe("a breaker's options", () => {
     refused({ name: "bank", window: 0 }, "OPTION_INVALID");
     refused({ name: "bank", resetAfter: "0s" }, "OPTION_INVALID");
     refused({ name: "bank", resetAfter: "soon" }, "DURATION_INVALID");
+  });
+
+  it.each([
+    [7, "a breaker's options, but found number"],
+    [{ name: "" }, "expected the name of a breaker"],
+    [{ name: "bank", failures: 0 }, "breaker.failures to be a whole number"],
+    [{ name: "bank", window: 0 }, "breaker.window to be longer than nothing, but found 0"],
+    [{ name: "bank", resetAfter: "0s" }, 'breaker.resetAfter to be longer than nothing, but found "0s"'],
+  ])("that are %j are refused by an error that names what is wrong", (options, words) => {
+    expect(() => breakerPolicy(options as BreakerOptions)).toThrow(words);
   });
 });

@@ -1,7 +1,14 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { derivedFloat, derivedUuid, sha256Hex, stepIdempotencyKey } from "../../src/kernel/derive.ts";
+import {
+  derivedFloat,
+  derivedUuid,
+  hmacSha256,
+  resumeCall,
+  sha256Hex,
+  stepIdempotencyKey,
+} from "../../src/kernel/derive.ts";
 
 const args = fc.tuple(fc.string(), fc.string(), fc.integer({ min: 1, max: 1_000 }));
 
@@ -73,11 +80,39 @@ describe("a step's idempotency key", () => {
   });
 });
 
+describe("a call of a resume URL", () => {
+  it("is part of the format: an address of today is good for ever", () => {
+    const digest = createHash("sha256").update("resume\0run_1\0order\0approval\x002").digest("hex");
+    expect(resumeCall("run_1", "order", "approval", 2)).toBe(digest.slice(0, 32));
+  });
+
+  it("is another one for each run, scope, signal and occurrence", () => {
+    const calls = [
+      resumeCall("run_1", "", "go", 1),
+      resumeCall("run_2", "", "go", 1),
+      resumeCall("run_1", "go", "", 1),
+      resumeCall("run_1", "", "stop", 1),
+      resumeCall("run_1", "", "go", 2),
+    ];
+    expect(new Set(calls).size).toBe(calls.length);
+  });
+});
+
 describe("a digest", () => {
   it("is that of the platform", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (text) => {
         expect(sha256Hex(text)).toBe(createHash("sha256").update(text).digest("hex"));
+      }),
+    );
+  });
+});
+
+describe("a signature", () => {
+  it("is that of the platform", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.string({ unit: "grapheme" }), (key, text) => {
+        expect(Buffer.from(hmacSha256(key, text))).toEqual(createHmac("sha256", key).update(text).digest());
       }),
     );
   });

@@ -8,6 +8,7 @@ import {
   type EventRow,
   FORMAT_VERSION,
   isOutcome,
+  isRunWide,
   isTerminal,
   parseEvent,
 } from "../../src/kernel/events.ts";
@@ -164,5 +165,9 @@ describe("a type of event", () => {
       "breaker.reported",
     ]);
     expect(EVENT_TYPES.filter(isTerminal)).toEqual(["run.completed", "run.failed", "run.cancelled"]);
+  });
+
+  it("is recorded at the top level wherever its call was made, if the run has spent something by it", () => {
+    expect(EVENT_TYPES.filter(isRunWide)).toEqual(["wait.completed"]);
   });
 });

@@ -175,6 +175,19 @@ describe("a scope", () => {
     const failed = given(["run.created"], ["scope.started", "order"], ["scope.failed", "order"]);
     expect(failed.calls.get("order")).toMatchObject({ status: "failed" });
   });
+
+  it("that holds compensations is kept when it completes, and no other", () => {
+    const completed = (data?: { value: null; kept: true }) =>
+      given(["run.created"], ["scope.started", "order"], ["scope.completed", "order", data]).calls.get("order");
+    expect(completed({ value: null, kept: true })).toMatchObject({ status: "completed", kept: true });
+    expect(completed()).toMatchObject({ status: "completed", kept: false });
+  });
+
+  it("is one also under a lock that the log does not know", () => {
+    const state = given(["run.created"], ["scope.started", "door", { lock: "door.lock" }]);
+    expect(state.calls.get("door")).toMatchObject({ kind: "scope", status: "open" });
+    expect(state.locks).toBeNull();
+  });
 });
 
 describe("the end of a run", () => {
@@ -382,6 +395,16 @@ describe("a signal", () => {
     expect(wakeAt(state)).toBe(70);
     const over = given(["run.created"], ["wait.started", "w", { signal: "go", dueAt: 70 }], ["wait.expired", "w"]);
     expect(wakeAt(over)).toBe(null);
+    expect(over.calls.get("w")).toMatchObject({ kind: "wait", status: "completed", taken: null });
+  });
+
+  it("is awaited no more once the function that judges it has thrown", () => {
+    const state = given(["run.created"], ["wait.started", "w", { signal: "go", dueAt: 70 }], ["wait.failed", "w"]);
+    expect(state.calls.get("w")).toMatchObject({ kind: "wait", status: "failed", dueAt: null });
+  });
+
+  it("without a token leaves none to remember", () => {
+    expect(given(["run.created"], ["signal.received"]).tokens).toBeNull();
   });
 });
 
@@ -396,6 +419,47 @@ describe("a child", () => {
       const ended = given(["run.created"], begun, [end, "ship"]);
       expect(ended.children).toEqual(new Map());
       expect(ended.calls.get("ship")?.status).toBe(end === "child.completed" ? "completed" : "failed");
+    }
+  });
+
+  it("says whether it goes on without its parent", () => {
+    const data = { runId: "run_2", workflow: "ship", version: "1", abandoned: true } as const;
+    expect(given(["run.created"], ["child.started", "ship", data]).children?.get("ship")?.isAbandoned).toBe(true);
+  });
+
+  it("has ended also where the log does not know its beginning", () => {
+    const state = given(["run.created"], ["child.completed", "ship"]);
+    expect(state.calls.get("ship")).toMatchObject({ kind: "child", status: "completed" });
+    expect(state.children).toBeNull();
+  });
+});
+
+describe("a run that is started and not awaited", () => {
+  it("is counted, and no child", () => {
+    const state = given(["run.created"], ["start.completed", "remind"], ["start.completed", "bill"]);
+    expect(state.calls.get("remind")).toMatchObject({ kind: "start", status: "completed", endSeq: 2 });
+    expect(state).toMatchObject({ startedRuns: 2, children: null });
+  });
+
+  it("is not counted when it could not be started", () => {
+    const state = given(["run.created"], ["start.failed", "remind"]);
+    expect(state.calls.get("remind")).toMatchObject({ kind: "start", status: "failed", endSeq: 2 });
+    expect(state.startedRuns).toBe(0);
+  });
+});
+
+describe("a message", () => {
+  it("is awaited until its time is over, or for ever", () => {
+    const awaited = given(["run.created"], ["message.awaited", "m", { topic: "orders", dueAt: 70 }]);
+    expect(awaited.calls.get("m")).toMatchObject({ kind: "message", status: "open", dueAt: 70 });
+    expect(wakeAt(awaited)).toBe(70);
+    expect(wakeAt(given(["run.created"], ["message.awaited", "m", { topic: "orders" }]))).toBeNull();
+  });
+
+  it("is awaited no more once it has come, or has not come in time", () => {
+    for (const end of ["message.received", "message.expired"] as const) {
+      const over = given(["run.created"], ["message.awaited", "m", { topic: "orders", dueAt: 70 }], [end, "m"]);
+      expect(over.calls.get("m")).toMatchObject({ kind: "message", status: "completed", endSeq: 3, dueAt: null });
     }
   });
 });
@@ -471,6 +535,69 @@ describe("a run that is reopened", () => {
     expect(state.calls.get("s")).toMatchObject({ status: "open", firstSeq: 2, startedAt: 2 });
     expect(state.calls.get("s/a")).toMatchObject({ status: "void" });
   });
+
+  it("keeps what had concluded before, also a failure that its code has caught", () => {
+    const state = given(
+      ["run.created"],
+      ["child.started", "ship"],
+      ["child.completed", "ship"],
+      ["step.failed", "a", undefined, { attempt: 1 }],
+      ["step.failed", "b", undefined, { attempt: 1 }],
+      ["run.failed"],
+      ["run.reopened", null, { from: 5 }, { epoch: 1 }],
+    );
+    expect(state.calls.get("ship")).toMatchObject({ status: "completed", endSeq: 3 });
+    expect(state.calls.get("a")).toMatchObject({ status: "failed", endSeq: 4 });
+    expect(state.calls.get("b")).toMatchObject({ status: "void" });
+  });
+
+  it("keeps an attempt that was under way before, and none that began after", () => {
+    const state = given(
+      ["run.created"],
+      ["attempt.started", "a", undefined, { attempt: 1 }],
+      ["step.failed", "b", undefined, { attempt: 1 }],
+      ["attempt.started", "c", undefined, { attempt: 1 }],
+      ["run.failed"],
+      ["run.reopened", null, { from: 3 }, { epoch: 1 }],
+    );
+    expect(state.calls.get("a")).toMatchObject({ status: "open", attempt: 1, attemptOpen: true, startedAt: 2 });
+    expect(state.calls.get("c")).toMatchObject({ status: "void", attempt: 1, attemptOpen: false, startedAt: null });
+  });
+
+  it("goes on from the start of a scope with the scope that it started", () => {
+    const state = given(
+      ["run.created"],
+      ["scope.started", "s", undefined, { scope: "" }],
+      ["step.failed", "s/a", undefined, { attempt: 1, scope: "s" }],
+      ["scope.failed", "s", undefined, { scope: "" }],
+      ["run.failed", null, undefined, { scope: "" }],
+      ["run.reopened", null, { from: 2 }, { epoch: 1, scope: "" }],
+    );
+    expect(state.calls.get("s")).toMatchObject({ status: "open", firstSeq: 2 });
+    expect(state.calls.get("s/a")?.status).toBe("void");
+  });
+
+  it("makes a scope again that was kept after it, as if it had never been", () => {
+    const state = given(
+      ["run.created"],
+      ["step.failed", "a", undefined, { attempt: 1 }],
+      ["scope.started", "s", undefined, { scope: "" }],
+      ["scope.completed", "s", { value: null, kept: true }, { scope: "" }],
+      ["run.failed", null, undefined, { scope: "" }],
+      ["run.reopened", null, { from: 2 }, { epoch: 1, scope: "" }],
+    );
+    expect(state.calls.get("s")).toMatchObject({ status: "void", kept: false, startedAt: null });
+  });
+
+  it("is paused no more", () => {
+    const state = given(
+      ["run.created"],
+      ["run.paused"],
+      ["run.failed"],
+      ["run.reopened", null, { from: 2 }, { epoch: 1 }],
+    );
+    expect(state.paused).toBe(false);
+  });
 });
 
 describe("a paused run", () => {
@@ -541,6 +668,7 @@ describe("a breaker", () => {
       ["breaker.changed", "a"],
       ["breaker.admitted", "a"],
       ["breaker.refused", "b"],
+      ["breaker.changed", "d"],
       ["breaker.reported", "c"],
     );
     const statuses = [...state.calls.values()].map(({ kind, key, status }) => [kind, key, status]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FORMAT_VERSION, type RunEvent } from "../../src/kernel/events.ts";
-import { INVARIANTS, violations } from "../../src/kernel/invariants.ts";
+import { INVARIANTS, violations, withoutValues } from "../../src/kernel/invariants.ts";
 import { historyOf, type Told } from "./history.ts";
 
 /** A history that has something of everything and keeps every rule. */
@@ -200,6 +200,35 @@ describe("the invariants", () => {
         ["timer.fired", "t"],
       ],
     ],
+    [
+      "a lock whose key another call has used",
+      [["run.created"], ["timer.armed", "l"], ["lock.requested", "l"], ["timer.armed", "l"], ["lock.acquired", "l"]],
+    ],
+    [
+      "a run that goes on after a pause",
+      [["run.created"], ["run.paused"], ["run.resumed"], ["attempt.started", "a", {}, { attempt: 1 }]],
+    ],
+    [
+      "a pause that a cancel ends, for what is shielded, however deep",
+      [
+        ["run.created"],
+        ["run.paused"],
+        ["cancel.requested"],
+        ["scope.started", "s", { shielded: true }, { scope: "" }],
+        ["scope.started", "s/i", undefined, { scope: "s" }],
+        ["attempt.started", "s/i/a", {}, { attempt: 1, scope: "s/i" }],
+      ],
+    ],
+    [
+      "a pause that a reopening ends",
+      [
+        ["run.created"],
+        ["run.paused"],
+        ["run.failed"],
+        ["run.reopened", null, { from: 1 }, { epoch: 1 }],
+        ["attempt.started", "a", {}, { attempt: 1 }],
+      ],
+    ],
   ];
 
   it.each(wellFormed)("hold for %s", (_, told) => {
@@ -233,6 +262,16 @@ describe("further breaches", () => {
 
   it("an attempt after the step's completion", () => {
     expect(breaks(["run.created"], started(1), ["step.completed", "a"], started(2))).toEqual(["one-conclusion"]);
+  });
+
+  it("an attempt that counts anew though nothing was reopened", () => {
+    expect(breaks(["run.created"], started(1), ["attempt.failed", "a"], started(1))).toEqual(["attempts-count-up"]);
+  });
+
+  it("an attempt that begins while the one before it is under way, whatever a breaker says meanwhile", () => {
+    const changed: Told = ["breaker.changed", "a"];
+    expect(breaks(["run.created"], started(1), changed, started(2))).toEqual(["attempts-count-up"]);
+    expect(breaks(["run.created"], started(1), ["attempt.failed", "a"], changed, started(2))).toEqual([]);
   });
 
   it("a late outcome of an attempt that never was", () => {
@@ -305,6 +344,31 @@ describe("further breaches", () => {
     expect(breaks(["run.created"], ["lock.requested", "l"], scope)).toEqual(["lock-covers-its-scope"]);
   });
 
+  it("a scope under a lock that fails without giving it back", () => {
+    const told: Told[] = [
+      ["lock.requested", "l"],
+      ["lock.acquired", "l"],
+      ["scope.started", "s", { lock: "l" }],
+    ];
+    expect(breaks(["run.created"], ...told, ["scope.failed", "s"])).toEqual(["lock-covers-its-scope"]);
+  });
+
+  it("a wait that takes a signal of another name, or what is no signal", () => {
+    const wait: Told = ["wait.started", "w", { signal: "go" }];
+    const taken: Told = ["wait.completed", "w", { seq: 2 }];
+    const received = (name: string): Told => ["signal.received", null, { name, payload: { value: 1 } }];
+    expect(breaks(["run.created"], received("go"), wait, taken)).toEqual([]);
+    expect(breaks(["run.created"], received("stop"), wait, taken)).toEqual(["signal-taken-once"]);
+    const lock: Told = ["lock.requested", "l", { name: "go", slots: 1 }];
+    expect(breaks(["run.created"], lock, wait, taken)).toEqual(["signal-taken-once"]);
+  });
+
+  it("an attempt after a cancel in a scope that nothing shields", () => {
+    const scope: Told = ["scope.started", "s", undefined, { scope: "" }];
+    const within: Told = ["attempt.started", "s/a", {}, { attempt: 1, scope: "s" }];
+    expect(breaks(["run.created"], scope, ["cancel.requested"], within)).toEqual(["cancel-is-obeyed"]);
+  });
+
   it("a lock or a change of what runs share that is asked for after a cancel", () => {
     for (const type of ["lock.requested", "kv.requested"] as const) {
       expect(breaks(["run.created"], ["cancel.requested"], [type, "a"])).toEqual(["cancel-is-obeyed"]);
@@ -318,5 +382,113 @@ describe("further breaches", () => {
   it("a version before the first", () => {
     const [created] = historyOf([["run.created"]]);
     expect(violations([{ ...created, v: 0 } as RunEvent]).map(({ invariant }) => invariant)).toEqual(["format-known"]);
+  });
+});
+
+describe("a reopening", () => {
+  const breaks = (...told: Told[]) => violations(historyOf(told)).map(({ invariant }) => invariant);
+  const started = (key: string, attempt: number): Told => ["attempt.started", key, {}, { attempt }];
+  const ended = (type: "step.completed" | "step.failed", key: string): Told => [type, key];
+  /** The run fails, and goes on from the outcome at `from`. */
+  const reopened = (from: number, epoch = 1): Told[] => [["run.failed"], ["run.reopened", null, { from }, { epoch }]];
+
+  it("lets a call conclude again from which the run goes on, and one that failed later", () => {
+    const calls = [started("a", 1), started("b", 1), ended("step.completed", "a"), ended("step.failed", "b")];
+    const again = [started("a", 2), ended("step.completed", "a"), started("b", 2), ended("step.completed", "b")];
+    expect(breaks(["run.created"], ...calls, ...reopened(4), ...again)).toEqual([]);
+  });
+
+  it("lets no call conclude again that concluded before, or that was made before and completed", () => {
+    const again = (key: string, at: number) =>
+      breaks(
+        ["run.created"],
+        started("completed", 1),
+        ended("step.completed", "completed"),
+        started("caught", 1),
+        ended("step.failed", "caught"),
+        started("beside", 1),
+        ended("step.failed", "last"),
+        ended("step.completed", "beside"),
+        ...reopened(7),
+        started(key, at),
+      );
+    expect(again("last", 1)).toEqual([]);
+    for (const key of ["completed", "caught", "beside"]) expect(again(key, 2)).toEqual(["one-conclusion"]);
+  });
+
+  it("at the start of a scope leaves the scope as it was", () => {
+    const scope: Told = ["scope.started", "s", undefined, { scope: "" }];
+    const end: Told = ["scope.completed", "s", undefined, { scope: "" }];
+    expect(breaks(["run.created"], scope, end, ...reopened(2), scope)).toEqual(["one-conclusion"]);
+    expect(breaks(["run.created"], ["wait.expired", "w"], scope, end, ...reopened(2), scope)).toEqual([]);
+  });
+
+  it("lets attempts count on, or anew, and nothing between", () => {
+    const calls: Told[] = [["run.created"], started("a", 1), ["attempt.failed", "a"], started("a", 2)];
+    const failed = [...calls, ended("step.failed", "a"), ...reopened(5)];
+    expect(breaks(...failed, started("a", 3))).toEqual([]);
+    expect(breaks(...failed, started("a", 1))).toEqual([]);
+    for (const attempt of [2, 4]) expect(breaks(...failed, started("a", attempt))).toEqual(["attempts-count-up"]);
+  });
+
+  it("makes again what a later one comes before, and nothing that was made again before that one", () => {
+    const calls: Told[] = [["run.created"], ["wait.expired", "w"], started("a", 1), ended("step.completed", "a")];
+    const twice = [...calls, ...reopened(2), ["wait.expired", "w"] as Told, ...reopened(7, 2)];
+    expect(breaks(...twice, started("a", 1))).toEqual([]);
+    const retried: Told[] = [started("a", 1), ["attempt.failed", "a"], ["wait.expired", "w"]];
+    const between = [...calls, ...reopened(2), ...retried, ...reopened(9, 2)];
+    expect(breaks(...between, started("a", 2))).toEqual([]);
+    expect(breaks(...between, started("a", 1))).toEqual(["attempts-count-up"]);
+  });
+
+  it("opens a scope again that failed from there on, and no other", () => {
+    const scope: Told[] = [["run.created"], ["scope.started", "s", undefined, { scope: "" }]];
+    const within: Told = ["timer.armed", "s/t", undefined, { scope: "s" }];
+    const failed: Told[] = [...scope, ["scope.failed", "s", undefined, { scope: "" }]];
+    expect(breaks(...failed, ...reopened(3), within)).toEqual([]);
+    expect(breaks(...failed, ended("step.failed", "a"), ...reopened(4), within)).toEqual(["scope-is-open"]);
+    const completed: Told[] = [...scope, ["scope.completed", "s", undefined, { scope: "" }]];
+    expect(breaks(...completed, ...reopened(2), within)).toEqual(["scope-is-open"]);
+  });
+
+  it("gives back the signals that were taken from there on, and no other", () => {
+    const taken: Told[] = [
+      ["run.created"],
+      ["signal.received"],
+      ["wait.started", "a"],
+      ["wait.completed", "a", { seq: 2 }],
+    ];
+    const again: Told = ["wait.completed", "b", { seq: 2 }];
+    expect(breaks(...taken, ...reopened(4), again)).toEqual([]);
+    expect(breaks(...taken, ["timer.armed", "t"], ["timer.fired", "t"], ...reopened(6), again)).toEqual([
+      "signal-taken-once",
+    ]);
+  });
+
+  it("leaves no lock held", () => {
+    const held: Told[] = [["run.created"], ["lock.requested", "l"], ["lock.acquired", "l"]];
+    const scope: Told = ["scope.started", "s", { lock: "l" }, { scope: "" }];
+    expect(breaks(...held, ...reopened(1), scope)).toEqual(["lock-covers-its-scope"]);
+    expect(breaks(...held, ...reopened(1), ["lock.requested", "l"], ["lock.acquired", "l"], scope)).toEqual([]);
+  });
+});
+
+describe("a history without its users' values", () => {
+  it("keeps and breaks the same rules", () => {
+    const histories = [historyOf(WHOLE), ...Object.values(BREACHES).map(({ history }) => history)];
+    for (const history of histories) expect(violations(history.map(withoutValues))).toEqual(violations(history));
+  });
+
+  it("holds none of them", () => {
+    const secret = { value: "hush" };
+    const history = historyOf([
+      ["run.created", null, { workflow: "w", version: "1", input: secret }],
+      ["signal.received", null, { name: "go", payload: secret, token: "k" }],
+      ["step.completed", "a", { ...secret, cached: true }],
+      ["step.completed", "b", secret],
+      ["run.completed", null, secret],
+    ]);
+    const data = history.map(withoutValues).map((event) => event.data);
+    expect(data).toEqual([{}, { name: "go" }, { cached: true }, {}, {}]);
   });
 });

@@ -110,10 +110,11 @@ describe("a page of keyed values", () => {
   });
 
   it.each([
-    [{ limit: 0 }, "OPTION_INVALID", "limit"],
+    [{ limit: 0 }, "OPTION_INVALID", "list.limit to be a whole number from 1 to 1000"],
     [{ limit: 1_001 }, "OPTION_INVALID", "limit"],
     [{ prefix: "\0" }, "KV_KEY_INVALID", "the prefix of a list of keyed values to be a text of 0 to 200"],
     [{ prefix: 7 as never }, "KV_KEY_INVALID", "number"],
+    [{ prefix: [] as never }, "KV_KEY_INVALID", "the prefix of a list of keyed values to be a text"],
     [{ after: "a".repeat(201) }, "KV_KEY_INVALID", "the after of a list"],
   ])("cannot be %j", (page, code, words) => {
     expect(thrown(() => checkKeyedPage(page))).toMatchObject({ code, message: expect.stringContaining(words) });

@@ -40,6 +40,7 @@ describe("a workflow's rules", () => {
     { singleton: { mode: "queue", key } },
     { rateLimit: { limit: 1, period: 1 } },
     { rateLimit: { limit: 1_000_000, period: "1d" } },
+    { throttle: { limit: 1, period: "1s" } },
     { throttle: { limit: 1, period: "1s", burst: 1 } },
     { throttle: { limit: 1, period: "1s", burst: 1_000_000 } },
     { priority: -1_000 },
@@ -71,7 +72,11 @@ describe("a workflow's rules", () => {
       'concurrency[1] of workflow "ship" to be { key, limit }, but found 5',
     ],
     [{ concurrency: [rule, null] }, "LIMIT_INVALID", "concurrency[1] of workflow"],
-    [{ concurrency: { limit: 1 } }, "LIMIT_INVALID", 'concurrency[0].key of workflow "ship"'],
+    [
+      { concurrency: { limit: 1 } },
+      "LIMIT_INVALID",
+      'concurrency[0].key of workflow "ship" to be a function of the input, such as (input) => input.customer',
+    ],
     [
       { concurrency: { key, limit: 0 } },
       "LIMIT_INVALID",

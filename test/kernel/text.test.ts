@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { checkName, clipText, isStorableText, NAME_LENGTH_MAX, shownAddress } from "../../src/kernel/text.ts";
+import {
+  checkName,
+  clipText,
+  isSameText,
+  isStorableText,
+  NAME_LENGTH_MAX,
+  plainHttpAddress,
+  shownAddress,
+} from "../../src/kernel/text.ts";
 import { anyText } from "../support/storable.ts";
 
 describe("a name", () => {
@@ -104,5 +112,54 @@ describe("an address as it is shown", () => {
         expect(shownAddress(`file:${before}#${secret}${after}`)).not.toContain(secret);
       }),
     );
+  });
+});
+
+describe("the comparison of secrets", () => {
+  it("finds what the platform finds", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b", "\0"), maxLength: 4 });
+    fc.assert(
+      fc.property(text, text, (a, b) => isSameText(a, b) === (a === b)),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it.each([
+    ["ab", "ba"],
+    ["ab", "abab"],
+    ["aa", "bb"],
+    ["", "a"],
+    ["a", ""],
+    ["a", "a\0"],
+  ])("tells %j from %j", (a, b) => {
+    expect(isSameText(a, b)).toBe(false);
+  });
+});
+
+describe("an address of an HTTP server", () => {
+  it.each([
+    ["http://127.0.0.1:8787", "http://127.0.0.1:8787"],
+    ["https://example.org/", "https://example.org"],
+    ["https://example.org/varve///", "https://example.org/varve"],
+    ["HTTPS://Example.org/a//b", "https://example.org/a//b"],
+  ])("%s is %s", (url, address) => {
+    expect(plainHttpAddress(url)).toBe(address);
+  });
+
+  it.each([
+    "",
+    "example.org",
+    "ftp://example.org",
+    "xhttp://example.org",
+    "httpx://example.org",
+    "https://example.org?a=1",
+    "https://example.org/#a",
+    "https://me@example.org",
+    "https://:s@example.org",
+    7,
+    null,
+    { toString: () => "https://example.org" },
+  ])("%j is none", (url) => {
+    expect(plainHttpAddress(url)).toBeNull();
   });
 });
