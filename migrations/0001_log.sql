@@ -43,13 +43,18 @@ CREATE TABLE runs (
   limits TEXT,
   line_at INTEGER,
   -- Of those that have it in common one is under way at a time.
-  singleton TEXT
+  singleton TEXT,
+  -- The queue that it is in, by its first place; null: none. Not stored: what no pool asks for costs nothing.
+  queue TEXT AS (CASE WHEN json_valid(limits) THEN CASE WHEN substr(limits ->> '$[0].line', 1, 6) = 'queue/' THEN substr(limits ->> '$[0].line', 7) END END)
 ) STRICT;
 --> statement
 CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 --> statement
 -- The work queue: runs that can be claimed, now or later, by program.
 CREATE INDEX runs_due ON runs (workflow, version, available_at) WHERE available_at IS NOT NULL;
+--> statement
+-- The same of runs in queues, by queue: for workers that serve some of them.
+CREATE INDEX runs_queue ON runs (queue, workflow, version, available_at) WHERE limits IS NOT NULL AND available_at IS NOT NULL;
 --> statement
 CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;
 --> statement
@@ -83,7 +88,9 @@ CREATE TABLE workers (
   -- The last of its claims: an earlier one that arrives late, or again, does nothing.
   turn INTEGER NOT NULL DEFAULT 0,
   -- What it can run, as JSON.
-  programs TEXT
+  programs TEXT,
+  -- The queues that it serves, as JSON; null: all.
+  queues TEXT
 ) STRICT;
 --> statement
 -- Webhook requests whose signature was good, and their replays, each stored with what became of it in the write that did it.

@@ -8,6 +8,7 @@
  */
 import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
+import { canTake } from "../kernel/pool.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
@@ -410,12 +411,12 @@ class MemoryStore implements LogStore {
     return mail.length >= INBOX_ROWS_MAX ? "full" : "accepted";
   }
 
-  async openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number> {
+  async openWorker(...[worker, leaseMs, known, queues = null]: Parameters<LogStore["openWorker"]>) {
     const now = this.#now;
-    const known = this.#workers.get(worker);
-    if (known !== undefined) known.expiresAt = now + leaseMs;
-    else
-      this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs: programs ?? null });
+    const row = this.#workers.get(worker);
+    const programs = known ?? null;
+    if (row !== undefined) row.expiresAt = now + leaseMs;
+    else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs, queues });
     return now;
   }
 
@@ -462,7 +463,8 @@ class MemoryStore implements LogStore {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimVerdict> {
-    const known = [...this.#runs.values()].filter((run) => isKnown(run, request.programs));
+    const { programs, queues = null } = request;
+    const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
     const poisoned = known
       .filter((run) => this.#isClaimable(run))
       .filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
@@ -471,7 +473,10 @@ class MemoryStore implements LogStore {
     const claims: Claim[] = [];
     const isVoid = !this.#takeTurn(request.worker, request.turn);
     if (!isVoid && this.#isAlive(request.worker)) {
-      const open = known.filter((run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone);
+      const served = known.filter((run) => canTake({ programs, queues }, run));
+      const open = served.filter(
+        (run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
+      );
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
       // Told in the order in which the database comes across them.
       const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
@@ -491,8 +496,8 @@ class MemoryStore implements LogStore {
     return new Map(claims.map(({ runId }) => [runId, withoutCompletedScopes(this.#histories.get(runId) ?? [])]));
   }
 
-  async workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
-    const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
+  async workAhead(...[worker, programs, queues = null]: Parameters<LogStore["workAhead"]>): Promise<WorkAhead> {
+    const known = [...this.#runs.values()].filter((run) => canTake({ programs, queues }, run));
     const now = this.#now;
     const isSuspect = (run: RunRow) => run.unclean >= UNCLEAN_ALONE_FROM;
     const instants = known.flatMap((run) => {

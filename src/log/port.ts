@@ -277,6 +277,8 @@ export interface ClaimRequest {
    */
   readonly turn: number;
   readonly programs: readonly ProgramId[];
+  /** The queues that it serves: it takes no run of another. Null: all. @default null */
+  readonly queues?: readonly string[] | null;
   readonly limit: number;
   /** Whether the worker owns nothing else, and so takes one suspect (see {@link UNCLEAN_ALONE_FROM}). */
   readonly alone: boolean;
@@ -494,6 +496,8 @@ export interface WorkerRow {
   readonly expiresAt: number;
   /** Null: it has not said what it can run. */
   readonly programs: readonly ProgramId[] | null;
+  /** The queues that it serves; null: all. */
+  readonly queues: readonly string[] | null;
 }
 
 /** An API key as it is stored: never the secret itself. */
@@ -757,8 +761,13 @@ export interface LogStore extends MessageStore, OutgoingStore {
   changed(): Promise<boolean>;
   append(write: LogWrite): Promise<WriteVerdict>;
 
-  /** Registers a worker with a lease of `leaseMs`, and what it can run. Returns the database's clock. */
-  openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number>;
+  /** Registers a worker with a lease of `leaseMs`, and what it takes. Returns the database's clock. */
+  openWorker(
+    worker: string,
+    leaseMs: number,
+    programs?: readonly ProgramId[],
+    queues?: readonly string[] | null,
+  ): Promise<number>;
   heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
   /**
    * Ends a worker's lease: what it still owns may be claimed at once. `forget`: nothing that it sent can still come in, so
@@ -780,7 +789,8 @@ export interface LogStore extends MessageStore, OutgoingStore {
    * because what a run's next owner writes follows it.
    */
   load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, readonly EventRow[]>>;
-  workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;
+  /** `queues`: those that the worker serves; null: all. @default null */
+  workAhead(worker: string, programs: readonly ProgramId[], queues?: readonly string[] | null): Promise<WorkAhead>;
   /** Makes runs claimable again that are `stuck` for another reason than {@link POISONED}. Returns how many. */
   releaseStuck(programs: readonly ProgramId[]): Promise<number>;
 

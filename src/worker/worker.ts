@@ -14,6 +14,7 @@ import { type EventRow, isOutcome, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
+import { queueOf, servesQueue } from "../kernel/pool.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
@@ -24,10 +25,16 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
-import type { LimitedRun, NewRunLimits } from "./new-run.ts";
+import type { LimitedRun, NewRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
-import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
+import {
+  type CheckedWorkerOptions,
+  checkWorkerOptions,
+  programKey,
+  type WorkerOptions,
+  type WorkerParts,
+} from "./options.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
@@ -46,7 +53,7 @@ const STOP_MS = 10_000;
 
 export class Worker implements Host<Execution>, Claimant {
   readonly #parts: WorkerParts;
-  readonly #options: Required<WorkerOptions>;
+  readonly #options: CheckedWorkerOptions;
   readonly #programs: readonly ProgramId[];
   readonly #newId: IdSource;
   readonly #logClock: LogClock;
@@ -78,7 +85,8 @@ export class Worker implements Host<Execution>, Claimant {
     this.#logClock = new LogClock(ports.clock);
     this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
-    this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
+    const { pollMsMax, queues } = this.#options;
+    this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, queues, pollMsMax });
     this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
   }
 
@@ -120,7 +128,7 @@ export class Worker implements Host<Execution>, Claimant {
     const { store, ports } = this.#parts;
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
-    this.sync(await store.openWorker(this.#id, leaseMs, this.#programs));
+    this.sync(await store.openWorker(this.#id, leaseMs, this.#programs, this.#options.queues));
     if (store.exclusive) return;
     const lease = { worker: this.#id, leaseMs, sentAt };
     this.#lease = new Lease(store, ports, lease, {
@@ -236,9 +244,11 @@ export class Worker implements Host<Execution>, Claimant {
   // ---- Starts and mail from this process ----
 
   /** Whether a run that is due now can be claimed in the write that creates it. */
-  canTake(program: ProgramId): boolean {
+  canTake({ limits, ...program }: Pick<NewRun, "workflow" | "version" | "limits">): boolean {
     const { isEmptying, isInDoubt } = this.#loop;
-    return this.mayClaim && this.room > 0 && !isEmptying && !isInDoubt && this.#parts.programs.has(programKey(program));
+    if (!this.mayClaim || this.room === 0 || isEmptying || isInDoubt) return false;
+    const serves = servesQueue(this.#options.queues, queueOf(limits?.places ?? null));
+    return serves && this.#parts.programs.has(programKey(program));
   }
 
   /** Takes a run that is created and claimed in one write. The caller queues the start, and begins. */
@@ -395,7 +405,7 @@ export class Worker implements Host<Execution>, Claimant {
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
   async tick(): Promise<{ more: boolean; nextAt: number | null }> {
     const { store } = this.#parts;
-    const before = await store.workAhead(this.#id, this.#programs);
+    const before = await store.workAhead(this.#id, this.#programs, this.#options.queues);
     // Nobody registers who finds nothing to do: an idle tick costs one read, and leaves no row behind.
     if (!isDue(before)) return { more: false, nextAt: before.dueAt };
     await this.#register();
@@ -409,7 +419,7 @@ export class Worker implements Host<Execution>, Claimant {
       this.#loop.nudge();
     }
     await this.stop(0);
-    const after = await store.workAhead(this.#id, this.#programs);
+    const after = await store.workAhead(this.#id, this.#programs, this.#options.queues);
     return { more: isDue(after), nextAt: after.dueAt };
   }
 

@@ -9,6 +9,7 @@ import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
 import { placesContract } from "./contract-places.ts";
+import { poolsContract } from "./contract-pools.ts";
 import { schedulesContract } from "./contract-schedules.ts";
 import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
 import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
@@ -630,6 +631,10 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   outgoingContract(() => ({ store, pass }));
   deliveriesContract(() => ({ store, pass }));
   messagesContract(() => ({ store, pass }));
+  poolsContract(
+    () => store,
+    (ms) => pass(ms),
+  );
   placesContract(
     () => store,
     (ms) => pass(ms),

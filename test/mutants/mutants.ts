@@ -285,7 +285,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: "sql-claim-keeps-epoch",
     guard: "a claim raises the epoch",
     world: "leases-over-owned-file",
-    edits: [{ file: STATEMENTS, text: "owner = :worker, epoch = epoch + 1, ", by: "owner = :worker, " }],
+    edits: [
+      {
+        file: "src/log/libsql/fragments-claims.ts",
+        text: "owner = :worker, epoch = epoch + 1, ",
+        by: "owner = :worker, ",
+      },
+    ],
     predicate: "claim-raises-epoch",
     seed: 0,
   },

@@ -11,14 +11,15 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "c67d931a802c1100f1a2e3bf798dbfff7885bc79eccaa1fdf82d4372c0ebbe62",
+    hash: "88b898a4ffe057649ec265ab9d27959af848b272b76750d930c94cbf097f5195",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
       "CREATE INDEX events_scope ON events (run_id, scope, seq) WHERE scope IS NOT NULL",
-      "CREATE TABLE runs (\n  id TEXT PRIMARY KEY NOT NULL,\n  workflow TEXT NOT NULL,\n  version TEXT NOT NULL,\n  status TEXT NOT NULL,\n  available_at INTEGER,\n  owner TEXT,\n  epoch INTEGER NOT NULL,\n  head INTEGER NOT NULL,\n  unclean INTEGER NOT NULL,\n  idempotency_key TEXT,\n  tags TEXT NOT NULL,\n  result TEXT,\n  stuck TEXT,\n  created_at INTEGER NOT NULL,\n  started_at INTEGER,\n  ended_at INTEGER,\n  deadline_at INTEGER,\n  -- The run that started it.\n  parent_id TEXT,\n  -- What it needs a place in before it can be claimed, as JSON; and when it gets in line for it.\n  limits TEXT,\n  line_at INTEGER,\n  -- Of those that have it in common one is under way at a time.\n  singleton TEXT\n) STRICT",
+      "CREATE TABLE runs (\n  id TEXT PRIMARY KEY NOT NULL,\n  workflow TEXT NOT NULL,\n  version TEXT NOT NULL,\n  status TEXT NOT NULL,\n  available_at INTEGER,\n  owner TEXT,\n  epoch INTEGER NOT NULL,\n  head INTEGER NOT NULL,\n  unclean INTEGER NOT NULL,\n  idempotency_key TEXT,\n  tags TEXT NOT NULL,\n  result TEXT,\n  stuck TEXT,\n  created_at INTEGER NOT NULL,\n  started_at INTEGER,\n  ended_at INTEGER,\n  deadline_at INTEGER,\n  -- The run that started it.\n  parent_id TEXT,\n  -- What it needs a place in before it can be claimed, as JSON; and when it gets in line for it.\n  limits TEXT,\n  line_at INTEGER,\n  -- Of those that have it in common one is under way at a time.\n  singleton TEXT,\n  -- The queue that it is in, by its first place; null: none. Not stored: what no pool asks for costs nothing.\n  queue TEXT AS (CASE WHEN json_valid(limits) THEN CASE WHEN substr(limits ->> '$[0].line', 1, 6) = 'queue/' THEN substr(limits ->> '$[0].line', 7) END END)\n) STRICT",
       "CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL",
       "CREATE INDEX runs_due ON runs (workflow, version, available_at) WHERE available_at IS NOT NULL",
+      "CREATE INDEX runs_queue ON runs (queue, workflow, version, available_at) WHERE limits IS NOT NULL AND available_at IS NOT NULL",
       "CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL",
       "CREATE INDEX runs_suspect ON runs (available_at) WHERE unclean >= 2",
       "CREATE INDEX runs_status ON runs (status, id)",
@@ -26,7 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX runs_parent ON runs (parent_id, id) WHERE parent_id IS NOT NULL",
       "CREATE TABLE inbox (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  kind TEXT NOT NULL,\n  token TEXT NOT NULL UNIQUE,\n  data TEXT,\n  at INTEGER NOT NULL\n) STRICT",
       "CREATE INDEX inbox_run ON inbox (run_id, id)",
-      "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL,\n  -- The last of its claims: an earlier one that arrives late, or again, does nothing.\n  turn INTEGER NOT NULL DEFAULT 0,\n  -- What it can run, as JSON.\n  programs TEXT\n) STRICT",
+      "CREATE TABLE workers (\n  id TEXT PRIMARY KEY NOT NULL,\n  started_at INTEGER NOT NULL,\n  expires_at INTEGER NOT NULL,\n  -- The last of its claims: an earlier one that arrives late, or again, does nothing.\n  turn INTEGER NOT NULL DEFAULT 0,\n  -- What it can run, as JSON.\n  programs TEXT,\n  -- The queues that it serves, as JSON; null: all.\n  queues TEXT\n) STRICT",
       "CREATE TABLE deliveries (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  hook TEXT NOT NULL,\n  delivery_id TEXT NOT NULL,\n  -- 0: the request itself, which has the content.\n  replay INTEGER NOT NULL,\n  received_at INTEGER NOT NULL,\n  decision TEXT NOT NULL,\n  run_id TEXT,\n  reason TEXT,\n  headers TEXT,\n  body BLOB\n) STRICT",
       "CREATE UNIQUE INDEX deliveries_id ON deliveries (hook, delivery_id, replay)",
       "CREATE INDEX deliveries_hook ON deliveries (hook, position)",

@@ -62,6 +62,7 @@ export const workers = sqliteTable("workers", {
   expiresAt: integer("expires_at").notNull(),
   turn: integer("turn").notNull(),
   programs: text("programs", { mode: "json" }).$type<readonly ProgramId[]>(),
+  queues: text("queues", { mode: "json" }).$type<readonly string[]>(),
 });
 
 export const deliveries = sqliteTable("deliveries", {
