@@ -50,7 +50,8 @@ function reasonsOf(facts: WhyFacts): WaitReason[] {
       return running(facts);
     default:
       if (row.availableAt !== null) return row.availableAt > now ? [begins(facts, row.availableAt)] : unserved(facts);
-      if (row.lineAt !== null && row.lineAt > now) return [begins(facts, row.lineAt)];
+      if (row.lineAt !== null && row.lineAt > now)
+        return row.passedAt === null ? [begins(facts, row.lineAt)] : [...withoutWorker(facts), passedOver(facts)];
       return row.lineAt === null ? inLine(facts) : unserved(facts);
   }
 }
@@ -110,6 +111,18 @@ function begins({ row, state, now }: WhyFacts, at: number): WaitReason {
     until: at,
     text: `it ${row.head === 1 ? "begins" : "goes on"} in ${at - now} ms${isThrottled ? ", which is its turn by its workflow's throttle" : ""}`,
     hint: isThrottled ? "raise the throttle of its workflow for runs to come" : "nothing: it goes on by itself",
+  };
+}
+
+/** It has left its lines to others. */
+function passedOver({ row }: WhyFacts): WaitReason {
+  return {
+    kind: "worker",
+    since: row.passedAt,
+    until: row.lineAt,
+    name: queueLine(queueOf(row.limits)),
+    text: "no worker took it while others waited for its places, so they go before it",
+    hint: "it gets in line again, in its old place in the order, as soon as a worker comes that takes it",
   };
 }
 

@@ -677,6 +677,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
       queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? null,
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
+      hasLines: this.#queues.size > 0 || [...this.#definitions.values()].some(({ rules }) => rules !== undefined),
       ...reach,
     };
   }

@@ -18,6 +18,7 @@ import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { MemoryMessages } from "./memory-messages.ts";
 import { byText } from "./memory-order.ts";
 import { MemoryOutgoing } from "./memory-outgoing.ts";
+import { isGivenBack, passedOver } from "./memory-patience.ts";
 import { MemoryPlaces } from "./memory-places.ts";
 import {
   changedUnclean,
@@ -38,6 +39,7 @@ import {
   type ApiKeyRow,
   type AppendedEvent,
   ARRIVALS_MAX,
+  ASIDE_MS,
   type ChildStart,
   type Claim,
   type ClaimRequest,
@@ -65,6 +67,9 @@ import {
   type MessageVerdict,
   type NewSchedule,
   type Operation,
+  PASSED_MAX,
+  type PassRequest,
+  type PassVerdict,
   type PlaceFilter,
   type PlaceRow,
   POISONED,
@@ -338,6 +343,7 @@ class MemoryStore implements LogStore {
     }
     if (run.status === "waiting") run.status = "pending";
     run.lineAt = null;
+    run.passedAt = null;
     this.#places.admit(run.id, now);
   }
 
@@ -513,6 +519,27 @@ class MemoryStore implements LogStore {
       suspectDue: known.some((run) => isSuspect(run) && this.#isClaimable(run)),
       now,
     };
+  }
+
+  async passOver({ patienceMs, ...caller }: PassRequest): Promise<PassVerdict> {
+    const now = this.#now;
+    const returning = [...this.#runs.values()]
+      .filter((run) => run.passedAt !== null && canTake(caller, run))
+      .slice(0, PASSED_MAX);
+    for (const run of returning) Object.assign(run, { lineAt: Math.min(run.lineAt as number, now), passedAt: null });
+    const passed = passedOver({
+      runs: [...this.#runs.values()],
+      pools: [caller, ...[...this.#workers.values()].filter(({ id }) => this.#isAlive(id))],
+      until: now - patienceMs,
+      placesOf: (place) => this.#places.list(place, Number.POSITIVE_INFINITY),
+    });
+    for (const runId of passed) {
+      const run = this.#runs.get(runId) as Mutable<RunRow>;
+      if (run.status !== "pending" || run.owner !== null || run.lineAt !== null) continue;
+      Object.assign(run, { availableAt: null, lineAt: now + ASIDE_MS, passedAt: now });
+      this.#places.stepAside(runId, (place) => isGivenBack(run, place), now);
+    }
+    return { passed: passed.length, returned: returning.length };
   }
 
   async releaseStuck(programs: readonly ProgramId[]): Promise<number> {

@@ -36,6 +36,7 @@ import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { DeliveryBook } from "./delivery-book.ts";
 import { LimitsBook } from "./limits-book.ts";
 import { MessageBook } from "./message-book.ts";
+import { PoolBook } from "./pool-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { ScheduleBook } from "./schedule-book.ts";
@@ -81,6 +82,7 @@ export class Checker {
   readonly #schedules: ScheduleBook;
   readonly #messages: MessageBook;
   readonly #limits: LimitsBook;
+  readonly #pools: PoolBook;
   /** By worker: when its lease ends. */
   readonly #leases = new Map<string, number>();
   /** By run and key. */
@@ -112,6 +114,7 @@ export class Checker {
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
     this.#messages = new MessageBook(expect, truth);
     this.#limits = new LimitsBook(expect, this.#books);
+    this.#pools = new PoolBook(expect);
   }
 
   get hasFailed(): boolean {
@@ -161,8 +164,10 @@ export class Checker {
   happened({ proc, site, args, result }: Effect): void {
     if (site === "append") this.#check(this.#appended(args[0] as LogWrite, result as WriteVerdict));
     else if (site === "claim") this.#claimed(args[0] as ClaimRequest, result as ClaimVerdict);
-    else if (site === "openWorker") this.#leases.set(args[0] as string, this.#now + (args[1] as number));
-    else if (site === "heartbeat") this.#renewed(args[0] as string, args[1] as number, result as Heartbeat);
+    else if (site === "openWorker") {
+      this.#leases.set(args[0] as string, this.#now + (args[1] as number));
+      this.#pools.opened(args[0] as string, (args[3] as readonly string[] | null | undefined) ?? null);
+    } else if (site === "heartbeat") this.#renewed(args[0] as string, args[1] as number, result as Heartbeat);
     else if (site === "closeWorker") {
       const worker = args[0] as string;
       this.#leases.set(worker, Math.min(this.#leases.get(worker) ?? 0, this.#now));
@@ -218,6 +223,7 @@ export class Checker {
       if (delivery !== null) this.#deliveredOnce(`${delivery.hook} ${delivery.deliveryId} ${delivery.replay}`, actual);
       await this.deliveries.started(start, actual);
       if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
+      if (actual === runId && start.owner !== null) this.#pools.claimed(start.owner, runId, start.limits?.places ?? []);
     }
     for (const { start } of write.runs.flatMap(({ beyond }) => beyond?.children ?? []))
       await this.#childSent(start.runId);
@@ -415,6 +421,7 @@ export class Checker {
     if (claims.length > 0)
       this.expect("claim-under-lease", this.#isAlive(worker), () => `${worker} claimed after its lease`);
     for (const { runId, epoch } of claims) {
+      this.#pools.claimed(worker, runId, this.#limits.limitsOf(runId));
       const book = this.#books.get(runId);
       const owner = book?.owner ?? null;
       this.expect(

@@ -95,6 +95,8 @@ export interface WorkerParts {
   readonly freed: () => void;
   /** Runs with limits have got in line. */
   readonly arrived: () => void;
+  /** Whether the engine knows of limits. */
+  readonly hasLines: boolean;
 }
 
 /** The key of a program in `WorkerParts.programs`. */

@@ -35,6 +35,7 @@ import {
   type WorkerOptions,
   type WorkerParts,
 } from "./options.ts";
+import { Patience } from "./patience.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
@@ -61,6 +62,8 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #hot: HotRuns;
   readonly #notices: Notices;
   readonly #loop: ClaimLoop;
+  /** Null: there are no lines. */
+  readonly #patience: Patience | null;
   /** How long it may work, and the monotonic instant at which that is over; null: without bound. */
   readonly #budget: { readonly ms: number; readonly endsAt: number } | null;
   /** Bodies that wait for the lease to be renewed. */
@@ -86,6 +89,8 @@ export class Worker implements Host<Execution>, Claimant {
     this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     const { pollMsMax, queues } = this.#options;
+    const patience = { store, ports, programs: this.#programs, queues, changed: () => parts.freed() };
+    this.#patience = parts.hasLines ? new Patience(patience) : null;
     this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, queues, pollMsMax });
     this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
   }
@@ -116,6 +121,7 @@ export class Worker implements Host<Execution>, Claimant {
     await this.#register();
     await this.#parts.store.releaseStuck(this.#programs);
     this.#goToWork();
+    this.#patience?.start();
   }
 
   #goToWork(): void {
@@ -356,6 +362,7 @@ export class Worker implements Host<Execution>, Claimant {
     const { store, bus, writer } = this.#parts;
     const handedBack = this.#owned.size;
     await this.#loop.stop();
+    await this.#patience?.stop();
     for (const execution of [...this.#owned.values()]) execution.stop();
     if (!(await this.#isEmptyWithin(deadlineMs))) {
       const reason = new errors.ClosedError(
@@ -405,6 +412,7 @@ export class Worker implements Host<Execution>, Claimant {
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
   async tick(): Promise<{ more: boolean; nextAt: number | null }> {
     const { store } = this.#parts;
+    await this.#patience?.look();
     const before = await store.workAhead(this.#id, this.#programs, this.#options.queues);
     // Nobody registers who finds nothing to do: an idle tick costs one read, and leaves no row behind.
     if (!isDue(before)) return { more: false, nextAt: before.dueAt };

@@ -195,6 +195,78 @@ describe("a run whose queue nobody serves", () => {
   });
 });
 
+describe("a line whose places nobody takes", () => {
+  const limits = { heavy: { concurrency: 1 } };
+  const flow = (version: string) =>
+    workflow({ name: "flow", version, queue: "heavy" }, async (ctx) => ctx.step("work", () => version));
+
+  it("lets others go first after two minutes, and the run in again when its worker comes", async () => {
+    const lab = openLab();
+    const starter = await lab.engine({ workflows: [flow("1")], queues: limits, worker: false });
+    const old = await starter.start("flow", null);
+    const engine = await lab.engine({ workflows: [flow("2")], queues: limits });
+    await lab.pass(1_000);
+    const next = await engine.start("flow", null);
+    await lab.pass(90_000, 5_000);
+    expect((await next.status()).status).toBe("pending");
+    expect((await old.why()).waitsFor).toMatchObject([{ kind: "version", name: "flow@1" }]);
+    await lab.pass(90_000, 5_000);
+    expect((await next.status()).status).toBe("completed");
+    expect((await old.why()).waitsFor).toMatchObject([
+      { kind: "version", name: "flow@1" },
+      { kind: "worker", name: "queue/heavy", since: expect.any(Number), until: expect.any(Number) },
+    ]);
+    expect(engine.lines).toMatchObject([{ level: "warn", message: expect.stringContaining("passed over") }]);
+    await lab.engine({ workflows: [flow("1")], queues: limits });
+    await lab.pass(2_000);
+    expect(await old.status()).toMatchObject({ status: "completed" });
+  });
+
+  it("is looked at by a tick, and given back to a tick that takes it", async () => {
+    const lab = openLab();
+    const app = async (version: string) =>
+      await lab.engine({ workflows: [flow(version)], queues: limits, worker: false });
+    const [one, two] = [await app("1"), await app("2")];
+    const tick = async (engine: Engine) => {
+      const ticking = engine.tick({ budgetMs: 2_000 });
+      await lab.pass(4_000);
+      return await ticking;
+    };
+    const old = await one.start("flow", null);
+    await lab.settle();
+    await tick(two);
+    const next = await two.start("flow", null);
+    await tick(two);
+    expect((await next.status()).status).toBe("pending");
+    await lab.pass(120_000, 10_000);
+    await tick(two);
+    expect([(await next.status()).status, (await old.status()).status]).toEqual(["completed", "pending"]);
+    await tick(one);
+    expect((await old.status()).status).toBe("completed");
+  });
+
+  it("stays as it is while a worker of its pool is only busy", async () => {
+    const lab = openLab();
+    const long = workflow({ name: "flow", queue: "heavy" }, async (ctx) =>
+      ctx.step("work", () => new Promise<void>((done) => lab.clock.timer(600_000, done))),
+    );
+    const engine = await lab.engine({
+      workflows: [long],
+      queues: { heavy: { concurrency: 2 } },
+      worker: { concurrency: 1 },
+    });
+    // Lets runs in line while the other has no room.
+    await lab.engine({ workflows: [], queues: limits });
+    const runs = [];
+    for (let i = 0; i < 3; i++) runs.push(await engine.start("flow", null));
+    await lab.pass(400_000, 5_000);
+    expect((await lab.store.listPlaces({ line: "queue/heavy", limit: 9 })).map(({ runId }) => runId)).toEqual(
+      runs.map(({ id }) => id),
+    );
+    expect(await lab.store.getRun(runs[1]?.id ?? "")).toMatchObject({ passedAt: null, status: "pending" });
+  });
+});
+
 describe("the list of queues", () => {
   it("says how many living workers serve each", async () => {
     const lab = openLab();

@@ -8,6 +8,7 @@ import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
+import { patienceContract } from "./contract-patience.ts";
 import { placesContract } from "./contract-places.ts";
 import { poolsContract } from "./contract-pools.ts";
 import { schedulesContract } from "./contract-schedules.ts";
@@ -631,6 +632,10 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   outgoingContract(() => ({ store, pass }));
   deliveriesContract(() => ({ store, pass }));
   messagesContract(() => ({ store, pass }));
+  patienceContract(
+    () => store,
+    (ms) => pass(ms),
+  );
   poolsContract(
     () => store,
     (ms) => pass(ms),

@@ -13,6 +13,7 @@ import * as deliveries from "../../src/log/libsql/statements-deliveries.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
+import * as patience from "../../src/log/libsql/statements-patience.ts";
 import * as places from "../../src/log/libsql/statements-places.ts";
 import * as pools from "../../src/log/libsql/statements-pools.ts";
 import * as schedules from "../../src/log/libsql/statements-schedules.ts";
@@ -37,6 +38,7 @@ const statements = {
   ...locks,
   ...places,
   ...pools,
+  ...patience,
   ...outgoing,
   ...underGuard,
   ...schedule,
@@ -88,6 +90,11 @@ const PLANS: { readonly [N in Name]: string } = {
   CLAIM_SUSPECT_OF_POOL: "runs:primary r:runs_suspect p:json w:primary s:json me:primary i:inbox_run",
   READ_WORK_AHEAD_OF_POOL:
     "x:runs_line s:json p:json x:runs_queue s:json p:json x:runs_due w:all r:runs_owner p:json s:json r:runs_suspect p:json s:json w:primary r:runs_suspect p:json w:primary s:json",
+  READ_UNTAKEN: "x:runs_queue kind:all p:json q:json w:all p:json q:json p:json r:runs_passed q:json",
+  RETURN_PASSED: "runs:primary p:json r:runs_passed q:json",
+  COUNT_PASSED: "runs:runs_passed",
+  PASS_OVER:
+    "j:json p:json q:json w:all p:json q:json untaken:all x:runs_queue overdue:all p:primary held:all line:all p:places_line x:primary untaken:all waiting:all waiting:all wanted:all held:all wanted:all passed:all",
   RENEW_LEASE: "workers:primary",
   READ_MAIL: "r:runs_owner i:inbox_run",
   RELEASE_STUCK: "runs:primary r:runs_status p:json",
@@ -173,7 +180,10 @@ const PLANS: { readonly [N in Name]: string } = {
  * Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. `l` is read by `max` of its
  * key alone, which SQLite takes from the end.
  */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g", "one", "d", "l"]);
+const MAY_BE_SCANNED = new Set([
+  ...["w", "logged", "f", "line", "g", "one", "d", "l"],
+  ...["kind", "untaken", "overdue", "held", "waiting", "wanted", "passed"],
+]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;

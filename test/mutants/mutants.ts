@@ -13,6 +13,7 @@ import type { PredicateName } from "../../src/testing/predicates.ts";
 import { DELIVERY_MUTANTS } from "./delivering.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import { MESSAGE_MUTANTS } from "./messages.ts";
+import { POOL_MUTANTS } from "./pools.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
 import { TOGETHER_MUTANTS } from "./together.ts";
@@ -986,6 +987,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCHEDULING_MUTANTS,
   ...MESSAGE_MUTANTS,
   ...LIMIT_MUTANTS,
+  ...POOL_MUTANTS,
 
   // ---- Callers ----
   ...DELIVERY_MUTANTS,

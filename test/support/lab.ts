@@ -202,6 +202,7 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "claim",
     "load",
     "workAhead",
+    "passOver",
     "releaseStuck",
     "reopen",
     "getKeyed",

@@ -45,6 +45,7 @@ export const runs = sqliteTable("runs", {
   limits: text("limits", { mode: "json" }).$type<readonly PlaceLimit[]>(),
   lineAt: integer("line_at"),
   singleton: text("singleton"),
+  passedAt: integer("passed_at"),
 });
 
 export const inbox = sqliteTable("inbox", {

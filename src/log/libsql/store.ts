@@ -9,6 +9,7 @@ import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
+import { passOver } from "./patience.ts";
 import { countPlaces, getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
@@ -30,6 +31,7 @@ export function libsqlStore(db: Database): LogStore {
     claim: (request) => claims.claim(db, request),
     load: (list) => reads.load(db, list),
     workAhead: (worker, programs, queues) => claims.workAhead(db, worker, programs, queues),
+    passOver: (request) => passOver(db, request),
     releaseStuck: (programs) => claims.releaseStuck(db, programs),
     reopen: (request) => reopen(db, request),
     getKeyed: (scope, key) => getKeyed(db, scope, key),
