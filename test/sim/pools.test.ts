@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { pools } from "../mutants/worlds-pools.ts";
 
-const SEEDS = 20;
+const SEEDS = 15;
 
 describe("two pools of workers, under random deaths and broken ways", () => {
   it("take their own runs alone, all of which come to their end though others hold their places", async () => {
