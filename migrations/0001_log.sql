@@ -43,13 +43,22 @@ CREATE TABLE runs (
   limits TEXT,
   line_at INTEGER,
   -- Of those that have it in common one is under way at a time.
-  singleton TEXT
+  singleton TEXT,
+  -- The queue that it is in, by its first place; null: none. Not stored: what no pool asks for costs nothing.
+  queue TEXT AS (CASE WHEN json_valid(limits) THEN CASE WHEN substr(limits ->> '$[0].line', 1, 6) = 'queue/' THEN substr(limits ->> '$[0].line', 7) END END),
+  -- Since when it has left its lines to others, as no worker took it: until `line_at`.
+  passed_at INTEGER
 ) STRICT;
 --> statement
 CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 --> statement
 -- The work queue: runs that can be claimed, now or later, by program.
 CREATE INDEX runs_due ON runs (workflow, version, available_at) WHERE available_at IS NOT NULL;
+--> statement
+-- The same of runs in queues, by queue: for workers that serve some of them.
+CREATE INDEX runs_queue ON runs (queue, workflow, version, available_at) WHERE limits IS NOT NULL AND available_at IS NOT NULL;
+--> statement
+CREATE INDEX runs_passed ON runs (workflow, version, passed_at) WHERE passed_at IS NOT NULL;
 --> statement
 CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;
 --> statement
@@ -83,7 +92,9 @@ CREATE TABLE workers (
   -- The last of its claims: an earlier one that arrives late, or again, does nothing.
   turn INTEGER NOT NULL DEFAULT 0,
   -- What it can run, as JSON.
-  programs TEXT
+  programs TEXT,
+  -- The queues that it serves, as JSON; null: all.
+  queues TEXT
 ) STRICT;
 --> statement
 -- Webhook requests whose signature was good, and their replays, each stored with what became of it in the write that did it.
@@ -285,8 +296,21 @@ BEGIN
   UPDATE runs SET status = 'pending', line_at = NEW.at
   WHERE id IN (SELECT s.run_id FROM superseded s WHERE s.newest_id = NEW.run_id)
     AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL AND available_at IS NULL;
-  UPDATE runs SET status = iif(status = 'waiting', 'pending', status), line_at = NULL WHERE id = NEW.run_id;
+  UPDATE runs SET status = iif(status = 'waiting', 'pending', status), line_at = NULL, passed_at = NULL WHERE id = NEW.run_id;
   INSERT INTO admissions (run_id, at) VALUES (NEW.run_id, NEW.at);
+END;
+--> statement
+CREATE VIEW asides AS SELECT NULL AS run_id, NULL AS at, NULL AS until;
+--> statement
+-- A run that nobody works on leaves its lines until an instant. What it has begun keeps the places that are held for life.
+CREATE TRIGGER asides_insert INSTEAD OF INSERT ON asides
+WHEN EXISTS (SELECT 1 FROM runs r WHERE r.id = NEW.run_id AND r.status = 'pending' AND r.owner IS NULL AND r.line_at IS NULL)
+BEGIN
+  UPDATE places SET ended_at = NEW.at
+  WHERE run_id = NEW.run_id AND ended_at IS NULL
+    AND (granted_at IS NULL OR hold = 'work' OR (SELECT r.head FROM runs r WHERE r.id = NEW.run_id) = 1);
+  UPDATE runs SET available_at = NULL, line_at = NEW.until, passed_at = NEW.at WHERE id = NEW.run_id;
+  DELETE FROM places WHERE run_id = NEW.run_id AND ended_at IS NOT NULL;
 END;
 --> statement
 CREATE VIEW rate_takes AS SELECT NULL AS run_id, NULL AS bucket, NULL AS interval_ms, NULL AS ahead_ms, NULL AS delays, NULL AS at;

@@ -2,6 +2,7 @@
 import { parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, isVarveError } from "../kernel/errors.ts";
 import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
+import { queueLine } from "../kernel/pool.ts";
 import type { QueueOptions } from "../kernel/queues.ts";
 import { type CheckedRules, checkPriority, type RateRule, type RunKey } from "../kernel/run-rules.ts";
 import { checkName, NAME_LENGTH_MAX } from "../kernel/text.ts";
@@ -20,11 +21,6 @@ export interface LimitedStart {
   /** In place of what the workflow's rules say. */
   readonly queue?: string | undefined;
   readonly priority?: number | undefined;
-}
-
-/** The line of a queue. */
-export function queueLine(queue: string): string {
-  return `queue/${queue}`;
 }
 
 /**
@@ -56,6 +52,7 @@ function placesOf(
   const rank = start.availableAt - priorityOf(rules, start) * PRIORITY_HEAD_START_MS;
   const places: PlaceLimit[] = [];
   const add = (line: string, slots: number, hold: PlaceLimit["hold"]) => places.push({ line, slots, rank, hold });
+  // First: pools tell a run's queue by it (`queueOf`).
   if (queue !== undefined) add(queueLine(queue), requireQueue(queues, queue, workflow).concurrency, "work");
   if (rules?.maxActiveRuns !== undefined) add(`workflow/${workflow}`, rules.maxActiveRuns, "life");
   [rules?.concurrency ?? []].flat().forEach(({ key, limit }, i) => {

@@ -1,5 +1,6 @@
 /** Why a run does not go on: told from the rows and events that decide it. Pure. */
 import type { RunEvent } from "../kernel/events.ts";
+import { canTake, DEFAULT_QUEUE, queueLine, queueOf, servesQueue } from "../kernel/pool.ts";
 import { type CallState, isClosed, isTerminalStatus, type RunState } from "../kernel/state.ts";
 import type { WaitReason, Why } from "../kernel/why.ts";
 import type { LockRow, PlaceRow, RunRow, WorkerRow } from "../log/port.ts";
@@ -49,7 +50,8 @@ function reasonsOf(facts: WhyFacts): WaitReason[] {
       return running(facts);
     default:
       if (row.availableAt !== null) return row.availableAt > now ? [begins(facts, row.availableAt)] : unserved(facts);
-      if (row.lineAt !== null && row.lineAt > now) return [begins(facts, row.lineAt)];
+      if (row.lineAt !== null && row.lineAt > now)
+        return row.passedAt === null ? [begins(facts, row.lineAt)] : [...withoutWorker(facts), passedOver(facts)];
       return row.lineAt === null ? inLine(facts) : unserved(facts);
   }
 }
@@ -96,7 +98,7 @@ function running(facts: WhyFacts): WaitReason[] {
       text: `its worker ${name} is gone`,
       hint: hintOfWorkers(facts, "another worker takes it over"),
     },
-    ...withoutCode(facts),
+    ...withoutWorker(facts),
   ];
 }
 
@@ -112,11 +114,23 @@ function begins({ row, state, now }: WhyFacts, at: number): WaitReason {
   };
 }
 
+/** It has left its lines to others. */
+function passedOver({ row }: WhyFacts): WaitReason {
+  return {
+    kind: "worker",
+    since: row.passedAt,
+    until: row.lineAt,
+    name: queueLine(queueOf(row.limits)),
+    text: "no worker took it while others waited for its places, so they go before it",
+    hint: "it gets in line again, in its old place in the order, as soon as a worker comes that takes it",
+  };
+}
+
 /** It could be claimed now, and was not yet. */
 function unserved(facts: WhyFacts): WaitReason[] {
   const { row, now } = facts;
   const since = row.availableAt ?? row.lineAt ?? now;
-  const lacking = withoutCode(facts);
+  const lacking = withoutWorker(facts);
   if (lacking.length > 0) return lacking;
   return [
     {
@@ -132,31 +146,59 @@ function unserved(facts: WhyFacts): WaitReason[] {
   ];
 }
 
-function hasLive({ workers, now }: WhyFacts): boolean {
-  return workers.some(({ expiresAt }) => expiresAt > now);
+function livingWorkers({ workers, now }: WhyFacts): WorkerRow[] {
+  return workers.filter(({ expiresAt }) => expiresAt > now);
+}
+
+function hasLive(facts: WhyFacts): boolean {
+  return livingWorkers(facts).length > 0;
 }
 
 function hintOfWorkers(facts: WhyFacts, otherwise: string): string {
   return hasLive(facts) ? otherwise : "start a worker: varve serve, or engine.work";
 }
 
-/** Workers live, and none of them has the code of its version. */
-function withoutCode(facts: WhyFacts): WaitReason[] {
-  const { row, workers, now } = facts;
-  const live = workers.filter(({ expiresAt }) => expiresAt > now);
-  const serves = ({ programs }: WorkerRow) =>
-    programs === null || programs.some(({ workflow, version }) => workflow === row.workflow && version === row.version);
-  if (live.length === 0 || live.some(serves)) return [];
+/** Workers live, and none of them can take it: for want of its code, or because none that has it serves its queue. */
+function withoutWorker(facts: WhyFacts): WaitReason[] {
+  const { row } = facts;
+  const live = livingWorkers(facts);
+  if (live.length === 0 || live.some((worker) => canTake(worker, row))) return [];
+  const hasCode = live.some((worker) => canTake({ ...worker, queues: null }, row));
   return [
-    {
-      kind: "version",
-      since: row.availableAt ?? row.lineAt,
-      until: null,
-      name: `${row.workflow}@${row.version}`,
-      text: `no worker has version ${row.version} of workflow "${row.workflow}"`,
-      hint: "start a worker that has this version too: a run keeps the version that it was started with",
-    },
+    { since: row.availableAt ?? row.lineAt, until: null, ...(hasCode ? unservedQueue(facts) : unknownCode(facts)) },
   ];
+}
+
+type Lack = Pick<WaitReason, "kind" | "name" | "text" | "hint">;
+
+function unknownCode(facts: WhyFacts): Lack {
+  const { workflow, version } = facts.row;
+  const isKnown = livingWorkers(facts).some(({ programs }) => programs?.some((each) => each.workflow === workflow));
+  return {
+    kind: "version",
+    name: `${workflow}@${version}`,
+    text: isKnown
+      ? `no worker has version ${version} of workflow "${workflow}"`
+      : `no worker has the workflow "${workflow}", of which it is version ${version}`,
+    hint: isKnown
+      ? "start a worker that has this version too: a run keeps the version that it was started with"
+      : "start a worker that has it",
+  };
+}
+
+function unservedQueue(facts: WhyFacts): Lack {
+  const { workflow, version, limits } = facts.row;
+  const queue = queueOf(limits);
+  const isServed = livingWorkers(facts).some(({ queues }) => servesQueue(queues, queue));
+  const who = isServed ? `no worker that has version ${version} of workflow "${workflow}" serves` : "no worker serves";
+  const what =
+    queue === DEFAULT_QUEUE ? `the queue "${queue}", in which are runs without a queue` : `the queue "${queue}"`;
+  return {
+    kind: "worker",
+    name: queueLine(queue),
+    text: `${who} ${what}`,
+    hint: `start a worker that serves it: varve serve --queues ${queue}, or engine.work({ queues: [${JSON.stringify(queue)}] })`,
+  };
 }
 
 /** It has been granted less than it needs. */
@@ -165,7 +207,7 @@ function inLine(facts: WhyFacts): WaitReason[] {
     const mine = found.places.find(({ runId }) => runId === facts.row.id);
     return mine?.grantedAt === null ? [reasonOfLine(line, found, mine)] : [];
   });
-  return waiting.length > 0 ? waiting : unserved(facts);
+  return waiting.length > 0 ? [...waiting, ...withoutWorker(facts)] : unserved(facts);
 }
 
 function reasonOfLine(line: string, found: LineFacts, mine: PlaceRow): WaitReason {

@@ -79,6 +79,8 @@ export interface EngineSetup {
   readonly loaded?: Loaded;
   /** Whether runs are worked on here. */
   readonly works: boolean;
+  /** The queues whose runs are. @default all */
+  readonly serves?: readonly string[];
   /** Whether the modules are all that there are: then schedules that they lack have left the code. @default false */
   readonly declares?: boolean;
   readonly logger?: Logger;
@@ -91,7 +93,7 @@ export interface EngineSetup {
  */
 export async function openEngine(
   target: Target,
-  { loaded, works, declares = false, logger }: EngineSetup,
+  { loaded, works, serves, declares = false, logger }: EngineSetup,
 ): Promise<Engine> {
   const { createEngine } = await import("../runtime/node.ts");
   const { db, dbToken, shared } = target;
@@ -109,6 +111,7 @@ export async function openEngine(
       env: loaded?.env,
       ...(resume === null ? {} : { resume }),
       ...(works ? {} : { worker: false }),
+      ...(serves === undefined ? {} : { worker: { queues: serves } }),
       ...(logger === undefined ? {} : { logger }),
     });
   } catch (error) {

@@ -112,7 +112,7 @@ class Dev {
   }
 
   #args(): string[] {
-    const { host, stopWithin } = this.#options;
+    const { host, stopWithin, queues } = this.#options;
     const { db, dbToken, shared } = this.#target;
     return [
       "serve",
@@ -120,6 +120,7 @@ class Dev {
       ...["--db", db, "--host", host, "--port", String(this.#port), "--stop-within", `${stopWithin}ms`],
       ...(dbToken === undefined ? [] : ["--db-token", dbToken]),
       ...(shared ? ["--shared"] : []),
+      ...(queues === undefined ? [] : ["--queues", queues.join()]),
       ...(this.#output.json ? ["--json"] : []),
       ...(this.#output.noteColors.isColorSupported ? [] : ["--no-color"]),
     ];

@@ -9,8 +9,8 @@ import type { Output } from "./output.ts";
 import { action, type Call, group, type Target, verb, withServer, withShared } from "./verb.ts";
 
 const JSON_HELP = `
---json prints a queue as { name, concurrency, defined, paused, held, waiting }: defined is what the engine was given (null: this
-process was not given it), held and waiting are its runs.`;
+--json prints a queue as { name, concurrency, defined, paused, held, waiting, workers }: defined is what the engine was given
+(null: this process was not given it), held and waiting are its runs, workers are those that serve it and live.`;
 
 interface SetOptions {
   readonly concurrency?: number;
@@ -74,6 +74,7 @@ function printTable(output: Output, queues: readonly QueueInfo[]): void {
       { title: "STATE", value: ({ paused }) => (paused ? "paused" : "open") },
       { title: "HELD", value: ({ held }) => String(held) },
       { title: "WAITING", value: ({ waiting }) => String(waiting) },
+      { title: "WORKERS", value: ({ workers }) => String(workers) },
     ],
     queues,
   );

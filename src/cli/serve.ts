@@ -6,7 +6,7 @@ import type { Engine } from "../engine/api.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { shownAddress } from "../kernel/text.ts";
 import { openEngine } from "./access.ts";
-import { durationArgument, integerArgument } from "./arguments.ts";
+import { durationArgument, integerArgument, listArgument } from "./arguments.ts";
 import { type DevLine, DevParent } from "./dev-protocol.ts";
 import { EXIT } from "./exit-codes.ts";
 import { createLoader, DEFAULT_WORKFLOWS, type Loaded } from "./load.ts";
@@ -23,6 +23,8 @@ On loopback the API needs no keys: it is for programs of this machine alone. On 
 For ctx.resumeUrl: VARVE_RESUME_URL is where this server is reached from outside, VARVE_RESUME_SECRET what signs its
 addresses, of 32 characters or more (several, separated by commas: the first signs).
 
+--queues makes it one of a pool: runs of other queues are left to others. "default" means runs without a queue.
+
 SIGTERM or Ctrl-C stops it: steps that run may end within --stop-within, then their runs are handed back, and go on
 with the next start. A second signal stops it at once. Exit code: 0 after SIGTERM, 130 after Ctrl-C.
 --json prints { url, db, workflows, hooks, pid } once it listens, and log lines as JSON on stderr.
@@ -30,6 +32,7 @@ with the next start. A second signal stops it at once. Exit code: 0 after SIGTER
 Examples:
   varve serve
   varve serve workflows/greet.ts --db file:/var/lib/app/varve.db --port 9000
+  varve serve --shared --queues heavy
   varve keys create ci --scope runs:write && varve serve --host 0.0.0.0`;
 
 export interface ServeOptions {
@@ -37,6 +40,7 @@ export interface ServeOptions {
   readonly port: number;
   readonly host: string;
   readonly stopWithin: number;
+  readonly queues?: readonly string[];
 }
 
 const STOP_MS = 10_000;
@@ -53,7 +57,8 @@ export function withServing(command: Command): Command {
     )
     .option("-p, --port <port>", "0: any that is free", integerArgument(0, 65_535), 8787)
     .option("--host <host>", "where to listen", "127.0.0.1")
-    .option("--stop-within <duration>", "how long steps may take to end", durationArgument, STOP_MS);
+    .option("--stop-within <duration>", "how long steps may take to end", durationArgument, STOP_MS)
+    .option("--queues <names>", 'works on runs of these queues alone, as "heavy,default"', listArgument);
 }
 
 export function serveVerb(): Command {
@@ -77,7 +82,9 @@ async function serve(call: Call<ServeOptions>, modules: readonly string[]): Prom
   if (loaded === null) return EXIT.usage;
   if (dev !== null && !(await dev.mayOpen())) return EXIT.ok;
   dev?.onGone(() => process.kill(process.pid, "SIGTERM"));
-  const engine = await openEngine(target, { loaded, works: true, declares: true, logger: loggerOf(output) });
+  const { queues } = options;
+  const pool = queues === undefined ? {} : { serves: queues };
+  const engine = await openEngine(target, { loaded, works: true, ...pool, declares: true, logger: loggerOf(output) });
   try {
     const server = await listen(engine, call);
     const { url } = server;

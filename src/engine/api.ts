@@ -589,6 +589,8 @@ export interface QueueInfo {
   /** How many runs have a place in it, and how many wait for one: counted up to 10,000. */
   readonly held: number;
   readonly waiting: number;
+  /** How many living workers serve it. None: its runs wait. */
+  readonly workers: number;
 }
 
 /** What becomes of a queue, for all workers and until it is changed again. What is not given stays as it is. */
@@ -713,14 +715,22 @@ export interface Engine {
    * @throws LimitError `INBOX_FULL` when the run that it is for takes no more signals; StoreError
    */
   deliver(hook: string, request: Omit<WebhookRequest, "receivedAt">): Promise<DeliveryOutcome>;
-  /** Starts a worker in this process. */
+  /**
+   * Starts a worker in this process. `queues` makes it one of a pool: it takes runs of these queues alone, in which it names
+   * runs that are in none as "default".
+   *
+   * @throws DefinitionError `NO_LOOPS`, `OPTION_INVALID`, `NAME_INVALID`, `QUEUE_UNKNOWN`
+   * @example await engine.work({ queues: ["heavy"], concurrency: 4 });
+   */
   work(options?: WorkerOptions): Promise<WorkerHandle>;
   /**
-   * Does what is due within a budget, and returns: for isolates, which a request or a cron event wakes.
+   * Does what is due within a budget, and returns: for isolates, which a request or a cron event wakes. `queues`: runs of these
+   * alone, as `work` takes them.
    *
+   * @throws DefinitionError `BUDGET_INVALID`, `OPTION_INVALID`, `NAME_INVALID`, `QUEUE_UNKNOWN`
    * @example await engine.tick({ budgetMs: 10_000 });
    */
-  tick(options: { readonly budgetMs: number }): Promise<TickResult>;
+  tick(options: { readonly budgetMs: number; readonly queues?: readonly string[] }): Promise<TickResult>;
   /** Stops its workers and lets go of the database. */
   close(options?: { readonly deadline?: Duration }): Promise<void>;
 }

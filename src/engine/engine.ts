@@ -11,6 +11,7 @@ import type { KeyedOptions, KeyedValues } from "../kernel/keyed-values.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { checkLimits, type Limits } from "../kernel/limits.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
+import { requireServed } from "../kernel/pool.ts";
 import type { Outbound, Ports } from "../kernel/ports.ts";
 import { checkQueues, type QueueOptions, type Queues } from "../kernel/queues.ts";
 import { type ResumeOptions, type ResumeSigner, resumeSigner } from "../kernel/resume.ts";
@@ -226,7 +227,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       changed: (endpoint) => this.#notifier?.nudge(endpoint),
     });
     this.queues = new RunQueues({
-      ...{ store, queues: this.#queues, checkOpen: () => this.#checkOpen() },
+      ...{ store, queues: this.#queues, now: () => this.#now(), checkOpen: () => this.#checkOpen() },
       changed: () => {
         for (const worker of this.#workers) void worker.locksGranted();
       },
@@ -590,6 +591,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         "expected engine.tick in an isolate, but found engine.work: nothing runs between its requests",
       );
     }
+    requireServed("worker.queues", options.queues, this.#queues.keys());
     const worker = new Worker(
       this.#workerParts(
         this.#session,
@@ -622,14 +624,15 @@ class EngineOfParts implements api.Engine, HandleHost {
     };
   }
 
-  async tick(options: { readonly budgetMs: number }): Promise<api.TickResult> {
+  async tick(options: { readonly budgetMs: number; readonly queues?: readonly string[] }): Promise<api.TickResult> {
     this.#checkOpen();
-    const { budgetMs } = options;
+    const { budgetMs, queues } = options;
     if (!(budgetMs > 0 && budgetMs <= BUDGET_MS_MAX))
       throw new errors.DefinitionError(
         "BUDGET_INVALID",
         `expected budgetMs above 0 and at most ${BUDGET_MS_MAX}, but found ${String(budgetMs)}`,
       );
+    requireServed("tick.queues", queues, this.#queues.keys());
     await this.#releaseStuck();
     const endsAt = this.#ports.clock.monotonic() + budgetMs;
     const scheduled = await this.schedules.tick(() => this.#ports.clock.monotonic() >= endsAt);
@@ -639,7 +642,8 @@ class EngineOfParts implements api.Engine, HandleHost {
       this.#openSession(),
       reachOf(() => [worker], this.#supersedes),
     );
-    const worker: Worker = new Worker(parts, { leaseMs }, { ms: budgetMs });
+    const serves = queues === undefined ? {} : { queues };
+    const worker: Worker = new Worker(parts, { leaseMs, ...serves }, { ms: budgetMs });
     const done = await worker.tick();
     // What has ended may start something.
     const dueAt = this.#messages.listens ? await this.#messages.look() : listened;
@@ -674,6 +678,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
       queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? null,
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
+      hasLines: this.#queues.size > 0 || [...this.#definitions.values()].some(({ rules }) => rules !== undefined),
       ...reach,
     };
   }

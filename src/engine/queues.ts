@@ -1,9 +1,9 @@
 /** The queues of an engine: what they let in, who is in them, and how that is changed while they work. */
-import { queueLine } from "../admission/limits.ts";
+import { queueLine, servesQueue } from "../kernel/pool.ts";
 import type { QueueOptions } from "../kernel/queues.ts";
 import { checkWhole, SLOTS_MAX } from "../kernel/run-rules.ts";
 import { checkName } from "../kernel/text.ts";
-import type { LineSetting, LogStore } from "../log/port.ts";
+import type { LineSetting, LogStore, WorkerRow } from "../log/port.ts";
 import type { QueueChange, QueueControl, QueueInfo } from "./api.ts";
 
 /** The most queues that a list shows. */
@@ -12,6 +12,7 @@ const QUEUES_LISTED_MAX = 1_000;
 export interface QueueHost {
   readonly store: LogStore;
   readonly queues: ReadonlyMap<string, QueueOptions>;
+  now(): Promise<number>;
   checkOpen(): void;
   /** Runs may have been admitted. */
   changed(): void;
@@ -30,16 +31,24 @@ export class RunQueues implements QueueControl {
     const set = await store.listLines({ after: queueLine(""), limit: QUEUES_LISTED_MAX });
     const known = set.flatMap(({ line }) => (line.startsWith(queueLine("")) ? [line.slice(queueLine("").length)] : []));
     const names = [...new Set([...queues.keys(), ...known])].sort();
-    return await Promise.all(names.map((name) => this.#info(name)));
+    const workers = await this.#livingWorkers();
+    return await Promise.all(names.map((name) => this.#info(name, workers)));
   }
 
-  async #info(name: string): Promise<QueueInfo> {
+  async #livingWorkers(): Promise<WorkerRow[]> {
+    const { store, now } = this.#host;
+    const at = await now();
+    return (await store.listWorkers()).filter(({ expiresAt }) => expiresAt > at);
+  }
+
+  async #info(name: string, living: readonly WorkerRow[]): Promise<QueueInfo> {
     const { store, queues } = this.#host;
     const line = queueLine(name);
     const [setting, counts] = [await store.getLine(line), await store.countPlaces(line)];
     const defined = queues.get(name)?.concurrency ?? null;
     const concurrency = setting?.slots ?? defined;
-    return { name, concurrency, defined, paused: setting?.paused ?? false, ...counts };
+    const workers = living.filter((worker) => servesQueue(worker.queues, name)).length;
+    return { name, concurrency, defined, paused: setting?.paused ?? false, ...counts, workers };
   }
 
   async set(name: string, change: QueueChange): Promise<QueueInfo> {
@@ -52,7 +61,7 @@ export class RunQueues implements QueueControl {
     const slots = concurrency === undefined ? found.slots : concurrency;
     await store.setLine({ line, slots, paused: paused ?? found.paused });
     changed();
-    return await this.#info(name);
+    return await this.#info(name, await this.#livingWorkers());
   }
 
   pause(name: string): Promise<QueueInfo> {

@@ -206,6 +206,7 @@ export const queueSchema = named(
     paused: z.boolean().describe("Whether it lets nobody in."),
     held: z.number().describe("How many runs have a place in it, up to 10,000."),
     waiting: z.number().describe("How many wait for one, up to 10,000."),
+    workers: z.number().describe("How many living workers serve it."),
   }),
 );
 

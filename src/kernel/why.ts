@@ -6,7 +6,8 @@ import type { RunStatus } from "./state.ts";
  *
  * `timer`: a time of its own, or of its start. `retry`: the time of a step's next attempt. `step`: the body of a step that runs.
  * `signal`, `child`, `lock`: as they are called. `slot`: a place in a line that is full. `others`: there is room here, but not in
- * all of its lines. `rate`: its turn, by a throttle. `worker`: somebody who works on it. `version`: somebody who has its code.
+ * all of its lines. `rate`: its turn, by a throttle. `worker`: somebody who works on it, or serves its queue. `version`: somebody
+ * who has its code.
  * `pause`, `stuck`: a person.
  */
 export const WAIT_KINDS = [
@@ -41,7 +42,7 @@ export interface WaitReason {
   readonly hint: string;
   /** The call that waits, by its key. */
   readonly key?: string;
-  /** What it is for: a signal, a lock, a line, a workflow's version, a worker. */
+  /** What it is for: a signal, a lock, a line, a workflow's version, a worker, a queue that no worker serves. */
   readonly name?: string;
   /** The child that is waited for. */
   readonly runId?: string;

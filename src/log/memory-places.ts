@@ -95,6 +95,14 @@ export class MemoryPlaces {
     for (const { line } of ending) this.open(line, now);
   }
 
+  /** Ends what a run has or waits for in lines, as far as `ends` says, and then admits the next in each of them. */
+  stepAside(runId: string, ends: (place: PlaceRow) => boolean, now: number): void {
+    const ending = [...(this.#places.get(runId)?.values() ?? [])].filter(ends);
+    ending.sort((a, b) => byText(a.line, b.line));
+    for (const place of ending) this.#remove(place);
+    for (const { line } of ending) this.open(line, now);
+  }
+
   #remove(place: Place): void {
     const { runId, line } = place;
     this.#places.get(runId)?.delete(line);

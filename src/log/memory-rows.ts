@@ -33,6 +33,7 @@ export function newRow(start: RunStart): Mutable<RunRow> {
     limits: limits?.places ?? null,
     lineAt: limits?.lineAt ?? null,
     singleton: limits?.singleton ?? null,
+    passedAt: null,
   };
 }
 

@@ -8,6 +8,7 @@
  */
 import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
+import { canTake } from "../kernel/pool.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
@@ -17,6 +18,7 @@ import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { MemoryMessages } from "./memory-messages.ts";
 import { byText } from "./memory-order.ts";
 import { MemoryOutgoing } from "./memory-outgoing.ts";
+import { isGivenBack, passedOver } from "./memory-patience.ts";
 import { MemoryPlaces } from "./memory-places.ts";
 import {
   changedUnclean,
@@ -37,6 +39,7 @@ import {
   type ApiKeyRow,
   type AppendedEvent,
   ARRIVALS_MAX,
+  ASIDE_MS,
   type ChildStart,
   type Claim,
   type ClaimRequest,
@@ -64,6 +67,9 @@ import {
   type MessageVerdict,
   type NewSchedule,
   type Operation,
+  PASSED_MAX,
+  type PassRequest,
+  type PassVerdict,
   type PlaceFilter,
   type PlaceRow,
   POISONED,
@@ -337,6 +343,7 @@ class MemoryStore implements LogStore {
     }
     if (run.status === "waiting") run.status = "pending";
     run.lineAt = null;
+    run.passedAt = null;
     this.#places.admit(run.id, now);
   }
 
@@ -410,12 +417,12 @@ class MemoryStore implements LogStore {
     return mail.length >= INBOX_ROWS_MAX ? "full" : "accepted";
   }
 
-  async openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number> {
+  async openWorker(...[worker, leaseMs, known, queues = null]: Parameters<LogStore["openWorker"]>) {
     const now = this.#now;
-    const known = this.#workers.get(worker);
-    if (known !== undefined) known.expiresAt = now + leaseMs;
-    else
-      this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs: programs ?? null });
+    const row = this.#workers.get(worker);
+    const programs = known ?? null;
+    if (row !== undefined) row.expiresAt = now + leaseMs;
+    else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs, queues });
     return now;
   }
 
@@ -462,7 +469,8 @@ class MemoryStore implements LogStore {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimVerdict> {
-    const known = [...this.#runs.values()].filter((run) => isKnown(run, request.programs));
+    const { programs, queues = null } = request;
+    const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
     const poisoned = known
       .filter((run) => this.#isClaimable(run))
       .filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
@@ -471,7 +479,10 @@ class MemoryStore implements LogStore {
     const claims: Claim[] = [];
     const isVoid = !this.#takeTurn(request.worker, request.turn);
     if (!isVoid && this.#isAlive(request.worker)) {
-      const open = known.filter((run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone);
+      const served = known.filter((run) => canTake({ programs, queues }, run));
+      const open = served.filter(
+        (run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
+      );
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
       // Told in the order in which the database comes across them.
       const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
@@ -491,8 +502,8 @@ class MemoryStore implements LogStore {
     return new Map(claims.map(({ runId }) => [runId, withoutCompletedScopes(this.#histories.get(runId) ?? [])]));
   }
 
-  async workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
-    const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
+  async workAhead(...[worker, programs, queues = null]: Parameters<LogStore["workAhead"]>): Promise<WorkAhead> {
+    const known = [...this.#runs.values()].filter((run) => canTake({ programs, queues }, run));
     const now = this.#now;
     const isSuspect = (run: RunRow) => run.unclean >= UNCLEAN_ALONE_FROM;
     const instants = known.flatMap((run) => {
@@ -508,6 +519,27 @@ class MemoryStore implements LogStore {
       suspectDue: known.some((run) => isSuspect(run) && this.#isClaimable(run)),
       now,
     };
+  }
+
+  async passOver({ patienceMs, ...caller }: PassRequest): Promise<PassVerdict> {
+    const now = this.#now;
+    const returning = [...this.#runs.values()]
+      .filter((run) => run.passedAt !== null && canTake(caller, run))
+      .slice(0, PASSED_MAX);
+    for (const run of returning) Object.assign(run, { lineAt: Math.min(run.lineAt as number, now), passedAt: null });
+    const passed = passedOver({
+      runs: [...this.#runs.values()],
+      pools: [caller, ...[...this.#workers.values()].filter(({ id }) => this.#isAlive(id))],
+      until: now - patienceMs,
+      placesOf: (place) => this.#places.list(place, Number.POSITIVE_INFINITY),
+    });
+    for (const runId of passed) {
+      const run = this.#runs.get(runId) as Mutable<RunRow>;
+      if (run.status !== "pending" || run.owner !== null || run.lineAt !== null) continue;
+      Object.assign(run, { availableAt: null, lineAt: now + ASIDE_MS, passedAt: now });
+      this.#places.stepAside(runId, (place) => isGivenBack(run, place), now);
+    }
+    return { passed: passed.length, returned: returning.length };
   }
 
   async releaseStuck(programs: readonly ProgramId[]): Promise<number> {

@@ -277,6 +277,8 @@ export interface ClaimRequest {
    */
   readonly turn: number;
   readonly programs: readonly ProgramId[];
+  /** The queues that it serves: it takes no run of another. Null: all. @default null */
+  readonly queues?: readonly string[] | null;
   readonly limit: number;
   /** Whether the worker owns nothing else, and so takes one suspect (see {@link UNCLEAN_ALONE_FROM}). */
   readonly alone: boolean;
@@ -445,6 +447,33 @@ export const PLACES_COUNTED_MAX = 10_000;
 /** The most runs that get in line with one claim. */
 export const ARRIVALS_MAX = 500;
 
+/** So much later a run that was passed over gets in line again, if no worker comes that takes it. */
+export const ASIDE_MS = 3_600_000;
+
+/** The most runs that one call passes over, and that it lets get in line again. */
+export const PASSED_MAX = 500;
+
+/** So many waiting runs are looked at for it. */
+export const PASSED_LOOKED_MAX = 10_000;
+
+/** Who passes runs over that nobody takes. */
+export interface PassRequest {
+  /** What the caller takes: nothing of it is passed over. */
+  readonly programs: readonly ProgramId[];
+  /** The queues that it serves; null: all. */
+  readonly queues: readonly string[] | null;
+  /** For so long a run that is admitted may hold its places though nobody takes it, while others wait for them. */
+  readonly patienceMs: number;
+}
+
+/** What {@link LogStore.passOver} has done. */
+export interface PassVerdict {
+  /** How many runs have left their lines to others. */
+  readonly passed: number;
+  /** How many that had, and that the caller takes, get in line again. */
+  readonly returned: number;
+}
+
 /** A run's row. */
 export interface RunRow {
   readonly id: string;
@@ -472,6 +501,8 @@ export interface RunRow {
   readonly lineAt: number | null;
   /** See {@link RunLimits.singleton}. */
   readonly singleton: string | null;
+  /** Since when it has left its lines to others, until `lineAt` ({@link LogStore.passOver}); null: it has not. */
+  readonly passedAt: number | null;
 }
 
 /** Which runs a list shows. All given fields must hold. */
@@ -494,6 +525,8 @@ export interface WorkerRow {
   readonly expiresAt: number;
   /** Null: it has not said what it can run. */
   readonly programs: readonly ProgramId[] | null;
+  /** The queues that it serves; null: all. */
+  readonly queues: readonly string[] | null;
 }
 
 /** An API key as it is stored: never the secret itself. */
@@ -757,8 +790,13 @@ export interface LogStore extends MessageStore, OutgoingStore {
   changed(): Promise<boolean>;
   append(write: LogWrite): Promise<WriteVerdict>;
 
-  /** Registers a worker with a lease of `leaseMs`, and what it can run. Returns the database's clock. */
-  openWorker(worker: string, leaseMs: number, programs?: readonly ProgramId[]): Promise<number>;
+  /** Registers a worker with a lease of `leaseMs`, and what it takes. Returns the database's clock. */
+  openWorker(
+    worker: string,
+    leaseMs: number,
+    programs?: readonly ProgramId[],
+    queues?: readonly string[] | null,
+  ): Promise<number>;
   heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
   /**
    * Ends a worker's lease: what it still owns may be claimed at once. `forget`: nothing that it sent can still come in, so
@@ -780,7 +818,16 @@ export interface LogStore extends MessageStore, OutgoingStore {
    * because what a run's next owner writes follows it.
    */
   load(claims: readonly Pick<Claim, "runId" | "head">[]): Promise<ReadonlyMap<string, readonly EventRow[]>>;
-  workAhead(worker: string, programs: readonly ProgramId[]): Promise<WorkAhead>;
+  /** `queues`: those that the worker serves; null: all. @default null */
+  workAhead(worker: string, programs: readonly ProgramId[], queues?: readonly string[] | null): Promise<WorkAhead>;
+  /**
+   * Lets no line wait for a worker that nobody runs. A run that has been admitted for `patienceMs`, that no living worker
+   * takes, nor the caller, and in whose lines runs wait that one might take, gives its places back, and leaves its lines for
+   * {@link ASIDE_MS}; those that wait in them and have the same program and queue leave with it. They keep their ranks, and
+   * what they have begun keeps its places for life. Those that were passed over before and that the caller takes get in
+   * line again. At most {@link PASSED_MAX} of each.
+   */
+  passOver(request: PassRequest): Promise<PassVerdict>;
   /** Makes runs claimable again that are `stuck` for another reason than {@link POISONED}. Returns how many. */
   releaseStuck(programs: readonly ProgramId[]): Promise<number>;
 

@@ -38,6 +38,7 @@ import { LimitsBook } from "./limits-book.ts";
 import { MailBook } from "./mail-book.ts";
 import { MessageBook } from "./message-book.ts";
 import { OwnerBook } from "./owner-book.ts";
+import { PoolBook } from "./pool-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { ScheduleBook } from "./schedule-book.ts";
@@ -64,6 +65,7 @@ export class Checker {
   readonly #schedules: ScheduleBook;
   readonly #messages: MessageBook;
   readonly #limits: LimitsBook;
+  readonly #pools: PoolBook;
   readonly #starts: StartBook;
   readonly #mail: MailBook;
   readonly #family: FamilyBook;
@@ -81,6 +83,7 @@ export class Checker {
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
     this.#messages = new MessageBook(expect, truth);
     this.#limits = new LimitsBook(expect, this.#books);
+    this.#pools = new PoolBook(expect);
     this.#starts = new StartBook(expect, this.#books);
     this.#mail = new MailBook(expect, truth, this.#books);
     this.#family = new FamilyBook(expect, truth, this.#books);
@@ -141,8 +144,10 @@ export class Checker {
   happened({ proc, site, args, result }: Effect): void {
     if (site === "append") this.#check(this.#appended(args[0] as LogWrite, result as WriteVerdict));
     else if (site === "claim") this.#claimed(args[0] as ClaimRequest, result as ClaimVerdict);
-    else if (site === "openWorker") this.#owners.opened(args[0] as string, args[1] as number);
-    else if (site === "heartbeat") this.#owners.renewed(args[0] as string, args[1] as number, result as Heartbeat);
+    else if (site === "openWorker") {
+      this.#owners.opened(args[0] as string, args[1] as number);
+      this.#pools.opened(args[0] as string, (args[3] as readonly string[] | null | undefined) ?? null);
+    } else if (site === "heartbeat") this.#owners.renewed(args[0] as string, args[1] as number, result as Heartbeat);
     else if (site === "closeWorker") this.#owners.closed(args[0] as string);
     else if (site === "disown" && (result as number) > 0)
       this.#owners.disowned(args[0] as string, args[2] as readonly HeldRun[]);
@@ -195,6 +200,7 @@ export class Checker {
       this.#starts.started(start, actual);
       await this.deliveries.started(start, actual);
       if (actual === runId && !this.#books.has(runId)) this.#open(runId, start.owner);
+      if (actual === runId && start.owner !== null) this.#pools.claimed(start.owner, runId, start.limits?.places ?? []);
     }
     for (const { start } of write.runs.flatMap(({ beyond }) => beyond?.children ?? []))
       await this.#childSent(start.runId);
@@ -309,7 +315,10 @@ export class Checker {
 
   #claimed(request: ClaimRequest, verdict: ClaimVerdict): void {
     this.#owners.claimed(request, verdict);
-    for (const { runId } of verdict.claims) this.#check(this.#mail.claimed(runId));
+    for (const { runId } of verdict.claims) {
+      this.#pools.claimed(request.worker, runId, this.#limits.limitsOf(runId));
+      this.#check(this.#mail.claimed(runId));
+    }
   }
 
   #loaded(proc: SimulatedProcess, histories: ReadonlyMap<string, readonly EventRow[]>): void {

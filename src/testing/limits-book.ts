@@ -50,6 +50,11 @@ export class LimitsBook {
       );
   }
 
+  /** What a run was created with. */
+  limitsOf(runId: string): readonly PlaceLimit[] {
+    return this.#limits.get(runId) ?? [];
+  }
+
   /** Runs that have limits. */
   get runIds(): readonly string[] {
     return [...this.#limits.keys()];

@@ -24,6 +24,7 @@ export const SITES = Object.keys({
   disown: 0,
   load: 0,
   workAhead: 0,
+  passOver: 0,
   releaseStuck: 0,
   getRun: 0,
   listRuns: 0,

@@ -44,6 +44,8 @@ export interface Claimant {
 
 export interface ClaimLoopOptions {
   readonly programs: readonly ProgramId[];
+  /** The queues that it serves; null: all. */
+  readonly queues: readonly string[] | null;
   /** The longest time between two looks at a database that others write, milliseconds. */
   readonly pollMsMax: number;
 }
@@ -171,11 +173,11 @@ export class ClaimLoop {
   }
 
   async #claimDue(): Promise<void> {
-    const { programs } = this.#options;
+    const { programs, queues } = this.#options;
     const claimant = this.#claimant;
     while (this.#running && claimant.mayClaim) {
       if (this.#inDoubt) await this.#settleDoubt();
-      const ahead = await this.#store.workAhead(claimant.id, programs);
+      const ahead = await this.#store.workAhead(claimant.id, programs, queues);
       claimant.sync(ahead.now);
       this.#suspectWaits = ahead.suspectDue;
       // Another has taken it, or its own end has: the worker is not emptied for what is not there.
@@ -203,10 +205,11 @@ export class ClaimLoop {
   }
 
   async #claim(limit: number, alone: boolean, linesDue = false): Promise<ClaimVerdict> {
-    const { programs } = this.#options;
     const worker = this.#claimant.id;
     try {
-      const verdict = await this.#store.claim({ worker, turn: ++this.#turn, programs, limit, alone, linesDue });
+      const { programs, queues } = this.#options;
+      const request = { worker, turn: ++this.#turn, programs, queues, limit, alone, linesDue };
+      const verdict = await this.#store.claim(request);
       // The lease may have been lost meanwhile: then these claims are a dead worker's, and whoever lives may take them.
       if (worker !== this.#claimant.id) return { ...verdict, claims: [] };
       // Something on the way has sent it twice, and this is the answer to the second.

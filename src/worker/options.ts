@@ -1,6 +1,7 @@
 /** What a worker may be told, and what it shares with the rest of its engine. */
 import type { Limits } from "../kernel/limits.ts";
 import { checkNumbers, type Range } from "../kernel/options.ts";
+import { checkServed } from "../kernel/pool.ts";
 import type { Ports } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import { checkName } from "../kernel/text.ts";
@@ -25,9 +26,20 @@ export interface WorkerOptions {
   readonly pollMsMax?: number;
   /** Names the worker's place in its id, such as `host:pid`. @default "worker" */
   readonly label?: string;
+  /**
+   * The queues whose runs it takes, from 1 to 100: a pool. Runs without a queue are in "default".
+   *
+   * @default all
+   */
+  readonly queues?: readonly string[];
 }
 
-type Numbers = Omit<Required<WorkerOptions>, "label">;
+/** The options with their defaults. `queues`: null is all. */
+export interface CheckedWorkerOptions extends Omit<Required<WorkerOptions>, "queues"> {
+  readonly queues: readonly string[] | null;
+}
+
+type Numbers = Omit<CheckedWorkerOptions, "label" | "queues">;
 
 const DEFAULTS: Numbers = {
   concurrency: 100,
@@ -53,11 +65,12 @@ const RANGES: Readonly<Record<keyof Numbers, Range>> = {
  *
  * @throws DefinitionError `OPTION_INVALID`, `NAME_INVALID`
  */
-export function checkWorkerOptions(options: WorkerOptions): Required<WorkerOptions> {
+export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions {
   const { label = "worker" } = options;
   return {
     ...checkNumbers("worker", options, DEFAULTS, RANGES),
     label: checkName("the label of a worker", label),
+    queues: checkServed("worker.queues", options.queues),
   };
 }
 
@@ -82,6 +95,8 @@ export interface WorkerParts {
   readonly freed: () => void;
   /** Runs with limits have got in line. */
   readonly arrived: () => void;
+  /** Whether the engine knows of limits. */
+  readonly hasLines: boolean;
 }
 
 /** The key of a program in `WorkerParts.programs`. */

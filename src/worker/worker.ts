@@ -14,6 +14,7 @@ import type { EventRow, RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
+import { queueOf, servesQueue } from "../kernel/pool.ts";
 import type { Clock, Logger, Random } from "../kernel/ports.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
@@ -24,11 +25,18 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
-import type { LimitedRun, NewRunLimits } from "./new-run.ts";
+import type { LimitedRun, NewRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
-import { checkWorkerOptions, programKey, type WorkerOptions, type WorkerParts } from "./options.ts";
+import {
+  type CheckedWorkerOptions,
+  checkWorkerOptions,
+  programKey,
+  type WorkerOptions,
+  type WorkerParts,
+} from "./options.ts";
 import { OwnedRuns } from "./owned-runs.ts";
+import { Patience } from "./patience.ts";
 import { replayedState, unreadable } from "./rebuild.ts";
 import type { Program } from "./recorder.ts";
 import { UnbegunRun } from "./unbegun-run.ts";
@@ -47,7 +55,7 @@ const STOP_MS = 10_000;
 
 export class Worker implements Host<Execution>, Claimant {
   readonly #parts: WorkerParts;
-  readonly #options: Required<WorkerOptions>;
+  readonly #options: CheckedWorkerOptions;
   readonly #programs: readonly ProgramId[];
   readonly #newId: IdSource;
   readonly #logClock: LogClock;
@@ -55,6 +63,8 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #hot: HotRuns;
   readonly #notices: Notices;
   readonly #loop: ClaimLoop;
+  /** Null: there are no lines. */
+  readonly #patience: Patience | null;
   /** How long it may work, and the monotonic instant at which that is over; null: without bound. */
   readonly #budget: { readonly ms: number; readonly endsAt: number } | null;
   /** Bodies that wait for the lease to be renewed. */
@@ -76,7 +86,10 @@ export class Worker implements Host<Execution>, Claimant {
     this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
     this.#owned = new OwnedRuns(ports.clock);
     this.#hot = new HotRuns(this.#options.hotRunsMax);
-    this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
+    const { pollMsMax, queues } = this.#options;
+    const patience = { store, ports, programs: this.#programs, queues, changed: () => parts.freed() };
+    this.#patience = parts.hasLines ? new Patience(patience) : null;
+    this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, queues, pollMsMax });
     this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
   }
 
@@ -106,6 +119,7 @@ export class Worker implements Host<Execution>, Claimant {
     await this.#register();
     await this.#parts.store.releaseStuck(this.#programs);
     this.#goToWork();
+    this.#patience?.start();
   }
 
   #goToWork(): void {
@@ -118,7 +132,7 @@ export class Worker implements Host<Execution>, Claimant {
     const { store, ports } = this.#parts;
     const leaseMs = store.exclusive ? OWNER_LEASE_MS : this.#options.leaseMs;
     const sentAt = ports.clock.monotonic();
-    this.sync(await store.openWorker(this.#id, leaseMs, this.#programs));
+    this.sync(await store.openWorker(this.#id, leaseMs, this.#programs, this.#options.queues));
     if (store.exclusive) return;
     const lease = { worker: this.#id, leaseMs, sentAt };
     this.#lease = new Lease(store, ports, lease, {
@@ -234,9 +248,11 @@ export class Worker implements Host<Execution>, Claimant {
   // ---- Starts and mail from this process ----
 
   /** Whether a run that is due now can be claimed in the write that creates it. */
-  canTake(program: ProgramId): boolean {
+  canTake({ limits, ...program }: Pick<NewRun, "workflow" | "version" | "limits">): boolean {
     const { isEmptying, isInDoubt } = this.#loop;
-    return this.mayClaim && this.room > 0 && !isEmptying && !isInDoubt && this.#parts.programs.has(programKey(program));
+    if (!this.mayClaim || this.room === 0 || isEmptying || isInDoubt) return false;
+    const serves = servesQueue(this.#options.queues, queueOf(limits?.places ?? null));
+    return serves && this.#parts.programs.has(programKey(program));
   }
 
   /** Takes a run that is created and claimed in one write. The caller queues the start, and begins. */
@@ -342,6 +358,7 @@ export class Worker implements Host<Execution>, Claimant {
     const { store, bus, writer } = this.#parts;
     const handedBack = this.#owned.size;
     await this.#loop.stop();
+    await this.#patience?.stop();
     for (const execution of [...this.#owned.values()]) execution.stop();
     if (!(await this.#owned.isEmptyWithin(deadlineMs))) {
       const reason = new errors.ClosedError(
@@ -370,7 +387,8 @@ export class Worker implements Host<Execution>, Claimant {
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
   async tick(): Promise<{ more: boolean; nextAt: number | null }> {
     const { store } = this.#parts;
-    const before = await store.workAhead(this.#id, this.#programs);
+    await this.#patience?.look();
+    const before = await store.workAhead(this.#id, this.#programs, this.#options.queues);
     // Nobody registers who finds nothing to do: an idle tick costs one read, and leaves no row behind.
     if (!isDue(before)) return { more: false, nextAt: before.dueAt };
     await this.#register();
@@ -384,7 +402,7 @@ export class Worker implements Host<Execution>, Claimant {
       this.#loop.nudge();
     }
     await this.stop(0);
-    const after = await store.workAhead(this.#id, this.#programs);
+    const after = await store.workAhead(this.#id, this.#programs, this.#options.queues);
     return { more: isDue(after), nextAt: after.dueAt };
   }
 

@@ -33,7 +33,9 @@ async function overEngine(use: (engine: Engine) => Promise<void>, workflows: Eng
 const some = (...names: string[]) =>
   fc.record(Object.fromEntries(names.map((name) => [name, junk])), { requiredKeys: [] });
 
-const workerOptions = some("concurrency", "leaseMs", "hotRunsMax", "parkAfterMs", "pollMsMax", "label", "unknown");
+const workerOptions = some(
+  ...["concurrency", "leaseMs", "hotRunsMax", "parkAfterMs", "pollMsMax", "label", "queues", "unknown"],
+);
 const limits = some("payloadBytesMax", "historyEventsMax", "historyEventsWarn", "unknown");
 
 /** Not a text that names a file: every one of them would be made. */

@@ -285,8 +285,8 @@ describe("queues at run time", () => {
     await lab.pass(1_000);
     expect(seen).toEqual([]);
     expect(await engine.queues.list()).toEqual([
-      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0 },
-      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4 },
+      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0, workers: 1 },
+      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4, workers: 1 },
     ]);
     expect(await engine.queues.resume("q")).toMatchObject({ paused: false });
     await lab.pass(1_000);

@@ -8,7 +8,9 @@ import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
+import { patienceContract } from "./contract-patience.ts";
 import { placesContract } from "./contract-places.ts";
+import { poolsContract } from "./contract-pools.ts";
 import { schedulesContract } from "./contract-schedules.ts";
 import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
 import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
@@ -630,6 +632,14 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   outgoingContract(() => ({ store, pass }));
   deliveriesContract(() => ({ store, pass }));
   messagesContract(() => ({ store, pass }));
+  patienceContract(
+    () => store,
+    (ms) => pass(ms),
+  );
+  poolsContract(
+    () => store,
+    (ms) => pass(ms),
+  );
   placesContract(
     () => store,
     (ms) => pass(ms),

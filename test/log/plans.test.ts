@@ -13,7 +13,9 @@ import * as deliveries from "../../src/log/libsql/statements-deliveries.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
+import * as patience from "../../src/log/libsql/statements-patience.ts";
 import * as places from "../../src/log/libsql/statements-places.ts";
+import * as pools from "../../src/log/libsql/statements-pools.ts";
 import * as schedules from "../../src/log/libsql/statements-schedules.ts";
 import { realPorts } from "../support/ports.ts";
 import { plan } from "./plan.ts";
@@ -35,6 +37,8 @@ const statements = {
   ...keyed,
   ...locks,
   ...places,
+  ...pools,
+  ...patience,
   ...outgoing,
   ...underGuard,
   ...schedule,
@@ -81,6 +85,16 @@ const PLANS: { readonly [N in Name]: string } = {
   PARK_POISONED: "runs:primary r:runs_suspect p:json w:primary",
   READ_WORK_AHEAD:
     "x:runs_line p:json x:runs_due w:all r:runs_owner p:json r:runs_suspect p:json w:primary r:runs_suspect p:json w:primary",
+  CLAIM_OF_POOL:
+    "runs:primary w:all r:runs_owner p:json s:json s:json p:json r:primary x:runs_queue s:json p:json r:primary x:runs_due me:primary i:inbox_run",
+  CLAIM_SUSPECT_OF_POOL: "runs:primary r:runs_suspect p:json w:primary s:json me:primary i:inbox_run",
+  READ_WORK_AHEAD_OF_POOL:
+    "x:runs_line s:json p:json x:runs_queue s:json p:json x:runs_due w:all r:runs_owner p:json s:json r:runs_suspect p:json s:json w:primary r:runs_suspect p:json w:primary s:json",
+  READ_UNTAKEN: "x:runs_queue kind:all p:json q:json w:all p:json q:json p:json r:runs_passed q:json",
+  RETURN_PASSED: "runs:primary p:json r:runs_passed q:json",
+  COUNT_PASSED: "runs:runs_passed",
+  PASS_OVER:
+    "j:json p:json q:json w:all p:json q:json untaken:all x:runs_queue overdue:all p:primary held:all line:all p:places_line x:primary untaken:all waiting:all waiting:all wanted:all held:all wanted:all passed:all",
   RENEW_LEASE: "workers:primary",
   READ_MAIL: "r:runs_owner i:inbox_run",
   RELEASE_STUCK: "runs:primary r:runs_status p:json",
@@ -166,7 +180,10 @@ const PLANS: { readonly [N in Name]: string } = {
  * Aliases of tables that stay small, or of a statement's own rows: they may be read from end to end. `l` is read by `max` of its
  * key alone, which SQLite takes from the end.
  */
-const MAY_BE_SCANNED = new Set(["w", "logged", "f", "line", "g", "one", "d", "l"]);
+const MAY_BE_SCANNED = new Set([
+  ...["w", "logged", "f", "line", "g", "one", "d", "l"],
+  ...["kind", "untaken", "overdue", "held", "waiting", "wanted", "passed"],
+]);
 
 /** A database that grew far beyond its statistics. */
 const RUNS_AT_ANALYZE = 50;
@@ -180,9 +197,10 @@ function rows(from: number, to: number, events: number): string[] {
   const numbers = `WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${to})`;
   const id = "printf('run_%08d', i)";
   return [
-    `INSERT INTO runs (id, workflow, version, status, available_at, owner, epoch, head, unclean, idempotency_key, tags, created_at)
+    `INSERT INTO runs (id, workflow, version, status, available_at, owner, epoch, head, unclean, idempotency_key, tags, created_at, limits)
      ${numbers} SELECT ${id}, 'ship', '1', CASE i % 4 WHEN 0 THEN 'pending' WHEN 1 THEN 'running' WHEN 2 THEN 'completed' ELSE 'waiting' END,
-     CASE i % 4 WHEN 0 THEN i WHEN 3 THEN i + 1000000 END, CASE i % 4 WHEN 1 THEN 'w' || (i % 8) END, 1, ${events}, i % 50 = 0, 'key-' || i, '{}', i FROM n`,
+     CASE i % 4 WHEN 0 THEN i WHEN 3 THEN i + 1000000 END, CASE i % 4 WHEN 1 THEN 'w' || (i % 8) END, 1, ${events}, i % 50 = 0, 'key-' || i, '{}', i,
+     CASE i % 8 WHEN 0 THEN json_array(json_object('line', 'queue/q' || (i % 5))) END FROM n`,
     `INSERT INTO events (run_id, seq, epoch, type, v, key, scope, attempt, at, data)
      ${numbers}, s(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM s WHERE seq < ${events})
      SELECT ${id}, seq, 1, 'attempt.started', 1, 'k' || seq, CASE WHEN i % 5 = 0 THEN '' END, 1, i, NULL FROM n, s`,

@@ -13,6 +13,7 @@ import type { PredicateName } from "../../src/testing/predicates.ts";
 import { DELIVERY_MUTANTS } from "./delivering.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import { MESSAGE_MUTANTS } from "./messages.ts";
+import { POOL_MUTANTS } from "./pools.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
 import { TOGETHER_MUTANTS } from "./together.ts";
@@ -289,7 +290,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: "sql-claim-keeps-epoch",
     guard: "a claim raises the epoch",
     world: "leases-over-owned-file",
-    edits: [{ file: STATEMENTS, text: "owner = :worker, epoch = epoch + 1, ", by: "owner = :worker, " }],
+    edits: [
+      {
+        file: "src/log/libsql/fragments-claims.ts",
+        text: "owner = :worker, epoch = epoch + 1, ",
+        by: "owner = :worker, ",
+      },
+    ],
     predicate: "claim-raises-epoch",
     seed: 0,
   },
@@ -984,6 +991,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCHEDULING_MUTANTS,
   ...MESSAGE_MUTANTS,
   ...LIMIT_MUTANTS,
+  ...POOL_MUTANTS,
 
   // ---- Callers ----
   ...DELIVERY_MUTANTS,

@@ -15,7 +15,8 @@ export interface Deed {
 export interface Play {
   readonly processes: number;
   readonly options?: Omit<SimulationOptions, "seed">;
-  readonly setup: (sim: Simulation) => BootOptions;
+  /** How the processes are booted: all alike, or in turn as in a list. */
+  readonly setup: (sim: Simulation) => BootOptions | readonly BootOptions[];
   readonly deeds: (sim: Simulation) => readonly Deed[];
   /** Half of it with faults. */
   readonly lastsMs: number;
@@ -24,8 +25,8 @@ export interface Play {
 
 export async function perform(name: string, play: Play): Promise<readonly Failure[]> {
   const sim = new Simulation({ seed: name, tasksMax: TASKS_MAX, ...play.options });
-  const setup = play.setup(sim);
-  for (let i = 0; i < play.processes; i++) keepUp(sim, setup);
+  const setups = [play.setup(sim)].flat();
+  for (let i = 0; i < play.processes; i++) keepUp(sim, setups[i % setups.length] as BootOptions);
   for (const deed of play.deeds(sim)) sim.agenda.after(deed.atMs, () => insist(sim, deed));
   await sim.run(play.lastsMs / 2);
   sim.faults.stop();

@@ -25,6 +25,7 @@ import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
 import { perform, TASKS_MAX } from "./play.ts";
 import { limits } from "./worlds-limits.ts";
+import { pools } from "./worlds-pools.ts";
 import { TOGETHER } from "./worlds-together.ts";
 
 /** Runs one seed of a world. Throws if it takes too long, as mutants may go round for ever. */
@@ -57,6 +58,8 @@ export const WORLDS = {
   "fickle-values": fickleValues,
   limits,
   "limits-over-owned-file": (seed) => overFile("owned", (store) => limits(seed, { store })),
+  pools,
+  "pools-over-owned-file": (seed) => overFile("owned", (store) => pools(seed, { store })),
   ...TOGETHER,
   schedules: async (seed) => (await schedules(seed)).failures,
   "schedules-over-owned-file": (seed) =>

@@ -14,12 +14,13 @@ import type { Bound, Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
 import { ARRIVE } from "./statements-places.ts";
+import { CLAIM_OF_POOL, CLAIM_SUSPECT_OF_POOL, READ_WORK_AHEAD_OF_POOL } from "./statements-pools.ts";
 
 /** How long the row of a dead worker is kept after its last run was taken over, milliseconds. */
 const DEAD_WORKER_KEPT_MS = 86_400_000;
 
 const INSERT_WORKER = `
-INSERT INTO workers (id, started_at, expires_at, programs) VALUES (:worker, NOW, NOW + :leaseMs, :programs)
+INSERT INTO workers (id, started_at, expires_at, programs, queues) VALUES (:worker, NOW, NOW + :leaseMs, :programs, :queues)
 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`;
 
 const END_LEASE = "UPDATE workers SET expires_at = min(expires_at, NOW) WHERE id = :worker";
@@ -35,6 +36,10 @@ DELETE FROM workers WHERE expires_at < NOW - ${DEAD_WORKER_KEPT_MS} AND NOT EXIS
 /** For a file whose lock proves that no earlier worker lives (`ownership.ts`). */
 const END_ALL_LEASES = "UPDATE workers SET expires_at = min(expires_at, NOW)";
 
+/** How a worker claims that serves all queues, and how one that serves some. */
+const EVERYTHING = { claim: sql.CLAIM, suspect: sql.CLAIM_SUSPECT, args: {} };
+const OF_POOL = { claim: CLAIM_OF_POOL, suspect: CLAIM_SUSPECT_OF_POOL };
+
 const READ_NOW = "SELECT NOW AS now";
 
 export async function now(db: Database): Promise<number> {
@@ -47,10 +52,12 @@ export async function openWorker(
   worker: string,
   leaseMs: number,
   known?: readonly ProgramId[],
+  served: readonly string[] | null = null,
 ): Promise<number> {
   const programs = known === undefined ? null : JSON.stringify(known);
+  const queues = served === null ? null : JSON.stringify(served);
   const results = await db.write([
-    { sql: INSERT_WORKER, args: { worker, leaseMs, programs } },
+    { sql: INSERT_WORKER, args: { worker, leaseMs, programs, queues } },
     { sql: DELETE_DEAD_WORKERS, args: {} },
     { sql: READ_NOW, args: {} },
   ]);
@@ -67,8 +74,8 @@ export async function endAllLeases(db: Database): Promise<void> {
 }
 
 export async function listWorkers(db: Database): Promise<WorkerRow[]> {
-  const { id, startedAt, expiresAt, programs } = schema.workers;
-  const columns = { id, startedAt, expiresAt, programs };
+  const { id, startedAt, expiresAt, programs, queues } = schema.workers;
+  const columns = { id, startedAt, expiresAt, programs, queues };
   return await db.attempt(async () => await db.query.select(columns).from(schema.workers).orderBy(startedAt));
 }
 
@@ -81,13 +88,14 @@ export async function heartbeat(db: Database, worker: string, leaseMs: number): 
 }
 
 export async function claim(db: Database, request: ClaimRequest): Promise<ClaimVerdict> {
-  const { worker, turn, limit, alone } = request;
+  const { worker, turn, limit, alone, queues = null } = request;
   const programs = programList(request.programs);
+  const pool = queues === null ? EVERYTHING : { ...OF_POOL, args: { queues: JSON.stringify(queues) } };
   const statements: Bound[] = [{ sql: sql.PARK_POISONED, args: { programs } }];
   if (request.linesDue === true) statements.push({ sql: ARRIVE, args: {} });
   // A suspect comes first, and then comes alone: nothing else is claimed beside it.
-  if (alone) statements.push({ sql: sql.CLAIM_SUSPECT, args: { worker, turn, programs } });
-  else statements.push({ sql: sql.CLAIM, args: { worker, turn, programs, limit } });
+  if (alone) statements.push({ sql: pool.suspect, args: { worker, turn, programs, ...pool.args } });
+  else statements.push({ sql: pool.claim, args: { worker, turn, programs, limit, ...pool.args } });
   statements.push({ sql: sql.TAKE_TURN, args: { worker, turn } });
   const results = await db.write(statements);
   const [poisoned] = results;
@@ -121,8 +129,17 @@ export async function disown(db: Database, worker: string, turn: number, known: 
   return result?.rowsAffected ?? 0;
 }
 
-export async function workAhead(db: Database, worker: string, programs: readonly ProgramId[]): Promise<WorkAhead> {
-  const [row] = await db.one(sql.READ_WORK_AHEAD, { worker, programs: programList(programs) });
+export async function workAhead(
+  db: Database,
+  worker: string,
+  known: readonly ProgramId[],
+  queues: readonly string[] | null = null,
+): Promise<WorkAhead> {
+  const programs = programList(known);
+  const [row] =
+    queues === null
+      ? await db.one(sql.READ_WORK_AHEAD, { worker, programs })
+      : await db.one(READ_WORK_AHEAD_OF_POOL, { worker, programs, queues: JSON.stringify(queues) });
   const { due_at, line_at, lease_ends_at, suspect_at, suspect_due, now } = row as Row;
   const instants = [due_at, line_at, lease_ends_at, suspect_at].filter((at) => at !== null).map(Number);
   return {

@@ -45,6 +45,7 @@ export const runs = sqliteTable("runs", {
   limits: text("limits", { mode: "json" }).$type<readonly PlaceLimit[]>(),
   lineAt: integer("line_at"),
   singleton: text("singleton"),
+  passedAt: integer("passed_at"),
 });
 
 export const inbox = sqliteTable("inbox", {
@@ -62,6 +63,7 @@ export const workers = sqliteTable("workers", {
   expiresAt: integer("expires_at").notNull(),
   turn: integer("turn").notNull(),
   programs: text("programs", { mode: "json" }).$type<readonly ProgramId[]>(),
+  queues: text("queues", { mode: "json" }).$type<readonly string[]>(),
 });
 
 export const deliveries = sqliteTable("deliveries", {

@@ -5,6 +5,7 @@
  */
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX, WAKES_PAUSED } from "../port.ts";
 import { FENCE, GOES_ON, type HotStatement, OVER, texts, wake } from "./fragments.ts";
+import { CLAIMABLE_SUSPECT, claimOf, KNOWN_PROGRAM } from "./fragments-claims.ts";
 import { UNDECIDED } from "./statements-deliveries.ts";
 
 /** Inserts runs where `guard` holds. */
@@ -137,29 +138,14 @@ export const READ_HEADS: HotStatement = `
 SELECT json_group_array(json_array(r.id, r.epoch, r.head, coalesce(r.available_at, r.line_at))) AS heads
 FROM json_each(:ids) j CROSS JOIN runs r ON r.id = j.value`;
 
-const KNOWN_PROGRAM = `EXISTS (
-  SELECT 1 FROM json_each(:programs) p WHERE p.value ->> 0 = r.workflow AND p.value ->> 1 = r.version)`;
-
-const LIVE_WORKER = "EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND me.expires_at > NOW)";
-
-/** A worker whose claim this is: see `ClaimRequest.turn`. */
-const LIVE_WORKER_IN_TURN = `${LIVE_WORKER.slice(0, -1)} AND me.turn < :turn)`;
-
 /** Notes the turn of a claim, by primary key. No row: it is void. */
 export const TAKE_TURN: HotStatement = "UPDATE workers SET turn = :turn WHERE id = :worker AND turn < :turn";
-
-const TAKE = "SET status = 'running', owner = :worker, epoch = epoch + 1, unclean = unclean + 1, available_at = NULL";
-
-const TAKEN = `RETURNING id, workflow, version, epoch, head, unclean - 1 AS unclean_before, stuck IS NOT NULL AS was_stuck,
-  EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id) AS has_mail`;
 
 /**
  * Claims runs whose owner's lease has ended (by `runs_owner`), then due ones of each program (by `runs_due`).
  * `:programs`: `[[workflow, version], ...]`
  */
-export const CLAIM: HotStatement = `
-UPDATE runs ${TAKE}
-WHERE ${LIVE_WORKER_IN_TURN} AND id IN (
+export const CLAIM: HotStatement = claimOf(`
   SELECT id FROM (
     SELECT r.id FROM workers w CROSS JOIN runs r ON r.owner = w.id
     WHERE w.expires_at <= NOW AND r.unclean < ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
@@ -169,8 +155,7 @@ WHERE ${LIVE_WORKER_IN_TURN} AND id IN (
       WHERE x.workflow = p.value ->> 0 AND x.version = p.value ->> 1 AND x.available_at IS NOT NULL AND x.available_at <= NOW
         AND x.unclean < ${UNCLEAN_ALONE_FROM}
       ORDER BY x.available_at LIMIT :limit)
-  ) LIMIT :limit)
-${TAKEN}`;
+  ) LIMIT :limit`);
 
 /** Lets go of what a worker owns and does not know of, by `runs_owner`. `:known`: `[[runId, epoch], ...]` */
 export const DISOWN: HotStatement = `
@@ -178,15 +163,8 @@ UPDATE runs SET status = 'pending', owner = NULL, epoch = epoch + 1, unclean = m
 WHERE owner = :worker AND EXISTS (SELECT 1 FROM workers me WHERE me.id = :worker AND me.turn < :turn)
   AND (id, epoch) NOT IN (SELECT j.value ->> 0, j.value ->> 1 FROM json_each(:known) j)`;
 
-/** A suspect can be claimed if it is due or its owner's lease has ended. By `runs_suspect`. */
-const CLAIMABLE_SUSPECT = `r.unclean >= ${UNCLEAN_ALONE_FROM} AND ${KNOWN_PROGRAM}
-  AND (r.available_at <= NOW OR EXISTS (SELECT 1 FROM workers w WHERE w.id = r.owner AND w.expires_at <= NOW))`;
-
 /** Claims one suspect, for a worker that owns nothing else. */
-export const CLAIM_SUSPECT: HotStatement = `
-UPDATE runs ${TAKE}
-WHERE ${LIVE_WORKER_IN_TURN} AND id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} LIMIT 1)
-${TAKEN}`;
+export const CLAIM_SUSPECT: HotStatement = claimOf(`SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} LIMIT 1`);
 
 /** Parks what killed its worker once too often, under a new epoch, so that no late write of its last owner counts. */
 export const PARK_POISONED: HotStatement = `

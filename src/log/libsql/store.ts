@@ -9,6 +9,7 @@ import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
+import { passOver } from "./patience.ts";
 import { countPlaces, getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
@@ -22,14 +23,15 @@ export function libsqlStore(db: Database): LogStore {
     changed: () => db.changed(),
     now: () => claims.now(db),
     append: (write) => append(db, write),
-    openWorker: (worker, leaseMs, programs) => claims.openWorker(db, worker, leaseMs, programs),
+    openWorker: (worker, leaseMs, programs, queues) => claims.openWorker(db, worker, leaseMs, programs, queues),
     heartbeat: (worker, leaseMs) => claims.heartbeat(db, worker, leaseMs),
     disown: (worker, turn, known) => claims.disown(db, worker, turn, known),
     closeWorker: (worker, options) => claims.closeWorker(db, worker, options),
     listWorkers: () => claims.listWorkers(db),
     claim: (request) => claims.claim(db, request),
     load: (list) => reads.load(db, list),
-    workAhead: (worker, programs) => claims.workAhead(db, worker, programs),
+    workAhead: (worker, programs, queues) => claims.workAhead(db, worker, programs, queues),
+    passOver: (request) => passOver(db, request),
     releaseStuck: (programs) => claims.releaseStuck(db, programs),
     reopen: (request) => reopen(db, request),
     getKeyed: (scope, key) => getKeyed(db, scope, key),
