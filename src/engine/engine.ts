@@ -78,7 +78,7 @@ export interface EngineParts {
   readonly times?: ScheduleTimes;
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
-  /** Finds the secrets that hooks name. */
+  /** Finds the secrets that hooks and endpoints name. */
   readonly secrets?: SecretResolver | undefined;
   readonly retention?: RetentionOptions;
   readonly queues?: Queues;
@@ -129,6 +129,7 @@ export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
     if (scheme.warning !== undefined) logger.log("warn", scheme.warning, { hook: name, scheme: scheme.name });
   }
   await engine.schedules.check();
+  await engine.notifier?.check();
   return engine;
 }
 
@@ -155,7 +156,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #queues: ReadonlyMap<string, QueueOptions>;
   readonly #session: Session | null;
-  readonly #notifier: Notifier | null;
+  readonly notifier: Notifier | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #messages: Messages;
@@ -212,9 +213,9 @@ class EngineOfParts implements api.Engine, HandleHost {
       now: () => this.#now(),
       reached: (runIds, started) => this.#reached(runIds, started),
     });
-    this.#notifier = openNotifier(parts.notify ?? [], {
+    this.notifier = openNotifier(parts.notify ?? [], {
       ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
-      outbound: parts.outbound,
+      ...{ outbound: parts.outbound, secrets: parts.secrets },
       newHolder: idSource("send", ports),
     });
     this.notifications = new OutgoingNotifications({
@@ -223,7 +224,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         return store;
       },
       checkLimit,
-      changed: (endpoint) => this.#notifier?.nudge(endpoint),
+      changed: (endpoint) => this.notifier?.nudge(endpoint),
     });
     this.queues = new RunQueues({
       ...{ store, queues: this.#queues, checkOpen: () => this.#checkOpen() },
@@ -601,7 +602,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       await worker.start();
       await this.schedules.start();
       this.#messages.start();
-      this.#notifier?.start();
+      this.notifier?.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -642,7 +643,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     const done = await worker.tick();
     // What has ended may start something.
     const dueAt = this.#messages.listens ? await this.#messages.look() : listened;
-    const told = await this.#notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    const told = await this.notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
     return {
       more: done.more || scheduled.more || told?.more === true,
       nextAt: [scheduled.nextAt, dueAt, told?.nextAt ?? null].reduce(earlier, done.nextAt),
@@ -705,7 +706,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
-    await this.#notifier?.stop();
+    await this.notifier?.stop();
     await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());
