@@ -14,7 +14,7 @@ import { dataText } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
-import { checkName, clipText, NAME_LENGTH_MAX } from "../kernel/text.ts";
+import { checkName, checkPathName, clipText, NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import {
   type DecidedDelivery,
@@ -137,7 +137,7 @@ export class Deliveries implements api.Deliveries {
     const runId = checkName("the run that a hook has found", signal.runId);
     const run = await this.#parts.store.getRun(runId);
     if (run === null) return await this.#record(hook, row, "ignored", UNTOLD.unknown, null);
-    const name = checkName("the name of a signal", signal.name);
+    const name = checkPathName("the name of a signal", signal.name);
     const payload = await orInvalid(async () => ({ value: await this.#parts.signalOf(run, name, signal.payload) }));
     if ("kind" in payload) return await this.#decide(hook, row, payload);
     const token = idempotencyKeyOf(row);

@@ -5,7 +5,7 @@ import { DefinitionError, NotFoundError } from "../kernel/errors.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import { invalidOption } from "../kernel/options.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import type { MessageRow, SubscriptionRow } from "../log/port-messages.ts";
 import { checkTopic, RUN_ENDS } from "../triggers/topic.ts";
 import { encodeInput } from "../worker/new-run.ts";
@@ -55,7 +55,7 @@ export class Messages {
     checkTopic(topic);
     const { at, tags } = options;
     const token = this.#newId();
-    const id = options.id === undefined ? token : checkName("the id of a message", options.id);
+    const id = options.id === undefined ? token : checkPathName("the id of a message", options.id);
     const text = JSON.stringify(encodeInput(payload, this.#parts.payloadBytesMax));
     const message = {
       ...{ topic, id, payload: text, token },
@@ -92,7 +92,7 @@ export class Messages {
   }
 
   async show(topic: string, id: string): Promise<api.MessageDetail> {
-    const row = await this.#parts.store.getMessage(checkListed(topic), checkName("the id of a message", id));
+    const row = await this.#parts.store.getMessage(checkListed(topic), checkPathName("the id of a message", id));
     if (row === null) {
       const message = `expected a message ${JSON.stringify(id)} on ${JSON.stringify(topic)}, but there is none; it may have been forgotten, which happens ${formatDuration(retentionOf(this.#parts.options))} after it was published`;
       throw new NotFoundError("MESSAGE_NOT_FOUND", message, { topic, id });

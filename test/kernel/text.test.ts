@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
-import { checkName, clipText, isStorableText, NAME_LENGTH_MAX, shownAddress } from "../../src/kernel/text.ts";
+import {
+  checkName,
+  checkPathName,
+  clipText,
+  isStorableText,
+  NAME_LENGTH_MAX,
+  shownAddress,
+} from "../../src/kernel/text.ts";
 import { anyText } from "../support/storable.ts";
 
 describe("a name", () => {
@@ -11,6 +18,15 @@ describe("a name", () => {
       expect(checkName("the name", name)).toBe(name);
     },
   );
+
+  it.each([".", ".."])("%j is one, but stands in no path", (name) => {
+    expect(checkName("the name", name)).toBe(name);
+    expect(() => checkPathName("the name", name)).toThrow(/steps of a path/);
+  });
+
+  it.each(["...", "a/b", "../a", "%2e", " "])("%j stands in a path", (name) => {
+    expect(checkPathName("the name", name)).toBe(name);
+  });
 
   it.each([
     ["", "an empty text"],
