@@ -24,6 +24,7 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
+import { MailReader } from "./mail-reader.ts";
 import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
@@ -53,6 +54,7 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #owned = new Map<string, Execution>();
   readonly #hot: HotRuns;
   readonly #notices: Notices;
+  readonly #mail: MailReader;
   readonly #loop: ClaimLoop;
   /** How long it may work, and the monotonic instant at which that is over; null: without bound. */
   readonly #budget: { readonly ms: number; readonly endsAt: number } | null;
@@ -77,6 +79,10 @@ export class Worker implements Host<Execution>, Claimant {
     this.#id = this.#incarnation();
     this.#logClock = new LogClock(ports.clock);
     this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
+    this.#mail = new MailReader({
+      ...{ store, logger: ports.logger },
+      give: (runId, mail) => this.#owned.get(runId)?.receive(mail),
+    });
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     this.#loop = new ClaimLoop(store, ports, this, { programs: this.#programs, pollMsMax: this.#options.pollMsMax });
     this.#budget = budget === null ? null : { ms: budget.ms, endsAt: ports.clock.monotonic() + budget.ms };
@@ -256,25 +262,25 @@ export class Worker implements Host<Execution>, Claimant {
   /** A run of this process has mail. */
   async mailArrived(runId: string): Promise<void> {
     if (this.#owned.has(runId)) {
-      await this.#readMail([runId]);
+      await this.#mail.read([runId]);
       return;
     }
     // A claim that is under way may take the run and not have seen its mail.
     const look = this.#loop.idle();
     this.#loop.nudge();
-    void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
+    void look.then(() => (this.#owned.has(runId) ? this.#mail.read([runId]) : undefined));
   }
 
   /** Runs of this process may have been granted locks, or been admitted. */
   async locksGranted(): Promise<void> {
     this.#loop.nudge();
     const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
-    if (inLine.length > 0) await this.#readMail(inLine.map(({ runId }) => runId));
+    if (inLine.length > 0) await this.#mail.read(inLine.map(({ runId }) => runId));
   }
 
   /** Any run of this process may have been told something. */
   async mayHaveMail(): Promise<void> {
-    if (this.#owned.size > 0) await this.#readMail([...this.#owned.keys()]);
+    if (this.#owned.size > 0) await this.#mail.read([...this.#owned.keys()]);
   }
 
   // ---- The lease ----
@@ -284,18 +290,7 @@ export class Worker implements Host<Execution>, Claimant {
     // A claim that found the lease in doubt has not been made.
     this.#loop.roomGrew();
     const owned = mail.filter((runId) => this.#owned.has(runId));
-    if (owned.length > 0) void this.#readMail(owned);
-  }
-
-  async #readMail(runIds: readonly string[]): Promise<void> {
-    try {
-      const rows = await this.#parts.store.readInbox(runIds);
-      for (const runId of runIds) this.#owned.get(runId)?.receive(rows.filter((row) => row.runId === runId));
-    } catch (error) {
-      this.logger.log("warn", "the mail of runs could not be read; the next heartbeat tries again", {
-        error: toFailure(error),
-      });
-    }
+    if (owned.length > 0) void this.#mail.read(owned);
   }
 
   /** Invariant I1. */

@@ -55,7 +55,7 @@ describe("messages over HTTP", () => {
     const fetch = async (url: string, init: RequestInit) => await app.fetch(new Request(url, init));
     const client = createClientOf({
       url: "http://varve.test",
-      key: token,
+      key,
       fetch: fetch as never,
       clock: realPorts().clock,
     });
