@@ -20,16 +20,8 @@ import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
-import type {
-  ChildStart,
-  DeliveryRow,
-  LogStore,
-  MessageKind,
-  MessageVerdict,
-  ProgramId,
-  RunFilter,
-  RunRow,
-} from "../log/port.ts";
+import type { ChildStart, DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunRow } from "../log/port.ts";
+import type { RunFilter } from "../log/port-lists.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import type { Notifier } from "../outgoing/notifier.ts";
 import { type NotifyEndpoint, openNotifier } from "../outgoing/notify.ts";
@@ -58,7 +50,7 @@ import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
 import { deliveriesMsOf, type RetentionOptions } from "./retention.ts";
-import { runInfo } from "./run-info.ts";
+import { listRuns } from "./run-list.ts";
 import { EngineSchedules } from "./schedules.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -387,9 +379,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#checkOpen();
     const limit = checkLimit(options.limit);
     const before = options.cursor === undefined ? null : checkName("the cursor of a list", options.cursor);
-    const rows = await this.store.listRuns(filterOf(options), { before, limit: limit + 1 });
-    const runs = rows.slice(0, limit).map((row) => runInfo(row));
-    return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
+    return await listRuns({ store: this.store, drain: this.#ports.drain }, filterOf(options), { before, limit });
   }
 
   async why(runId: string): Promise<Why> {

@@ -30,6 +30,7 @@ import {
   parkPoisoned,
   take,
   wake,
+  windowOver,
   withoutCompletedScopes,
 } from "./memory-rows.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
@@ -69,7 +70,6 @@ import {
   POISONED,
   type ProgramId,
   type RunAppend,
-  type RunFilter,
   type RunHead,
   type RunRow,
   type RunStart,
@@ -84,6 +84,7 @@ import {
   type WorkerRow,
   type WriteVerdict,
 } from "./port.ts";
+import type { RunFilter, RunWindow } from "./port-lists.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -590,12 +591,20 @@ class MemoryStore implements LogStore {
     return row === undefined ? null : { ...row };
   }
 
-  async listRuns(filter: RunFilter, page: { before: string | null; limit: number }): Promise<RunRow[]> {
+  async listRuns(
+    filter: RunFilter,
+    page: { before: string | null; limit: number; window?: RunWindow },
+  ): Promise<RunRow[]> {
+    const from = page.window?.from ?? "";
     return [...this.#runs.values()]
-      .filter((run) => matches(run, filter) && (page.before === null || run.id < page.before))
+      .filter((run) => matches(run, filter) && run.id >= from && (page.before === null || run.id < page.before))
       .sort((a, b) => (a.id < b.id ? 1 : -1))
       .slice(0, page.limit)
       .map((run) => ({ ...run }));
+  }
+
+  async runWindow(filter: RunFilter, page: { before: string | null; rows: number }): Promise<RunWindow> {
+    return windowOver([...this.#runs.values()], filter, page);
   }
 
   async listLoggedRuns(page: { before: string | null; limit: number }): Promise<string[]> {

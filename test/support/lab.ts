@@ -220,6 +220,7 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "setLine",
     "getRun",
     "listRuns",
+    "runWindow",
     "listLoggedRuns",
     "readHistory",
     "readLog",

@@ -46,6 +46,7 @@ export function libsqlStore(db: Database): LogStore {
     setLine: (setting) => setLine(db, setting),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
+    runWindow: (filter, page) => reads.runWindow(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),
     readHistory: (runId, page) => reads.readHistory(db, runId, page),
     readLog: (page) => reads.readLog(db, page),
