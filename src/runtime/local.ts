@@ -70,6 +70,21 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
+  // Before anything is waited for: a timer of ours keeps no process alive, and a file that is busy would end it silently.
+  const letGo = surroundings.keepAlive();
+  try {
+    return await openEngine(surroundings, options, letGo);
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+async function openEngine<Env>(
+  surroundings: Surroundings,
+  options: EngineOptions<Env>,
+  letGo: () => void,
+): Promise<Engine> {
   const {
     workflows,
     hooks = [],
@@ -102,7 +117,6 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
   const known = { store, ports, outbound: checkedOutbound(), times: scheduleTimes, retention, secrets };
   const parts = { ...known, workflows, hooks, notify, env, limits, queues, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));
-  const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);
   engine.close = async (closing) => {
     await close(closing);
