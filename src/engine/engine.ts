@@ -43,13 +43,13 @@ import { Deliveries } from "./deliveries.ts";
 import type { Listener } from "./dispatch.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
-import { Messages, type MessagesOptions } from "./messages.ts";
+import { Messages, type MessagesOptions, retentionOf } from "./messages.ts";
 import { OutgoingNotifications } from "./notifications.ts";
 import { RunQueues } from "./queues.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
-import { deliveriesMsOf, type RetentionOptions } from "./retention.ts";
+import { deliveriesMsOf, type RetentionOptions, RetentionSweep } from "./retention.ts";
 import { listRuns } from "./run-list.ts";
 import { EngineSchedules } from "./schedules.ts";
 import { openSession, type Session } from "./session.ts";
@@ -84,6 +84,8 @@ export interface EngineParts {
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
   readonly messages?: MessagesOptions;
+  /** Whether what is too old is taken away as time goes by. A testing kit, whose time is made by its timers, does without. @default true */
+  readonly sweeps?: boolean;
 }
 
 /** How long `close` waits for the last writes. */
@@ -152,6 +154,8 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #messages: Messages;
+  readonly #sweep: RetentionSweep;
+  readonly #sweeps: boolean;
   readonly #workers = new Set<Worker>();
   readonly #shutdown = new Shutdown();
   /** Monotonic time since when the database takes no writes. */
@@ -204,6 +208,12 @@ class EngineOfParts implements api.Engine, HandleHost {
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
       now: () => this.#now(),
       reached: (runIds, started) => this.#reached(runIds, started),
+    });
+    this.#sweeps = parts.sweeps ?? true;
+    this.#sweep = new RetentionSweep({
+      ...{ store, clock, logger: ports.logger, now: () => this.#now() },
+      deliveriesMs: deliveriesMsOf(parts.retention ?? {}),
+      messagesMs: retentionOf(parts.messages),
     });
     this.notifier = openNotifier(parts.notify ?? [], {
       ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
@@ -548,14 +558,13 @@ class EngineOfParts implements api.Engine, HandleHost {
     return await this.deliveries.deliver(hookName, { ...request, receivedAt });
   }
 
-  #openDeliveries({ store, ports, hooks = [], secrets, retention = {} }: EngineParts): Deliveries {
+  #openDeliveries({ store, ports, hooks = [], secrets }: EngineParts): Deliveries {
     return new Deliveries({
       store,
       ports,
       secrets,
       hooks: hooksOf(hooks),
       payloadBytesMax: this.#limits.payloadBytesMax,
-      keptMs: deliveriesMsOf(retention),
       checkOpen: () => this.#checkOpen(),
       checkLimit,
       start: (workflow, input, options) => this.#start(workflow, input, options),
@@ -593,6 +602,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       await this.schedules.start();
       this.#messages.start();
       this.notifier?.start();
+      if (this.#sweeps) this.#sweep.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -634,6 +644,8 @@ class EngineOfParts implements api.Engine, HandleHost {
     // What has ended may start something.
     const dueAt = this.#messages.listens ? await this.#messages.look() : listened;
     const told = await this.notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    // An idle tick costs no more than its looks.
+    if (done.worked) await this.#sweep.step();
     return {
       more: done.more || scheduled.more || told?.more === true,
       nextAt: [scheduled.nextAt, dueAt, told?.nextAt ?? null].reduce(earlier, done.nextAt),
@@ -693,6 +705,7 @@ class EngineOfParts implements api.Engine, HandleHost {
 
   async #close(deadlineMs: number | undefined): Promise<void> {
     await this.schedules.loop.stop();
+    await this.#sweep.stop();
     await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();

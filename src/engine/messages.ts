@@ -24,7 +24,7 @@ export interface MessagesOptions {
   readonly retention?: Duration;
 }
 
-export interface MessagesParts extends Omit<DispatchLoopParts, "retentionMs" | "register"> {
+export interface MessagesParts extends Omit<DispatchLoopParts, "register"> {
   readonly options: MessagesOptions | undefined;
   /** Nothing goes on between calls, and no call waits for what another one does. */
   readonly isolated: boolean;
@@ -47,8 +47,7 @@ export class Messages {
   constructor(parts: MessagesParts) {
     this.#parts = parts;
     this.#newId = idSource(ID_PREFIX, parts.ports);
-    const retentionMs = retentionOf(parts.options);
-    this.#loop = new DispatchLoop({ ...parts, retentionMs, register: () => this.#register() });
+    this.#loop = new DispatchLoop({ ...parts, register: () => this.#register() });
   }
 
   async publish(topic: string, payload: unknown, options: api.PublishOptions): Promise<api.PublishedMessage> {
@@ -145,7 +144,8 @@ function subscriptionRows({ name: workflow, version, subscriptions }: Listener):
   return subscriptions.map(({ name, text }) => ({ workflow, name, version, text: JSON.stringify(text) }));
 }
 
-function retentionOf(options: MessagesOptions | undefined): number {
+/** @throws DefinitionError `OPTION_INVALID`, `DURATION_INVALID` */
+export function retentionOf(options: MessagesOptions | undefined): number {
   if (options?.retention === undefined) return RETENTION_MS_DEFAULT;
   const ms = parseDuration(options.retention);
   if (ms >= DAY_MS && ms <= 365 * DAY_MS) return ms;

@@ -388,11 +388,11 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
-  async tick(): Promise<{ more: boolean; nextAt: number | null }> {
+  async tick(): Promise<{ more: boolean; nextAt: number | null; worked: boolean }> {
     const { store } = this.#parts;
     const before = await store.workAhead(this.#id, this.#programs);
     // Nobody registers who finds nothing to do: an idle tick costs one read, and leaves no row behind.
-    if (!isDue(before)) return { more: false, nextAt: before.dueAt };
+    if (!isDue(before)) return { more: false, nextAt: before.dueAt, worked: false };
     await this.#register();
     this.#goToWork();
     while (!this.#isOutOfTime) {
@@ -405,7 +405,7 @@ export class Worker implements Host<Execution>, Claimant {
     }
     await this.stop(0);
     const after = await store.workAhead(this.#id, this.#programs);
-    return { more: isDue(after), nextAt: after.dueAt };
+    return { more: isDue(after), nextAt: after.dueAt, worked: true };
   }
 
   // ---- Host: what executions ask ----
