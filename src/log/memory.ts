@@ -84,7 +84,7 @@ import {
   type WorkerRow,
   type WriteVerdict,
 } from "./port.ts";
-import type { RunFilter, RunWindow } from "./port-lists.ts";
+import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -605,6 +605,11 @@ class MemoryStore implements LogStore {
 
   async runWindow(filter: RunFilter, page: { before: string | null; rows: number }): Promise<RunWindow> {
     return windowOver([...this.#runs.values()], filter, page);
+  }
+
+  /** None: its maps are in no file that could be damaged, and what is written together is written in one turn. */
+  async strays(): Promise<Stray[]> {
+    return [];
   }
 
   async listLoggedRuns(page: { before: string | null; limit: number }): Promise<string[]> {

@@ -8,7 +8,7 @@
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
 import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
 import type { RunStatus } from "../kernel/state.ts";
-import type { RunFilter, RunWindow } from "./port-lists.ts";
+import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
 import type {
   DispatchAhead,
   DispatchRow,
@@ -827,6 +827,8 @@ export interface LogStore extends MessageStore, OutgoingStore {
   runWindow(filter: RunFilter, page: { readonly before: string | null; readonly rows: number }): Promise<RunWindow>;
   /** Ids of runs that have events, whether or not they have a row, greatest first. `before`: only smaller ones. */
   listLoggedRuns(page: { readonly before: string | null; readonly limit: number }): Promise<string[]>;
+  /** What is out of bounds, or refers to nothing, in tables that events do not determine. Reads them whole; gives a part if it is much. */
+  strays(): Promise<Stray[]>;
   /** One run's events after `afterSeq`, in order, all of them. */
   readHistory(runId: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<EventRow[]>;
   /** The log after `afterPosition`, in order. */

@@ -144,6 +144,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   getRun: 10,
   listRuns: 5,
   runWindow: 5,
+  strays: 5,
   readHistory: 5,
   lastPosition: 5,
   closeWorker: 10,

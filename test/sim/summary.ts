@@ -129,6 +129,7 @@ export const ADMINISTRATION: readonly Site[] = [
   "setLine",
   "sweepMessages",
   "runWindow",
+  "strays",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */
