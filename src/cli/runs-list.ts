@@ -41,7 +41,7 @@ async function listRuns({ output, target, options }: Call<Options>): Promise<num
   const { runs, cursor } = page;
   if (output.json) output.document({ runs: runs.map(encodeRun), cursor });
   else {
-    if (runs.length === 0) output.note("no runs");
+    if (runs.length === 0) output.note(cursor === null ? "no runs" : "no runs up to here");
     else output.table(columns(output.isTty), runs);
     if (cursor !== null) output.note(`there are more: --cursor ${cursor}`);
   }

@@ -25,7 +25,7 @@ import { DefinitionError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { invalidOption } from "../kernel/options.ts";
 import type { Clock } from "../kernel/ports.ts";
-import { checkName, plainHttpAddress, shownAddress } from "../kernel/text.ts";
+import { checkPathName, plainHttpAddress, shownAddress } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { decodeRun } from "./decode-run.ts";
 import { HttpDeliveries } from "./deliveries.ts";
@@ -128,7 +128,7 @@ class HttpClient implements Client {
   }
 
   run(workflow: WorkflowRef<never, unknown, never> | string, id?: string): RunHandle<never> {
-    const runId = checkName("the id of a run", id ?? workflow);
+    const runId = checkPathName("the id of a run", id ?? workflow);
     return new HttpRun<never>(this.#connection, runId);
   }
 

@@ -16,7 +16,7 @@ import type {
 } from "../http/wire-deliveries.ts";
 import { fromBase64 } from "../kernel/base64.ts";
 import { isVarveError } from "../kernel/errors.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import { API_PATH } from "./paths.ts";
 import { type Connection, requestJson } from "./request.ts";
 
@@ -70,6 +70,6 @@ export class HttpDeliveries implements Deliveries {
 }
 
 function pathOf(hook: string, id: string): string {
-  const parts = [checkName("the name of a hook", hook), checkName("the id of a delivery", id)];
+  const parts = [checkPathName("the name of a hook", hook), checkPathName("the id of a delivery", id)];
   return `${DELIVERIES_PATH}/${parts.map(encodeURIComponent).join("/")}`;
 }

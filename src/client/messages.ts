@@ -9,7 +9,7 @@ import type {
 } from "../engine/api.ts";
 import type { WireMessage, WireMessageDetail, WireMessagePage } from "../http/wire-messages.ts";
 import { decodePayload, type Payload } from "../kernel/codec.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import { API_PATH } from "./paths.ts";
 import { type Connection, requestJson } from "./request.ts";
 import { valueFields } from "./value-fields.ts";
@@ -35,13 +35,13 @@ export async function listMessages(connection: Connection, options: ListMessages
 }
 
 export async function readMessage(connection: Connection, topic: string, id: string): Promise<MessageDetail> {
-  const path = `${topicPath(topic)}/${encodeURIComponent(checkName("the id of a message", id))}`;
+  const path = `${topicPath(topic)}/${encodeURIComponent(checkPathName("the id of a message", id))}`;
   const { decisions, more, ...message } = await requestJson<WireMessageDetail>(connection, { path });
   return { ...decodeMessage(message), decisions, more };
 }
 
 function topicPath(topic: string): string {
-  return `${MESSAGES_PATH}/${encodeURIComponent(checkName("a topic", topic))}`;
+  return `${MESSAGES_PATH}/${encodeURIComponent(checkPathName("a topic", topic))}`;
 }
 
 function decodeMessage({ payload: value, payloadMeta: meta, ...message }: WireMessage): MessageInfo {

@@ -1,7 +1,7 @@
 /** The queues of an engine that is elsewhere. */
 import type { QueueChange, QueueControl, QueueInfo } from "../engine/api.ts";
 import { QUEUES_PATH } from "../http/wire.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import { type Connection, requestJson } from "./request.ts";
 
 export class HttpQueues implements QueueControl {
@@ -16,7 +16,7 @@ export class HttpQueues implements QueueControl {
   }
 
   async set(name: string, change: QueueChange): Promise<QueueInfo> {
-    const path = `${QUEUES_PATH}/${encodeURIComponent(checkName("the name of a queue", name))}`;
+    const path = `${QUEUES_PATH}/${encodeURIComponent(checkPathName("the name of a queue", name))}`;
     return await requestJson<QueueInfo>(this.#connection, { method: "POST", path, body: change });
   }
 

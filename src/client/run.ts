@@ -13,7 +13,7 @@ import { parseDuration } from "../kernel/duration.ts";
 import { TimeoutError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import type { Why } from "../kernel/why.ts";
 import { decodeRun, outputOf } from "./decode-run.ts";
 import { runPath } from "./paths.ts";
@@ -104,7 +104,7 @@ export class HttpRun<Output> implements RunHandle<Output, AnySignals> {
   }
 
   async signal(name: string, payload: unknown, { dedupeKey }: SignalOptions = {}): Promise<void> {
-    const place = encodeURIComponent(checkName("the name of a signal", name));
+    const place = encodeURIComponent(checkPathName("the name of a signal", name));
     await this.#tell(`signals/${place}`, { ...valueFields("payload", payload), dedupeKey });
   }
 

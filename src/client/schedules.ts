@@ -3,7 +3,7 @@ import type * as api from "../engine/api-schedules.ts";
 import type { WireFiringsPage, WireSchedule, WireSchedulesPage } from "../http/wire-schedules.ts";
 import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { isVarveError } from "../kernel/errors.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import { API_PATH } from "./paths.ts";
 import { type Connection, requestJson } from "./request.ts";
 import { valueFields } from "./value-fields.ts";
@@ -107,7 +107,7 @@ function decodeSchedule({ input, inputMeta, ...plain }: WireSchedule): api.Sched
 }
 
 function place(id: string): string {
-  return `${PATH}/${encodeURIComponent(checkName("the id of a schedule", id))}`;
+  return `${PATH}/${encodeURIComponent(checkPathName("the id of a schedule", id))}`;
 }
 
 function queryOf(fields: Readonly<Record<string, string | number | undefined>>): string {

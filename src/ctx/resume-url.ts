@@ -1,12 +1,12 @@
 /** `ctx.resumeUrl`: an address by which somebody outside can go on with the run. */
 import { resumeCall } from "../kernel/derive.ts";
 import { DefinitionError } from "../kernel/errors.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import type { Recorder, ScopeHandle } from "../worker/recorder.ts";
 
 /** Derived from the run, the scope and the occurrence: it needs no event, and replay gives it again. */
 export function resumeUrl({ run, resumes }: Recorder, scope: ScopeHandle, name: string): string {
-  const signal = checkName("the name of a signal", name);
+  const signal = checkPathName("the name of a signal", name);
   if (resumes === null) {
     throw new DefinitionError(
       "RESUME_UNCONFIGURED",

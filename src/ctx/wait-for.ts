@@ -5,6 +5,7 @@ import { DefinitionError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { fromFailure, toFailure } from "../kernel/failure.ts";
 import type { ReceivedSignal } from "../kernel/state.ts";
+import { checkPathName } from "../kernel/text.ts";
 import type { CallRequest, LiveCall, ScopeHandle, Settlement } from "../worker/recorder.ts";
 import { rejected, resolved } from "./settle.ts";
 
@@ -23,6 +24,7 @@ export interface WaitOptions<Payload = unknown> {
 /** Asks for a signal, from `now`, the instant of the last outcome. */
 export function waitRequest(scope: ScopeHandle, name: string, options: WaitOptions<never>, now: number): CallRequest {
   const { timeout, match } = options;
+  checkPathName("the name of a signal", name);
   if (match !== undefined && typeof match !== "function") {
     throw new DefinitionError(
       "OPTION_INVALID",

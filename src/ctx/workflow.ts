@@ -2,7 +2,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { DefinitionError } from "../kernel/errors.ts";
 import { checkRunRules, type RunRules } from "../kernel/run-rules.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import { validateNow } from "../kernel/validate.ts";
 import { checkProgramId, type Schema, type SignalMap, type WorkflowRef } from "../kernel/workflow-ref.ts";
 import {
@@ -125,7 +125,7 @@ function define(options: Options<Schema | undefined, Schema | undefined>, run: R
  */
 function checkSignals(workflow: string, signals: SignalMap | undefined): SignalMap | undefined {
   for (const [name, schema] of Object.entries(signals ?? {})) {
-    checkName(`the name of a signal of workflow "${workflow}"`, name);
+    checkPathName(`the name of a signal of workflow "${workflow}"`, name);
     if (typeof schema?.["~standard"]?.validate === "function") continue;
     throw new DefinitionError(
       "WORKFLOW_INVALID",

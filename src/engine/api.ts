@@ -316,7 +316,10 @@ export interface BulkResult {
 export interface RunPage {
   /** Newest first. */
   readonly runs: readonly RunInfo[];
-  /** Gives the next page; null: this is the last. */
+  /**
+   * Gives the next page; null: this is the last. A page looks through 100,000 runs at most, so with a filter that few of many
+   * runs fit it may be shorter than asked for, even empty, and have a cursor all the same.
+   */
   readonly cursor: string | null;
 }
 

@@ -14,7 +14,7 @@ import { dataText } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
-import { checkName, clipText, NAME_LENGTH_MAX } from "../kernel/text.ts";
+import { checkName, checkPathName, clipText, NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import {
   type DecidedDelivery,
@@ -33,7 +33,6 @@ import type { SecretResolver } from "../triggers/secrets.ts";
 import { encodeInput } from "../worker/new-run.ts";
 import type * as api from "./api.ts";
 import { deliveryInfo, deliveryOfRow, idempotencyKeyOf, keptHeaders, reasonOf } from "./delivery-info.ts";
-import { DeliverySweep } from "./retention.ts";
 
 export interface DeliveriesParts {
   readonly store: LogStore;
@@ -41,8 +40,6 @@ export interface DeliveriesParts {
   readonly hooks: ReadonlyMap<string, Hook>;
   readonly secrets: SecretResolver | undefined;
   readonly payloadBytesMax: number;
-  /** For how long deliveries are kept, milliseconds. */
-  readonly keptMs: number;
   readonly checkOpen: () => void;
   readonly checkLimit: (limit: number | undefined) => number;
   readonly start: (
@@ -64,14 +61,11 @@ const CURSOR = /^[1-9][0-9]{0,15}$/;
 
 export class Deliveries implements api.Deliveries {
   readonly #parts: DeliveriesParts;
-  readonly #sweep: DeliverySweep;
   /** Newest last. */
   readonly #refused: api.RefusedRequest[] = [];
 
   constructor(parts: DeliveriesParts) {
     this.#parts = parts;
-    const { store, ports, keptMs } = parts;
-    this.#sweep = new DeliverySweep({ store, clock: ports.clock, logger: ports.logger, keptMs });
   }
 
   async deliver(hookName: string, request: WebhookRequest): Promise<api.DeliveryOutcome> {
@@ -81,9 +75,7 @@ export class Deliveries implements api.Deliveries {
     if (!verification.ok) return this.#refuse(hookName, request, verification.reason, verification.detail);
     const { challenge, deliveryId } = verification;
     if (challenge !== undefined) return { kind: "answered", text: challenge };
-    const outcome = await this.#noting(hook, request, () => this.#take(hook, deliveryId, request));
-    await this.#sweep.step(request.receivedAt);
-    return outcome;
+    return await this.#noting(hook, request, () => this.#take(hook, deliveryId, request));
   }
 
   async #take(hook: Hook, schemeId: string, request: WebhookRequest): Promise<api.DecidedOutcome> {
@@ -137,7 +129,7 @@ export class Deliveries implements api.Deliveries {
     const runId = checkName("the run that a hook has found", signal.runId);
     const run = await this.#parts.store.getRun(runId);
     if (run === null) return await this.#record(hook, row, "ignored", UNTOLD.unknown, null);
-    const name = checkName("the name of a signal", signal.name);
+    const name = checkPathName("the name of a signal", signal.name);
     const payload = await orInvalid(async () => ({ value: await this.#parts.signalOf(run, name, signal.payload) }));
     if ("kind" in payload) return await this.#decide(hook, row, payload);
     const token = idempotencyKeyOf(row);

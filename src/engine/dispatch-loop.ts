@@ -17,8 +17,6 @@ import { captureEnds } from "./run-ends.ts";
 export interface DispatchLoopParts extends DispatchParts {
   readonly store: LogStore;
   readonly ports: Ports;
-  /** How long messages are kept. */
-  readonly retentionMs: number;
   /** Puts what the engine's workflows listen to into the log: before anything is dispatched by it. */
   readonly register: () => Promise<void>;
   /** Runs were told something, or started. */
@@ -37,9 +35,6 @@ const IDLE_POLL_MS = 10_000;
 /** The wait after the store failed to answer. */
 const STORE_RETRY_MS = 500;
 
-/** Old messages are forgotten every so often. */
-const SWEEP_MS = 10 * 60_000;
-
 export class DispatchLoop {
   readonly #parts: DispatchLoopParts;
   readonly #dueAlarm: Alarm;
@@ -49,7 +44,6 @@ export class DispatchLoop {
   /** Whether it looks by itself when time has come. */
   #works = false;
   #closed = false;
-  #sweepAfter = 0;
   #dueAt: number | null = null;
 
   constructor(parts: DispatchLoopParts) {
@@ -124,7 +118,6 @@ export class DispatchLoop {
     if (!(await store.dispatchAhead({ after: 0, limit: 1 })).isUsed) return null;
     await this.#parts.register();
     await captureEnds(store);
-    await this.#sweep();
     for (let after = 0; ; ) {
       const { messages, due, dueAt, subscriptions } = await store.dispatchAhead({ after, limit: PAGE });
       for (const message of messages) this.#tell(await dispatchMessage(this.#parts, message, subscriptions));
@@ -144,12 +137,5 @@ export class DispatchLoop {
   #tell(done: Dispatched): void {
     if (done === "left" || (done.told.length === 0 && !done.starts)) return;
     this.#parts.reached(done.told, done.starts);
-  }
-
-  async #sweep(): Promise<void> {
-    const { store, ports, retentionMs, now } = this.#parts;
-    if (!this.#works || ports.clock.monotonic() < this.#sweepAfter) return;
-    this.#sweepAfter = ports.clock.monotonic() + SWEEP_MS;
-    await store.sweepMessages((await now()) - retentionMs);
   }
 }

@@ -21,16 +21,8 @@ import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
-import type {
-  ChildStart,
-  DeliveryRow,
-  LogStore,
-  MessageKind,
-  MessageVerdict,
-  ProgramId,
-  RunFilter,
-  RunRow,
-} from "../log/port.ts";
+import type { ChildStart, DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunRow } from "../log/port.ts";
+import type { RunFilter } from "../log/port-lists.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import type { Notifier } from "../outgoing/notifier.ts";
 import { type NotifyEndpoint, openNotifier } from "../outgoing/notify.ts";
@@ -52,14 +44,14 @@ import { Deliveries } from "./deliveries.ts";
 import type { Listener } from "./dispatch.ts";
 import { Handle, type HandleHost } from "./handle.ts";
 import { OutsideKv } from "./kv.ts";
-import { Messages, type MessagesOptions } from "./messages.ts";
+import { Messages, type MessagesOptions, retentionOf } from "./messages.ts";
 import { OutgoingNotifications } from "./notifications.ts";
 import { RunQueues } from "./queues.ts";
 import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
-import { deliveriesMsOf, type RetentionOptions } from "./retention.ts";
-import { runInfo } from "./run-info.ts";
+import { deliveriesMsOf, type RetentionOptions, RetentionSweep } from "./retention.ts";
+import { listRuns } from "./run-list.ts";
 import { EngineSchedules } from "./schedules.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -79,7 +71,7 @@ export interface EngineParts {
   readonly times?: ScheduleTimes;
   readonly env?: unknown;
   readonly limits?: Partial<Limits>;
-  /** Finds the secrets that hooks name. */
+  /** Finds the secrets that hooks and endpoints name. */
   readonly secrets?: SecretResolver | undefined;
   readonly retention?: RetentionOptions;
   readonly queues?: Queues;
@@ -93,6 +85,8 @@ export interface EngineParts {
   readonly isolated?: boolean;
   readonly asked?: Asked | undefined;
   readonly messages?: MessagesOptions;
+  /** Whether what is too old is taken away as time goes by. A testing kit, whose time is made by its timers, does without. @default true */
+  readonly sweeps?: boolean;
 }
 
 /** How long `close` waits for the last writes. */
@@ -130,6 +124,7 @@ export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
     if (scheme.warning !== undefined) logger.log("warn", scheme.warning, { hook: name, scheme: scheme.name });
   }
   await engine.schedules.check();
+  await engine.notifier?.check();
   return engine;
 }
 
@@ -156,10 +151,12 @@ class EngineOfParts implements api.Engine, HandleHost {
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #queues: ReadonlyMap<string, QueueOptions>;
   readonly #session: Session | null;
-  readonly #notifier: Notifier | null;
+  readonly notifier: Notifier | null;
   readonly #newRunId: IdSource;
   readonly #newToken: IdSource;
   readonly #messages: Messages;
+  readonly #sweep: RetentionSweep;
+  readonly #sweeps: boolean;
   readonly #workers = new Set<Worker>();
   readonly #shutdown = new Shutdown();
   /** Monotonic time since when the database takes no writes. */
@@ -213,9 +210,15 @@ class EngineOfParts implements api.Engine, HandleHost {
       now: () => this.#now(),
       reached: (runIds, started) => this.#reached(runIds, started),
     });
-    this.#notifier = openNotifier(parts.notify ?? [], {
+    this.#sweeps = parts.sweeps ?? true;
+    this.#sweep = new RetentionSweep({
+      ...{ store, clock, logger: ports.logger, now: () => this.#now() },
+      deliveriesMs: deliveriesMsOf(parts.retention ?? {}),
+      messagesMs: retentionOf(parts.messages),
+    });
+    this.notifier = openNotifier(parts.notify ?? [], {
       ...{ store, clock, logger: ports.logger, bus: this.#news, now: () => this.#now() },
-      outbound: parts.outbound,
+      ...{ outbound: parts.outbound, secrets: parts.secrets },
       newHolder: idSource("send", ports),
     });
     this.notifications = new OutgoingNotifications({
@@ -224,7 +227,7 @@ class EngineOfParts implements api.Engine, HandleHost {
         return store;
       },
       checkLimit,
-      changed: (endpoint) => this.#notifier?.nudge(endpoint),
+      changed: (endpoint) => this.notifier?.nudge(endpoint),
     });
     this.queues = new RunQueues({
       ...{ store, queues: this.#queues, now: () => this.#now(), checkOpen: () => this.#checkOpen() },
@@ -387,9 +390,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#checkOpen();
     const limit = checkLimit(options.limit);
     const before = options.cursor === undefined ? null : checkName("the cursor of a list", options.cursor);
-    const rows = await this.store.listRuns(filterOf(options), { before, limit: limit + 1 });
-    const runs = rows.slice(0, limit).map((row) => runInfo(row));
-    return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
+    return await listRuns({ store: this.store, drain: this.#ports.drain }, filterOf(options), { before, limit });
   }
 
   async why(runId: string): Promise<Why> {
@@ -559,14 +560,13 @@ class EngineOfParts implements api.Engine, HandleHost {
     return await this.deliveries.deliver(hookName, { ...request, receivedAt });
   }
 
-  #openDeliveries({ store, ports, hooks = [], secrets, retention = {} }: EngineParts): Deliveries {
+  #openDeliveries({ store, ports, hooks = [], secrets }: EngineParts): Deliveries {
     return new Deliveries({
       store,
       ports,
       secrets,
       hooks: hooksOf(hooks),
       payloadBytesMax: this.#limits.payloadBytesMax,
-      keptMs: deliveriesMsOf(retention),
       checkOpen: () => this.#checkOpen(),
       checkLimit,
       start: (workflow, input, options) => this.#start(workflow, input, options),
@@ -604,7 +604,8 @@ class EngineOfParts implements api.Engine, HandleHost {
       await worker.start();
       await this.schedules.start();
       this.#messages.start();
-      this.#notifier?.start();
+      this.notifier?.start();
+      if (this.#sweeps) this.#sweep.start();
     } catch (error) {
       this.#workers.delete(worker);
       throw error;
@@ -647,7 +648,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     const done = await worker.tick();
     // What has ended may start something.
     const dueAt = this.#messages.listens ? await this.#messages.look() : listened;
-    const told = await this.#notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    const told = await this.notifier?.tick(() => this.#ports.clock.monotonic() >= endsAt);
+    // An idle tick costs no more than its looks.
+    if (done.worked) await this.#sweep.step();
     return {
       more: done.more || scheduled.more || told?.more === true,
       nextAt: [scheduled.nextAt, dueAt, told?.nextAt ?? null].reduce(earlier, done.nextAt),
@@ -708,10 +711,11 @@ class EngineOfParts implements api.Engine, HandleHost {
 
   async #close(deadlineMs: number | undefined): Promise<void> {
     await this.schedules.loop.stop();
+    await this.#sweep.stop();
     await this.#messages.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop(deadlineMs)));
     this.#workers.clear();
-    await this.#notifier?.stop();
+    await this.notifier?.stop();
     await this.#session?.writer.settled(CLOSE_MS);
     this.#shutdown.trigger();
     this.#session?.writer.close(engineClosed());

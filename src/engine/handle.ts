@@ -4,7 +4,7 @@ import { parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkName, checkPathName } from "../kernel/text.ts";
 import type { Why } from "../kernel/why.ts";
 import { INBOX_ROWS_MAX, type LogStore, type MessageKind, type MessageVerdict, type RunRow } from "../log/port.ts";
 import type { AnySignals, ReasonOptions, RerunOptions, RunHandle, RunInfo, SignalOptions, StartedRun } from "./api.ts";
@@ -64,7 +64,7 @@ export class Handle<Output> implements RunHandle<Output, AnySignals> {
   }
 
   async signal(name: string, payload: unknown, { dedupeKey }: SignalOptions = {}): Promise<void> {
-    checkName("the name of a signal", name);
+    checkPathName("the name of a signal", name);
     const row = await this.#host.store.getRun(this.id);
     if (row === null) throw notFound(this.id);
     const data = { name, payload: await this.#host.signalOf(row, name, payload) };

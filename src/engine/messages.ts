@@ -5,7 +5,7 @@ import { DefinitionError, NotFoundError } from "../kernel/errors.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import { invalidOption } from "../kernel/options.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import type { MessageRow, SubscriptionRow } from "../log/port-messages.ts";
 import { checkTopic, RUN_ENDS } from "../triggers/topic.ts";
 import { encodeInput } from "../worker/new-run.ts";
@@ -24,7 +24,7 @@ export interface MessagesOptions {
   readonly retention?: Duration;
 }
 
-export interface MessagesParts extends Omit<DispatchLoopParts, "retentionMs" | "register"> {
+export interface MessagesParts extends Omit<DispatchLoopParts, "register"> {
   readonly options: MessagesOptions | undefined;
   /** Nothing goes on between calls, and no call waits for what another one does. */
   readonly isolated: boolean;
@@ -47,15 +47,14 @@ export class Messages {
   constructor(parts: MessagesParts) {
     this.#parts = parts;
     this.#newId = idSource(ID_PREFIX, parts.ports);
-    const retentionMs = retentionOf(parts.options);
-    this.#loop = new DispatchLoop({ ...parts, retentionMs, register: () => this.#register() });
+    this.#loop = new DispatchLoop({ ...parts, register: () => this.#register() });
   }
 
   async publish(topic: string, payload: unknown, options: api.PublishOptions): Promise<api.PublishedMessage> {
     checkTopic(topic);
     const { at, tags } = options;
     const token = this.#newId();
-    const id = options.id === undefined ? token : checkName("the id of a message", options.id);
+    const id = options.id === undefined ? token : checkPathName("the id of a message", options.id);
     const text = JSON.stringify(encodeInput(payload, this.#parts.payloadBytesMax));
     const message = {
       ...{ topic, id, payload: text, token },
@@ -92,7 +91,7 @@ export class Messages {
   }
 
   async show(topic: string, id: string): Promise<api.MessageDetail> {
-    const row = await this.#parts.store.getMessage(checkListed(topic), checkName("the id of a message", id));
+    const row = await this.#parts.store.getMessage(checkListed(topic), checkPathName("the id of a message", id));
     if (row === null) {
       const message = `expected a message ${JSON.stringify(id)} on ${JSON.stringify(topic)}, but there is none; it may have been forgotten, which happens ${formatDuration(retentionOf(this.#parts.options))} after it was published`;
       throw new NotFoundError("MESSAGE_NOT_FOUND", message, { topic, id });
@@ -145,7 +144,8 @@ function subscriptionRows({ name: workflow, version, subscriptions }: Listener):
   return subscriptions.map(({ name, text }) => ({ workflow, name, version, text: JSON.stringify(text) }));
 }
 
-function retentionOf(options: MessagesOptions | undefined): number {
+/** @throws DefinitionError `OPTION_INVALID`, `DURATION_INVALID` */
+export function retentionOf(options: MessagesOptions | undefined): number {
   if (options?.retention === undefined) return RETENTION_MS_DEFAULT;
   const ms = parseDuration(options.retention);
   if (ms >= DAY_MS && ms <= 365 * DAY_MS) return ms;

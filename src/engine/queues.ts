@@ -2,7 +2,7 @@
 import { queueLine, servesQueue } from "../kernel/pool.ts";
 import type { QueueOptions } from "../kernel/queues.ts";
 import { checkWhole, SLOTS_MAX } from "../kernel/run-rules.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkPathName } from "../kernel/text.ts";
 import type { LineSetting, LogStore, WorkerRow } from "../log/port.ts";
 import type { QueueChange, QueueControl, QueueInfo } from "./api.ts";
 
@@ -54,7 +54,7 @@ export class RunQueues implements QueueControl {
   async set(name: string, change: QueueChange): Promise<QueueInfo> {
     const { store, checkOpen, changed } = this.#host;
     checkOpen();
-    const line = queueLine(checkName("the name of a queue", name));
+    const line = queueLine(checkPathName("the name of a queue", name));
     const { concurrency, paused } = change;
     if (typeof concurrency === "number") checkWhole(`the concurrency of queue "${name}"`, concurrency, [1, SLOTS_MAX]);
     const found: LineSetting = (await store.getLine(line)) ?? { line, slots: null, paused: false };

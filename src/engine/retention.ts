@@ -4,6 +4,8 @@ import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
 import type { Clock, Logger } from "../kernel/ports.ts";
 import { DELIVERIES_KEPT_MS, type LogStore } from "../log/port.ts";
+import { SWEEP_MAX } from "../log/port-messages.ts";
+import { Alarm } from "../worker/alarm.ts";
 
 export interface RetentionOptions {
   /**
@@ -16,9 +18,11 @@ export interface RetentionOptions {
 /** For deliveries: see {@link RetentionOptions}. */
 const DELIVERIES_MS = { min: DELIVERIES_KEPT_MS, default: 30 * 86_400_000 } as const;
 
-/** The most rows that one step deletes, and how long the next waits if it was not full. */
+/** The most deliveries that one step deletes. */
 const STEP_ROWS_MAX = 500;
-const STEP_EVERY_MS = 60_000;
+
+/** When the first step is made, and how long the next waits: for one that was full, and for one that was not. */
+const STEP_MS = { first: 60_000, full: 1_000, idle: 10 * 60_000 } as const;
 
 /** @throws DefinitionError `RETENTION_INVALID`, `DURATION_INVALID` */
 export function deliveriesMsOf({ deliveries }: RetentionOptions): number {
@@ -33,32 +37,75 @@ export function deliveriesMsOf({ deliveries }: RetentionOptions): number {
 }
 
 export interface SweepParts {
-  readonly store: Pick<LogStore, "pruneDeliveries">;
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly store: Pick<LogStore, "pruneDeliveries" | "sweepMessages">;
+  readonly clock: Clock;
   readonly logger: Logger;
-  readonly keptMs: number;
+  /** The database's clock. */
+  readonly now: () => Promise<number>;
+  /** For how long each is kept, milliseconds. */
+  readonly deliveriesMs: number;
+  readonly messagesMs: number;
 }
 
-/** Prunes deliveries as others come in: where none come the table does not grow either. */
-export class DeliverySweep {
+/**
+ * Takes away what is too old, a little at a time, whether or not anything new comes.
+ *
+ * Owns: when to look next. Called by the engine: from its first worker on it goes by itself; an isolate's ticks make a step.
+ */
+export class RetentionSweep {
   readonly #parts: SweepParts;
+  readonly #alarm: Alarm;
   /** Monotonic time. */
   #nextAt = Number.NEGATIVE_INFINITY;
+  #stepping: Promise<void> | null = null;
+  #isRunning = false;
 
   constructor(parts: SweepParts) {
     this.#parts = parts;
+    const monotonic = () => parts.clock.monotonic();
+    this.#alarm = new Alarm(parts.clock, monotonic, () => {
+      this.#stepping = this.step().then(() => this.#wait());
+    });
+  }
+
+  /** From now on it goes by itself. A second call does nothing. */
+  start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#alarm.set(this.#parts.clock.monotonic() + STEP_MS.first);
+  }
+
+  #wait(): void {
+    if (this.#isRunning) this.#alarm.set(this.#nextAt);
+  }
+
+  /** Ends it. Resolves when the last step is over. */
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    this.#alarm.set(null);
+    await this.#stepping;
   }
 
   /** One step, if it is time for one. It never fails: what could not be deleted is old enough to wait. */
-  async step(now: number): Promise<void> {
-    const { store, clock, logger, keptMs } = this.#parts;
+  async step(): Promise<void> {
+    const { clock, logger } = this.#parts;
     if (clock.monotonic() < this.#nextAt) return;
-    this.#nextAt = clock.monotonic() + STEP_EVERY_MS;
+    this.#nextAt = clock.monotonic() + STEP_MS.idle;
     try {
-      const pruned = await store.pruneDeliveries({ before: now - keptMs, limit: STEP_ROWS_MAX });
-      if (pruned >= STEP_ROWS_MAX) this.#nextAt = Number.NEGATIVE_INFINITY;
+      if (await this.#isFull()) this.#nextAt = clock.monotonic() + STEP_MS.full;
     } catch (error) {
-      logger.log("warn", "old webhook deliveries could not be deleted", { error: toFailure(error) });
+      logger.log("warn", "old webhook deliveries and messages could not be deleted; it is tried again", {
+        error: toFailure(error),
+      });
     }
+  }
+
+  /** Whether there may be more. */
+  async #isFull(): Promise<boolean> {
+    const { store, now, deliveriesMs, messagesMs } = this.#parts;
+    const at = await now();
+    const pruned = await store.pruneDeliveries({ before: at - deliveriesMs, limit: STEP_ROWS_MAX });
+    const swept = await store.sweepMessages(at - messagesMs);
+    return pruned >= STEP_ROWS_MAX || swept >= SWEEP_MAX;
   }
 }

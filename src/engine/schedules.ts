@@ -12,7 +12,7 @@ import * as errors from "../kernel/errors.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkName, checkPathName } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { ChildStart, FiringRow, InboxMessage, LogStore, ScheduleRow, ScheduleView } from "../log/port.ts";
 import { nextDue, type RuledFiring, WAITING_MAX } from "../scheduler/decide.ts";
@@ -177,7 +177,7 @@ export class EngineSchedules implements api.Schedules {
     await this.#ready();
     // The types are for whoever writes it in TypeScript; what has come is looked at field by field.
     const { id: given, workflow, version, ...rest } = options as unknown as GivenSchedule;
-    const id = checkName("the id of a schedule", given);
+    const id = checkPathName("the id of a schedule", given);
     const ref = this.#workflow(typeof workflow === "string" ? workflow : workflow.name);
     const pinned = version === undefined ? null : checkName("the version of a workflow", version);
     const definition = definitionText(await this.#definitionOf(ref.name, pinned, rest));
@@ -463,7 +463,7 @@ function firingInfo({ scheduleId: _, isOpen: __, generation: ___, ...firing }: F
 }
 
 function checkId(id: string): string {
-  return checkName("the id of a schedule", id);
+  return checkPathName("the id of a schedule", id);
 }
 
 function instantOf(what: string, instant: Date | number): number {

@@ -11,7 +11,8 @@ import type { RunRow } from "../log/port.ts";
 
 /** One thing that the database holds otherwise than the events say. */
 export interface Difference {
-  readonly runId: string;
+  /** Null: it is about no run. */
+  readonly runId: string | null;
   /** The column, or what else is wrong. */
   readonly what: string;
   readonly expected: string;

@@ -7,9 +7,11 @@
  *
  * Events determine these in part, and so only bounds are checked: `epoch` (a claim that wrote nothing leaves no event),
  * `unclean` (as above), `owner` (known once its claim wrote something), the due time of a `pending` run (a hand-back and
- * mail choose it). Not at all: which of `pending`, `running`, `waiting`, `paused` and `stuck` a run is that has not ended,
+ * mail choose it). Of places and lines, locks, outcomes that are kept, waits, messages, what is gathered, outgoing notices,
+ * schedules and firings it is held that they refer to what there is, belong to runs that go on, and are not ahead of the log;
+ * a notice that it is about the event which it names. Not at all: which of `pending`, `running`, `waiting`, `paused` and `stuck` a run is that has not ended,
  * why it is stuck, the content of deliveries, the inbox of a run that goes on, workers, API keys, and what runs share: keyed
- * values, what is kept of operations, and locks.
+ * values, and token buckets.
  *
  * It reads while others write: what seems to differ is read again until the row stands still.
  */
@@ -89,6 +91,7 @@ class Verification {
       this.#options.onProgress?.({ runs: this.#runs, events: this.#events });
     }
     await this.#checkDeliveries();
+    this.#differ(await this.#store.strays());
     const found = this.#differences.length + this.#violations.length;
     return {
       equal: found === 0,

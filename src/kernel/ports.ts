@@ -40,16 +40,26 @@ export interface Logger {
 
 /** Sends requests out into the world, for webhooks of ours. */
 export interface Outbound {
-  /** The addresses of a host, for those who must not reach some; null: nobody can tell here. */
-  resolve(host: string): Promise<readonly string[] | null>;
   /** Sends a POST, follows no redirect, and reads no body of the answer. */
-  post(request: {
-    readonly url: string;
-    readonly headers: Readonly<Record<string, string>>;
-    readonly body: string;
-    readonly signal: AbortSignal;
-  }): Promise<{ readonly status: number; readonly retryAfter: string | null }>;
+  post(request: OutboundRequest): Promise<OutboundAnswer>;
 }
+
+export interface OutboundRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly signal: AbortSignal;
+  /**
+   * Whether an address may be connected to, asked at the moment of connecting; null: any may. Where names are resolved out of
+   * our sight nobody asks.
+   */
+  readonly allows: ((address: string) => boolean) | null;
+}
+
+/** `refused`: the host came to an address that is not allowed, and nothing was sent. */
+export type OutboundAnswer =
+  | { readonly kind: "answer"; readonly status: number; readonly retryAfter: string | null }
+  | { readonly kind: "refused"; readonly address: string };
 
 /** Everything the engine takes from its surroundings. */
 export interface Ports {

@@ -1,6 +1,6 @@
 /** Queues: names that runs of several workflows share, and how many of them are worked on at once. */
 import { checkWhole, invalidLimit, SLOTS_MAX } from "./run-rules.ts";
-import { checkName } from "./text.ts";
+import { checkPathName } from "./text.ts";
 
 /** A queue as an engine is given it. */
 export interface QueueOptions {
@@ -25,7 +25,7 @@ export function checkQueues(queues: unknown): ReadonlyMap<string, QueueOptions> 
   checkWhole("the number of queues", entries.length, [0, QUEUES_MAX]);
   return new Map(
     entries.map(([name, options]) => {
-      checkName("the name of a queue", name);
+      checkPathName("the name of a queue", name);
       const concurrency = (options as QueueOptions | null)?.concurrency;
       return [name, { concurrency: checkWhole(`queues.${name}.concurrency`, concurrency, [1, SLOTS_MAX]) }];
     }),

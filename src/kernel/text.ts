@@ -26,6 +26,27 @@ export function checkName(what: string, name: unknown): string {
   );
 }
 
+/**
+ * Checks a name that stands in the path of an address. `.` and `..` cannot: they are steps of a path, and whoever sends them
+ * asks for another place, however they are encoded. All else can, slashes too.
+ *
+ * @throws DefinitionError `NAME_INVALID`
+ */
+export function checkPathName(what: string, name: unknown): string {
+  const found = checkName(what, name);
+  if (!isPathStep(found)) return found;
+  throw new DefinitionError(
+    "NAME_INVALID",
+    `expected ${what} to be something else than "." and "..", which are steps of a path and cannot be asked for over HTTP, but found ${JSON.stringify(found)}; any longer name will do`,
+    { what, name },
+  );
+}
+
+/** Whether `name` is `.` or `..`. */
+export function isPathStep(name: string): boolean {
+  return name === "." || name === "..";
+}
+
 function nameProblem(name: unknown): string | null {
   if (typeof name !== "string") return name === null ? "null" : typeof name;
   if (name.length === 0) return "an empty text";

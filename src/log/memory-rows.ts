@@ -7,12 +7,12 @@ import {
   POISONED,
   type ProgramId,
   type RunAppend,
-  type RunFilter,
   type RunRow,
   type RunStart,
   type UncleanChange,
   WAKES_PAUSED,
 } from "./port.ts";
+import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "./port-lists.ts";
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -76,6 +76,33 @@ export function matches(run: RunRow, filter: RunFilter): boolean {
     (filter.createdBefore === undefined || run.createdAt < filter.createdBefore) &&
     Object.entries(filter.tags ?? {}).every(([name, value]) => run.tags[name] === value)
   );
+}
+
+/** As the port's `runWindow`. */
+export function windowOver(
+  runs: readonly RunRow[],
+  filter: RunFilter,
+  { before, rows }: { readonly before: string | null; readonly rows: number },
+): RunWindow {
+  const { parentId, workflow, status = [] } = filter;
+  const lastOf = (part: RunFilter, count: number) => {
+    const fitting = runs.filter((run) => matches(run, part) && (before === null || run.id < before));
+    const ids = fitting.map(({ id }) => id).sort();
+    return ids.at(-count) ?? null;
+  };
+  const share = Math.ceil(rows / Math.max(1, status.length));
+  const ends: Readonly<Record<WindowBy, () => string | null>> = {
+    parent: () => lastOf({ parentId: parentId as string }, rows),
+    status: () => greatest(status.map((each) => lastOf({ status: [each] }, share))),
+    workflow: () => lastOf({ workflow: workflow as string }, rows),
+    all: () => lastOf({}, rows),
+  };
+  const ways = waysThrough(filter);
+  return furthest(ways.map((by) => ({ by, from: ends[by]() })));
+}
+
+function greatest(ids: readonly (string | null)[]): string | null {
+  return ids.reduce((best, id) => (best === null || (id !== null && id > best) ? id : best), null);
 }
 
 /** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */

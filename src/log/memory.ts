@@ -32,6 +32,7 @@ import {
   parkPoisoned,
   take,
   wake,
+  windowOver,
   withoutCompletedScopes,
 } from "./memory-rows.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
@@ -75,7 +76,6 @@ import {
   POISONED,
   type ProgramId,
   type RunAppend,
-  type RunFilter,
   type RunHead,
   type RunRow,
   type RunStart,
@@ -90,6 +90,7 @@ import {
   type WorkerRow,
   type WriteVerdict,
 } from "./port.ts";
+import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -622,12 +623,25 @@ class MemoryStore implements LogStore {
     return row === undefined ? null : { ...row };
   }
 
-  async listRuns(filter: RunFilter, page: { before: string | null; limit: number }): Promise<RunRow[]> {
+  async listRuns(
+    filter: RunFilter,
+    page: { before: string | null; limit: number; window?: RunWindow },
+  ): Promise<RunRow[]> {
+    const from = page.window?.from ?? "";
     return [...this.#runs.values()]
-      .filter((run) => matches(run, filter) && (page.before === null || run.id < page.before))
+      .filter((run) => matches(run, filter) && run.id >= from && (page.before === null || run.id < page.before))
       .sort((a, b) => (a.id < b.id ? 1 : -1))
       .slice(0, page.limit)
       .map((run) => ({ ...run }));
+  }
+
+  async runWindow(filter: RunFilter, page: { before: string | null; rows: number }): Promise<RunWindow> {
+    return windowOver([...this.#runs.values()], filter, page);
+  }
+
+  /** None: its maps are in no file that could be damaged, and what is written together is written in one turn. */
+  async strays(): Promise<Stray[]> {
+    return [];
   }
 
   async listLoggedRuns(page: { before: string | null; limit: number }): Promise<string[]> {

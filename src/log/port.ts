@@ -8,6 +8,7 @@
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
 import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
 import type { RunStatus } from "../kernel/state.ts";
+import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
 import type {
   DispatchAhead,
   DispatchRow,
@@ -505,19 +506,6 @@ export interface RunRow {
   readonly passedAt: number | null;
 }
 
-/** Which runs a list shows. All given fields must hold. */
-export interface RunFilter {
-  readonly workflow?: string;
-  readonly status?: readonly RunStatus[];
-  /** Every tag given here must be on the run with this value. */
-  readonly tags?: Tags;
-  readonly idempotencyKey?: string;
-  readonly parentId?: string;
-  /** Created at or after, before: milliseconds since the epoch. */
-  readonly createdFrom?: number;
-  readonly createdBefore?: number;
-}
-
 /** A worker's row. */
 export interface WorkerRow {
   readonly id: string;
@@ -877,10 +865,17 @@ export interface LogStore extends MessageStore, OutgoingStore {
   setLine(setting: LineSetting): Promise<void>;
 
   getRun(runId: string): Promise<RunRow | null>;
-  /** Newest first. `before`: only runs with a smaller id. */
-  listRuns(filter: RunFilter, page: { readonly before: string | null; readonly limit: number }): Promise<RunRow[]>;
+  /** Newest first. `before`: only runs with a smaller id. `window`: only those within it. */
+  listRuns(
+    filter: RunFilter,
+    page: { readonly before: string | null; readonly limit: number; readonly window?: RunWindow },
+  ): Promise<RunRow[]>;
+  /** The window of at most so many runs before `before` in which the most of those can be that fit. */
+  runWindow(filter: RunFilter, page: { readonly before: string | null; readonly rows: number }): Promise<RunWindow>;
   /** Ids of runs that have events, whether or not they have a row, greatest first. `before`: only smaller ones. */
   listLoggedRuns(page: { readonly before: string | null; readonly limit: number }): Promise<string[]>;
+  /** What is out of bounds, or refers to nothing, in tables that events do not determine. Reads them whole; gives a part if it is much. */
+  strays(): Promise<Stray[]>;
   /** One run's events after `afterSeq`, in order, all of them. */
   readHistory(runId: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<EventRow[]>;
   /** The log after `afterPosition`, in order. */

@@ -7,7 +7,8 @@ import { toFailure } from "../kernel/failure.ts";
 import type { Clock, Logger, Outbound } from "../kernel/ports.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Bus } from "../observe/bus.ts";
-import type { Endpoint } from "../triggers/outgoing.ts";
+import { checkNamedSecrets, type Endpoint } from "../triggers/outgoing.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 import { EndpointSender, type Round } from "./sender.ts";
 
 export interface NotifierParts {
@@ -16,6 +17,8 @@ export interface NotifierParts {
   readonly logger: Logger;
   readonly bus: Bus;
   readonly outbound: Outbound;
+  /** Finds the secrets that endpoints name. */
+  readonly secrets: SecretResolver | undefined;
   readonly endpoints: readonly Endpoint[];
   /** The database's clock. */
   readonly now: () => Promise<number>;
@@ -45,6 +48,11 @@ export class Notifier {
 
   constructor(parts: NotifierParts) {
     this.#parts = parts;
+  }
+
+  /** @throws DefinitionError `SECRET_INVALID`, `ENDPOINT_INVALID` for secrets that are named and not there */
+  async check(): Promise<void> {
+    for (const endpoint of this.#parts.endpoints) await checkNamedSecrets(endpoint, this.#parts.secrets);
   }
 
   /** Begins the loops. A second call does nothing. */

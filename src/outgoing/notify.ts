@@ -30,7 +30,7 @@ export interface NotifyEndpoint {
  * export const billing = notify({
  *   name: "billing",
  *   url: "https://billing.example.com/hooks/varve",
- *   secrets: () => [process.env.BILLING_SECRET ?? ""],
+ *   secrets: env("BILLING_SECRET"),
  *   events: ["run.completed", "run.failed"],
  *   workflow: "charge",
  * });

@@ -24,12 +24,15 @@ import {
   signedRequest,
 } from "../triggers/outgoing.ts";
 import { isPrivateAddress } from "../triggers/private-address.ts";
+import type { SecretResolver } from "../triggers/secrets.ts";
 
 export interface SenderParts {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly outbound: Outbound;
+  /** Finds the secrets that endpoints name. */
+  readonly secrets: SecretResolver | undefined;
   /** Names this sender among those of all processes. */
   readonly holder: string;
   /** Aborted when nothing more is to be sent. */
@@ -217,7 +220,7 @@ export class EndpointSender {
   }
 
   async #send(notice: NoticeRow, id: string, at: number): Promise<SendResult> {
-    const { store, clock, outbound, signal } = this.#parts;
+    const { store, clock, outbound, secrets, signal } = this.#parts;
     const { url, timeoutMs, allowPrivate } = this.endpoint;
     const ending = new AbortController();
     const end = () => ending.abort();
@@ -228,13 +231,12 @@ export class EndpointSender {
       const program = await this.#programOf(notice.runId);
       if (row?.runId !== notice.runId || program === null) return { kind: "error", message: "its event is not there" };
       const body = JSON.stringify(noticeOf(this.endpoint, parseEvent(row), program));
-      const headers = await signedRequest(this.endpoint, { id, at, body });
-      const host = new URL(url).hostname;
-      const addresses = allowPrivate ? null : await outbound.resolve(host);
-      if (addresses?.some(isPrivateAddress) === true) {
-        return { kind: "error", message: `${host} is on a private network, which allowPrivate would allow` };
-      }
-      return { kind: "answer", ...(await outbound.post({ url, headers, body, signal: ending.signal })) };
+      const headers = await signedRequest(this.endpoint, { id, at, body }, secrets);
+      const allows = allowPrivate ? null : (address: string) => !isPrivateAddress(address);
+      const answer = await outbound.post({ url, headers, body, signal: ending.signal, allows });
+      if (answer.kind === "answer") return answer;
+      const { hostname } = new URL(url);
+      return { kind: "error", message: `${hostname} is on a private network, which allowPrivate would allow` };
     } catch (error) {
       if (ending.signal.aborted) return { kind: "error", message: `no answer within ${timeoutMs} ms` };
       const { message, cause } = toFailure(error);

@@ -13,13 +13,13 @@ import type { SecretResolver } from "../triggers/secrets.ts";
 import { storePerCall } from "./call-store.ts";
 import { drainInIsolate } from "./drain.ts";
 import type { EngineOptions as LocalEngineOptions } from "./local.ts";
-import { outboundOf } from "./outbound.ts";
+import { fetchOutbound } from "./outbound.ts";
 import { jsonLogger, systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in an isolate. */
 export interface EngineOptions<Env = unknown>
   extends Omit<LocalEngineOptions<Env>, "db" | "file" | "worker" | "secrets"> {
-  /** Finds the secrets that hooks name by `env("NAME")`. @default the texts of the option `env` */
+  /** Finds the secrets that hooks and endpoints name by `env("NAME")`. @default the texts of the option `env` */
   readonly secrets?: SecretResolver;
   /** The address of a libSQL server: `libsql:`, `https:` or `http:`. */
   readonly db: string;
@@ -82,11 +82,9 @@ export async function createEngine<Env = unknown>(options: EngineOptions<Env>): 
   };
   const store = openStore(options, ports);
   const append: LogStore["append"] = (write) => keep(store.append(write));
-  // An isolate resolves no names by itself, and reaches no private network.
-  const outbound = outboundOf(async () => null);
   const decideDelivery: LogStore["decideDelivery"] = (verdict) => keep(store.decideDelivery(verdict));
   const kept = { ...store, append, decideDelivery };
-  const own = { store: kept, ports, outbound, secrets, retention, isolated: true };
+  const own = { store: kept, ports, outbound: fetchOutbound, secrets, retention, isolated: true };
   const given = { resume, schedules, times, messages: options.messages };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const engine = await createEngineOf({ ...own, workflows, hooks, notify, env, limits, queues, ...defined });

@@ -16,9 +16,8 @@ import { scheduleTimes } from "../scheduler/times.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { WorkerOptions } from "../worker/options.ts";
-import { addressesOf } from "./addresses.ts";
+import { checkedOutbound } from "./checked-outbound.ts";
 import { clientFor } from "./file-client.ts";
-import { outboundOf } from "./outbound.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
 /** Options of `createEngine` in a process. */
@@ -37,7 +36,7 @@ export interface EngineOptions<Env = unknown> {
    * option nothing is said of any.
    */
   readonly schedules?: readonly ScheduleDefinition[];
-  /** Finds the secrets that hooks name by `env("NAME")`. @default the variables of the environment */
+  /** Finds the secrets that hooks and endpoints name by `env("NAME")`. @default the variables of the environment */
   readonly secrets?: SecretResolver;
   /** For how long the log keeps what is needed for a look back. */
   readonly retention?: RetentionOptions;
@@ -71,6 +70,21 @@ export interface Surroundings {
 }
 
 export async function createLocalEngine<Env>(surroundings: Surroundings, options: EngineOptions<Env>): Promise<Engine> {
+  // Before anything is waited for: a timer of ours keeps no process alive, and a file that is busy would end it silently.
+  const letGo = surroundings.keepAlive();
+  try {
+    return await openEngine(surroundings, options, letGo);
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+async function openEngine<Env>(
+  surroundings: Surroundings,
+  options: EngineOptions<Env>,
+  letGo: () => void,
+): Promise<Engine> {
   const {
     workflows,
     hooks = [],
@@ -100,11 +114,9 @@ export async function createLocalEngine<Env>(surroundings: Surroundings, options
     ...(schedules === undefined ? {} : { schedules }),
     ...(options.messages === undefined ? {} : { messages: options.messages }),
   };
-  const outbound = outboundOf(addressesOf);
-  const known = { store, ports, outbound, times: scheduleTimes, retention, secrets };
+  const known = { store, ports, outbound: checkedOutbound(), times: scheduleTimes, retention, secrets };
   const parts = { ...known, workflows, hooks, notify, env, limits, queues, ...given };
   const engine = await closingOnFailure(store, createEngineOf(parts));
-  const letGo = surroundings.keepAlive();
   const close = engine.close.bind(engine);
   engine.close = async (closing) => {
     await close(closing);

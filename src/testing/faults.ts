@@ -143,6 +143,8 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   load: 3,
   getRun: 10,
   listRuns: 5,
+  runWindow: 5,
+  strays: 5,
   readHistory: 5,
   lastPosition: 5,
   closeWorker: 10,

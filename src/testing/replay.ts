@@ -52,6 +52,7 @@ export async function replay(workflow: Workflow<never, unknown, never, never>, r
     else next ??= write.runs[0];
   });
   const engine = await createEngineOf({
+    sweeps: false,
     store,
     ports,
     workflows: [workflow],

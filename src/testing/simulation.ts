@@ -195,6 +195,7 @@ export class Simulation {
     try {
       if (exclusive) await this.#takeOver(proc);
       const engine = await createEngineOf({
+        sweeps: false,
         store,
         ports: proc.ports,
         workflows: workflows(proc),

@@ -28,6 +28,8 @@ export const SITES = Object.keys({
   releaseStuck: 0,
   getRun: 0,
   listRuns: 0,
+  runWindow: 0,
+  strays: 0,
   listLoggedRuns: 0,
   readHistory: 0,
   readLog: 0,

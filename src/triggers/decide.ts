@@ -3,7 +3,7 @@
  * again, or for a look alone.
  */
 import { isVarveError, ValidationError, type VarveError } from "../kernel/errors.ts";
-import { clipText, isStorableText } from "../kernel/text.ts";
+import { clipText, isPathStep, isStorableText } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { Hook, WebhookDelivery } from "./hook.ts";
 
@@ -71,10 +71,11 @@ function isMisfit(error: unknown): error is VarveError {
 export async function keyOf(hook: Hook, delivery: WebhookDelivery): Promise<string> {
   if (hook.key === undefined) return delivery.id;
   const key = await hook.key(delivery);
-  if (typeof key === "string" && key !== "" && key.length <= KEY_LENGTH_MAX && isStorableText(key)) return key;
+  const isText = typeof key === "string" && key !== "" && key.length <= KEY_LENGTH_MAX && isStorableText(key);
+  if (isText && !isPathStep(key)) return key;
   throw new ValidationError(
     "DELIVERY_KEY_INVALID",
-    `expected key of the hook "${hook.name}" to return a text of 1 to ${KEY_LENGTH_MAX} characters without NUL and lone surrogates, but found ${typeof key === "string" ? `${key.length} characters` : typeof key}`,
+    `expected key of the hook "${hook.name}" to return a text of 1 to ${KEY_LENGTH_MAX} characters without NUL and lone surrogates, and not "." or "..", but found ${typeof key === "string" ? `${key.length} characters` : typeof key}`,
     { hook: hook.name },
   );
 }

@@ -13,8 +13,8 @@ export type DeliveryIdSource = { readonly header: string } | { readonly pointer:
 /** A name of a header. */
 const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
 
-/** What an id may be: it becomes part of an idempotency key. */
-const ID = /^[\x21-\x7e]{1,128}$/;
+/** What an id may be: it becomes part of an idempotency key, and stands in a path, where `.` and `..` are steps. */
+const ID = /^(?!\.{1,2}$)[\x21-\x7e]{1,128}$/;
 
 /** @throws DefinitionError `SCHEME_INVALID` */
 export function checkIdSource(scheme: string, source: DeliveryIdSource): DeliveryIdSource {

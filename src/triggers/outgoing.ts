@@ -12,6 +12,7 @@ import { EVENT_TYPES, type EventType, type RunEvent } from "../kernel/events.ts"
 import type { Failure } from "../kernel/failure.ts";
 import { clipText, shownAddress } from "../kernel/text.ts";
 import { isPrivateHost } from "./private-address.ts";
+import { currentSecrets, isReference, requireSecretsOf, type SecretResolver, type Secrets } from "./secrets.ts";
 
 /** Where events are sent to, and which. */
 export interface NotifyOptions {
@@ -20,10 +21,11 @@ export interface NotifyOptions {
   /** `https:`; with `allowPrivate` also `http:`. Redirects are not followed. */
   readonly url: string;
   /**
-   * `whsec_` and base64 of 24 to 64 bytes, newest first; a function is asked at each sending. With several, each signs: so
-   * receivers can change from one to the next.
+   * `whsec_` and base64 of 24 to 64 bytes, newest first: by reference, as `env("BILLING_SECRET")`, which is looked up at each
+   * sending and must be there when the engine is made; by a function that is asked at each sending; or as they are. With
+   * several, each signs: so receivers can change from one to the next.
    */
-  readonly secrets: readonly string[] | (() => readonly string[] | Promise<readonly string[]>);
+  readonly secrets: Secrets;
   /** Types of events, as the log has them. */
   readonly events: readonly EventType[];
   /** Only events of runs of these workflows. @default all */
@@ -71,7 +73,7 @@ export interface NoticeData {
 export interface Endpoint {
   readonly name: string;
   readonly url: string;
-  readonly secrets: () => Promise<readonly string[]>;
+  readonly secrets: Secrets;
   readonly events: ReadonlySet<string>;
   /** Null: all. */
   readonly workflows: ReadonlySet<string> | null;
@@ -112,12 +114,12 @@ export function checkEndpoint(options: NotifyOptions): Endpoint {
   const unknown = events.find((type) => !EVENT_TYPES.includes(type));
   if (unknown !== undefined) throw invalid(`events of "${name}"`, `of ${EVENT_TYPES.join(", ")}`, unknown);
   if (typeof filter !== "function") throw invalid(`filter of "${name}"`, "a function", filter);
-  if (typeof secrets !== "function") keysOf(name, secrets);
+  if (typeof secrets !== "function" && !isReference(secrets)) keysOf(name, secrets);
   for (const [header, value] of Object.entries(headers)) checkHeader(name, header, value);
   return {
     name,
     url,
-    secrets: async () => (typeof secrets === "function" ? await secrets() : secrets),
+    secrets,
     events: new Set(events),
     workflows: workflow === undefined ? null : new Set([workflow].flat()),
     filter,
@@ -127,6 +129,20 @@ export function checkEndpoint(options: NotifyOptions): Endpoint {
     output,
     allowPrivate,
   };
+}
+
+/**
+ * Checks that the secrets which an endpoint names are there. A function is not asked: it may answer later.
+ *
+ * @throws DefinitionError `SECRET_INVALID`, `ENDPOINT_INVALID`
+ */
+export async function checkNamedSecrets(
+  { name, secrets }: Pick<Endpoint, "name" | "secrets">,
+  resolve: SecretResolver | undefined,
+): Promise<void> {
+  if (!isReference(secrets)) return;
+  const owner = { what: `the endpoint "${name}"`, without: "nothing is sent unsigned", facts: { endpoint: name } };
+  keysOf(name, await requireSecretsOf(owner, secrets, resolve));
 }
 
 function checkUrl(name: string, url: unknown, allowPrivate: boolean): void {
@@ -238,10 +254,11 @@ export function noticeId(endpoint: string, runId: string, seq: number): string {
 export async function signedRequest(
   endpoint: Endpoint,
   request: { readonly id: string; readonly at: number; readonly body: string },
+  resolve?: SecretResolver,
 ): Promise<Record<string, string>> {
   const timestamp = String(Math.floor(request.at / 1_000));
   const signed = `${request.id}.${timestamp}.${request.body}`;
-  const keys = keysOf(endpoint.name, await endpoint.secrets());
+  const keys = keysOf(endpoint.name, await currentSecrets(endpoint.secrets, resolve));
   const signatures = keys.map((key) => `v1,${toBase64(hmacSha256(key, signed))}`);
   return {
     ...endpoint.headers,

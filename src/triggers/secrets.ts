@@ -1,5 +1,5 @@
 /**
- * Secrets by reference. A definition names them; what they are is asked for when a request is verified, and is kept
+ * Secrets by reference. A definition names them; what they are is asked for when a request is verified or signed, and is kept
  * nowhere: not in the log, not in errors, not in log lines.
  */
 import { DefinitionError } from "../kernel/errors.ts";
@@ -38,8 +38,9 @@ export function env(...names: readonly string[]): SecretReference {
   );
 }
 
-function isReference(secrets: Secrets): secrets is SecretReference {
-  return typeof secrets === "object" && REFERENCE in secrets;
+/** Whether `secrets` is what {@link env} returned. */
+export function isReference(secrets: unknown): secrets is SecretReference {
+  return typeof secrets === "object" && secrets !== null && REFERENCE in secrets;
 }
 
 /** The secrets as they are now; one that cannot be found is left out. */
@@ -50,11 +51,19 @@ export async function currentSecrets(
   if (typeof secrets === "function") return await secrets();
   if (!isReference(secrets)) return secrets;
   const found = await Promise.all(secrets.names.map(async (name) => await resolve?.(name)));
-  return found.filter((secret) => secret !== undefined);
+  return found.filter((secret): secret is string => secret !== undefined && secret !== "");
+}
+
+/** Whose secrets are asked for, as errors name it. */
+export interface SecretOwner {
+  readonly what: string;
+  /** What follows if it has none. */
+  readonly without: string;
+  readonly facts: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The secrets, of which there must be one and none empty.
+ * The secrets of a webhook scheme, of which there must be one and none empty.
  *
  * @throws DefinitionError `SECRET_INVALID`, which names those that are missing
  */
@@ -63,7 +72,22 @@ export async function requireSecrets(
   secrets: Secrets,
   resolve: SecretResolver | undefined,
 ): Promise<readonly string[]> {
-  if (isReference(secrets)) await requireNamed(scheme, secrets, resolve);
+  const what = `the webhook scheme "${scheme}"`;
+  const owner = { what, without: "a hook without a secret is not served", facts: { scheme } };
+  return await requireSecretsOf(owner, secrets, resolve);
+}
+
+/**
+ * The secrets of anything, of which there must be one and none empty.
+ *
+ * @throws DefinitionError `SECRET_INVALID`, which names those that are missing
+ */
+export async function requireSecretsOf(
+  owner: SecretOwner,
+  secrets: Secrets,
+  resolve: SecretResolver | undefined,
+): Promise<readonly string[]> {
+  if (isReference(secrets)) await requireNamed(owner, secrets, resolve);
   const current = await currentSecrets(secrets, resolve);
   const found =
     current.length === 0
@@ -74,13 +98,13 @@ export async function requireSecrets(
   if (found === null) return current;
   throw new DefinitionError(
     "SECRET_INVALID",
-    `expected at least one secret for the webhook scheme "${scheme}" and none of them empty, but found ${found}; a hook without a secret is not served`,
-    { scheme },
+    `expected at least one secret for ${owner.what} and none of them empty, but found ${found}; ${owner.without}`,
+    owner.facts,
   );
 }
 
 async function requireNamed(
-  scheme: string,
+  { what, facts }: SecretOwner,
   { names }: SecretReference,
   resolve: SecretResolver | undefined,
 ): Promise<void> {
@@ -93,7 +117,7 @@ async function requireNamed(
       : "set them, or give the engine the option `secrets` that knows them";
   throw new DefinitionError(
     "SECRET_INVALID",
-    `expected the secrets of the webhook scheme "${scheme}" that its definition names, but found none under ${missing.join(", ")}; ${hint}`,
-    { scheme, missing },
+    `expected the secrets of ${what} that its definition names, but found none under ${missing.join(", ")}; ${hint}`,
+    { ...facts, missing },
   );
 }

@@ -25,6 +25,7 @@ import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { LogClock } from "./log-clock.ts";
+import { MailReader } from "./mail-reader.ts";
 import type { LimitedRun, NewRun, NewRunLimits } from "./new-run.ts";
 import { Notices } from "./notices.ts";
 import type { SharedStore } from "./operations.ts";
@@ -62,6 +63,7 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #owned: OwnedRuns;
   readonly #hot: HotRuns;
   readonly #notices: Notices;
+  readonly #mail: MailReader;
   readonly #loop: ClaimLoop;
   /** Null: there are no lines. */
   readonly #patience: Patience | null;
@@ -85,6 +87,10 @@ export class Worker implements Host<Execution>, Claimant {
     this.#logClock = new LogClock(ports.clock);
     this.#notices = new Notices(parts.bus, ports.logger, parts.limits);
     this.#owned = new OwnedRuns(ports.clock);
+    this.#mail = new MailReader({
+      ...{ store, logger: ports.logger },
+      give: (runId, mail) => this.#owned.get(runId)?.receive(mail),
+    });
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     const { pollMsMax, queues } = this.#options;
     const patience = { store, ports, programs: this.#programs, queues, changed: () => parts.freed() };
@@ -270,25 +276,25 @@ export class Worker implements Host<Execution>, Claimant {
   /** A run of this process has mail. */
   async mailArrived(runId: string): Promise<void> {
     if (this.#owned.has(runId)) {
-      await this.#readMail([runId]);
+      await this.#mail.read([runId]);
       return;
     }
     // A claim that is under way may take the run and not have seen its mail.
     const look = this.#loop.idle();
     this.#loop.nudge();
-    void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));
+    void look.then(() => (this.#owned.has(runId) ? this.#mail.read([runId]) : undefined));
   }
 
   /** Runs of this process may have been granted locks, or been admitted. */
   async locksGranted(): Promise<void> {
     this.#loop.nudge();
     const inLine = [...this.#owned.values()].filter((execution) => execution.isInLine);
-    if (inLine.length > 0) await this.#readMail(inLine.map(({ runId }) => runId));
+    if (inLine.length > 0) await this.#mail.read(inLine.map(({ runId }) => runId));
   }
 
   /** Any run of this process may have been told something. */
   async mayHaveMail(): Promise<void> {
-    if (this.#owned.size > 0) await this.#readMail([...this.#owned.keys()]);
+    if (this.#owned.size > 0) await this.#mail.read([...this.#owned.keys()]);
   }
 
   // ---- The lease ----
@@ -298,18 +304,7 @@ export class Worker implements Host<Execution>, Claimant {
     // A claim that found the lease in doubt has not been made.
     this.#loop.roomGrew();
     const owned = mail.filter((runId) => this.#owned.has(runId));
-    if (owned.length > 0) void this.#readMail(owned);
-  }
-
-  async #readMail(runIds: readonly string[]): Promise<void> {
-    try {
-      const rows = await this.#parts.store.readInbox(runIds);
-      for (const runId of runIds) this.#owned.get(runId)?.receive(rows.filter((row) => row.runId === runId));
-    } catch (error) {
-      this.logger.log("warn", "the mail of runs could not be read; the next heartbeat tries again", {
-        error: toFailure(error),
-      });
-    }
+    if (owned.length > 0) void this.#mail.read(owned);
   }
 
   /** Invariant I1. */
@@ -385,12 +380,12 @@ export class Worker implements Host<Execution>, Claimant {
   }
 
   /** For a worker with a budget: does what is due until nothing is, or the budget is over. */
-  async tick(): Promise<{ more: boolean; nextAt: number | null }> {
+  async tick(): Promise<{ more: boolean; nextAt: number | null; worked: boolean }> {
     const { store } = this.#parts;
     await this.#patience?.look();
     const before = await store.workAhead(this.#id, this.#programs, this.#options.queues);
     // Nobody registers who finds nothing to do: an idle tick costs one read, and leaves no row behind.
-    if (!isDue(before)) return { more: false, nextAt: before.dueAt };
+    if (!isDue(before)) return { more: false, nextAt: before.dueAt, worked: false };
     await this.#register();
     this.#goToWork();
     while (!this.#isOutOfTime) {
@@ -403,7 +398,7 @@ export class Worker implements Host<Execution>, Claimant {
     }
     await this.stop(0);
     const after = await store.workAhead(this.#id, this.#programs, this.#options.queues);
-    return { more: isDue(after), nextAt: after.dueAt };
+    return { more: isDue(after), nextAt: after.dueAt, worked: true };
   }
 
   // ---- Host: what executions ask ----

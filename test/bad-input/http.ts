@@ -315,7 +315,7 @@ async function anySignalIsTakenOrRefused(effort: Effort): Promise<void> {
     let sent = 0;
     await fc.assert(
       fc.asyncProperty(signalName, payload, fc.option(oddText), async (name, payload, key) => {
-        // Of a path those are steps, and not names.
+        // Of a path those are steps, and not names: no workflow can declare them.
         fc.pre(name.isWellFormed() && !/^\.{0,2}$/.test(name));
         const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
         const text = jsonText({ payload, ...(key === null ? {} : { dedupeKey: key }) });

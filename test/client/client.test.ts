@@ -33,6 +33,7 @@ const sleep = workflow({ name: "sleep" }, async (ctx, ms: number) => {
 const ask = workflow({ name: "ask", signals: { approval: z.object({ at: z.date() }) } }, async (ctx) =>
   ctx.waitFor("approval"),
 );
+const waitsFor = workflow({ name: "waits-for" }, async (ctx, name: string) => ctx.waitFor(name));
 const family = workflow({ name: "family" }, async (ctx) => {
   await ctx.start(sleep, 60_000, { key: "one" });
   await ctx.start(sleep, 60_000, { key: "two" });
@@ -66,7 +67,7 @@ beforeEach(async () => {
   engine = await createEngineOf({
     store: memoryStore(ports.clock),
     ports,
-    workflows: [rich, refuse, sleep, ask, family, brittle],
+    workflows: [rich, refuse, sleep, ask, waitsFor, family, brittle],
   });
   onTestFinished(() => engine.close({ deadline: 0 }));
   await engine.work();
@@ -196,6 +197,25 @@ describe("what a run is told over HTTP", () => {
     expect(await run.result()).toEqual({ at });
     const received = (await run.history()).filter(({ type }) => type === "signal.received");
     expect(received).toHaveLength(1);
+  });
+
+  it.each([".", ".."])("may not be called %s, which no address can hold: here and in the engine", async (name) => {
+    const run = await client().start(sleep, 60_000);
+    for (const told of [run.signal(name, 1), engine.run(run.id).signal(name, 1)]) {
+      expect(await thrown(told)).toMatchObject({
+        code: "NAME_INVALID",
+        message: expect.stringContaining("steps of a path"),
+      });
+    }
+    expect(() => workflow({ name: "w", signals: { [name]: z.string() } }, async () => {})).toThrow(/steps of a path/);
+    expect(() => client().run(name)).toThrow(/steps of a path/);
+    await expect(engine.start(waitsFor, name).then((waiting) => waiting.result())).rejects.toThrow(/steps of a path/);
+  });
+
+  it.each(["...", "a/b", "/", "./..", "%2e%2e", "a//b/", "\\", "?", "#x", " "])("may be called %j", async (name) => {
+    const run = await client().start(waitsFor, name);
+    await run.signal(name, 7);
+    expect(await run.result({ timeout: "5s" })).toBe(7);
   });
 
   it("may have any name and say nothing", async () => {

@@ -76,6 +76,22 @@ describe("over HTTP", () => {
     await engine.close();
   });
 
+  it("an id may be anything that an address can hold", async () => {
+    const { engine, schedules } = await opened();
+    for (const id of ["a/b", "/", "%2e%2e", "./..", " ?#"]) {
+      await schedules.create({ ...nightly, id });
+      expect(await schedules.get(id)).toEqual(await engine.schedules.get(id));
+      await schedules.pause(id);
+      await schedules.delete(id);
+    }
+    for (const id of [".", ".."]) {
+      for (const each of [schedules, engine.schedules]) {
+        expect(await rejection(each.create({ ...nightly, id }))).toMatchObject({ code: "NAME_INVALID" });
+        expect(await rejection(each.pause(id))).toMatchObject({ code: "NAME_INVALID" });
+      }
+    }
+  });
+
   it("what is wrong is refused as the engine refuses it", async () => {
     const { engine, schedules } = await opened();
     await schedules.create(nightly);

@@ -1,9 +1,11 @@
+import { Webhook } from "standardwebhooks";
 import { describe, expect, it } from "vitest";
 import { workflow } from "../../src/ctx/workflow.ts";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import type { Outbound } from "../../src/kernel/ports.ts";
 import { notify } from "../../src/outgoing/notify.ts";
 import type { Notice, NotifyOptions } from "../../src/triggers/outgoing.ts";
+import { env } from "../../src/triggers/secrets.ts";
 import { type EngineSetup, type Lab, openLab } from "../support/lab.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -38,16 +40,17 @@ function receiver(addresses: readonly string[] = ["93.184.216.34"]) {
   const answers: Answer[] = [];
   const always: { answer: Answer | null } = { answer: null };
   const outbound: Outbound = {
-    resolve: async () => addresses,
-    post: async ({ url, headers, body, signal }) => {
+    post: async ({ url, headers, body, signal, allows }) => {
+      const refused = addresses.find((address) => allows?.(address) === false);
+      if (refused !== undefined) return { kind: "refused", address: refused };
       got.push({ url, headers, id: headers["webhook-id"] ?? "", notice: JSON.parse(body) });
       const answer = answers.shift() ?? always.answer ?? 200;
       if (answer === "error") throw new Error("connection refused");
       if (answer === "silence") {
         return await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
       }
-      if (typeof answer === "number") return { status: answer, retryAfter: null };
-      return { status: answer[0], retryAfter: answer[1] };
+      if (typeof answer === "number") return { kind: "answer", status: answer, retryAfter: null };
+      return { kind: "answer", status: answer[0], retryAfter: answer[1] };
     },
   };
   return { got, answers, always, outbound };
@@ -259,6 +262,56 @@ describe("what is not taken", () => {
     await allowed.engine.start(charge, {});
     await allowed.lab.pass(2_000);
     expect(got).toHaveLength(1);
+  });
+});
+
+describe("secrets by reference", () => {
+  const secret = (fill: number) => `whsec_${Buffer.alloc(32, fill).toString("base64")}`;
+  const byReference = endpoint({ secrets: env("NEW_SECRET", "OLD_SECRET") });
+
+  it("are looked up at each sending: with two, each signs, and one that has gone signs no more", async () => {
+    const { got, outbound } = receiver();
+    const vault = new Map([
+      ["NEW_SECRET", secret(1)],
+      ["OLD_SECRET", secret(2)],
+    ]);
+    const asked: string[] = [];
+    const secrets = (name: string) => {
+      asked.push(name);
+      return vault.get(name);
+    };
+    const { lab, engine } = await opened([byReference], outbound, { secrets });
+    await engine.start(charge, {});
+    await lab.pass(2_000);
+    vault.set("OLD_SECRET", "");
+    await engine.start(charge, {});
+    await lab.pass(2_000);
+    const signatures = got.map(({ headers }) => headers["webhook-signature"]?.split(" ") ?? []);
+    expect(signatures.map((each) => each.length)).toEqual([2, 1]);
+    const [{ id, headers, notice }] = got as [Got];
+    const at = new Date(Number(headers["webhook-timestamp"]) * 1_000);
+    const signedBy = (fill: number) => new Webhook(secret(fill)).sign(id, at, JSON.stringify(notice));
+    expect(signatures[0]).toEqual([signedBy(1), signedBy(2)]);
+    expect(new Set(asked)).toEqual(new Set(["NEW_SECRET", "OLD_SECRET"]));
+    expect(JSON.stringify([engine.lines, await engine.notifications.list()])).not.toContain("whsec_");
+  });
+
+  it("must be there, and of the right form, when the engine is made; the error shows none", async () => {
+    const { outbound } = receiver();
+    const made = (secrets?: (name: string) => string | undefined) =>
+      opened([byReference], outbound, secrets === undefined ? {} : { secrets }).catch((thrown) => thrown);
+    expect(await made((name) => (name === "NEW_SECRET" ? secret(1) : undefined))).toMatchObject({
+      code: "SECRET_INVALID",
+      message: expect.stringMatching(/endpoint "billing".*OLD_SECRET; set them/),
+      facts: { endpoint: "billing", missing: ["OLD_SECRET"] },
+    });
+    expect(await made()).toMatchObject({
+      code: "SECRET_INVALID",
+      message: expect.stringContaining("option `secrets`"),
+    });
+    const malformed = await made(() => "not a secret of theirs");
+    expect(malformed).toMatchObject({ code: "ENDPOINT_INVALID" });
+    expect(malformed.message).not.toContain("of theirs");
   });
 });
 

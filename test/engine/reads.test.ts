@@ -1,5 +1,8 @@
 import { type Ctx, type RunEvent, workflow } from "varve";
 import { describe, expect, it } from "vitest";
+import { listRuns } from "../../src/engine/run-list.ts";
+
+import type { RunFilter, RunWindow } from "../../src/log/port-lists.ts";
 import { openLab } from "../support/lab.ts";
 
 const flow = (code: (ctx: Ctx, input: unknown) => Promise<unknown>, name = "flow") => workflow({ name }, code);
@@ -55,6 +58,28 @@ describe("list", () => {
     const { createdAt } = await asleep.status();
     expect(await ids({ createdFrom: createdAt })).toEqual([asleep.id]);
     expect(await ids({ createdBefore: new Date(createdAt), workflow: "flow" })).toEqual([other.id, tagged.id]);
+  });
+
+  it("goes on over windows that hold nothing, and may end short with a cursor", async () => {
+    const pages: { before: string | null; window: RunWindow | undefined }[] = [];
+    let looked = 0;
+    const store = {
+      runWindow: async () => {
+        looked++;
+        return { by: "all", from: `w${String(99 - looked).padStart(2, "0")}` } as const;
+      },
+      listRuns: async (_: RunFilter, { before, window }: { before: string | null; window?: RunWindow }) => {
+        pages.push({ before, window });
+        return [];
+      },
+    };
+    const first = await listRuns({ store, drain: setImmediate }, { tags: { a: "b" } }, { before: null, limit: 5 });
+    expect(first).toEqual({ runs: [], cursor: "w79" });
+    expect(pages.map(({ before }) => before).slice(0, 3)).toEqual([null, "w98", "w97"]);
+    expect([pages.length, looked]).toEqual([20, 20]);
+    // What one index gives in order needs no window.
+    await listRuns({ store, drain: setImmediate }, { workflow: "flow" }, { before: null, limit: 5 });
+    expect([pages.length, looked]).toEqual([21, 20]);
   });
 
   it("refuses a limit, a status and a cursor that make no sense", async () => {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { sign } from "@octokit/webhooks-methods";
-import { github, webhook, workflow } from "varve";
+import { github, notify, schedule, webhook, workflow } from "varve";
 import { createEngine } from "varve/node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { verify } from "../../src/history/verify.ts";
 import { openForeign } from "../../src/log/libsql/open.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
@@ -262,8 +262,170 @@ it("a run that goes on while it is read is compared with what it has become", as
 
 /** The reads of `store` that verify makes. */
 function forward(store: LogStore): LogStore {
-  const names = ["listRuns", "listLoggedRuns", "readHistory", "getRun", "readInbox", "getDelivery", "listDeliveries"];
+  const names = [
+    "listRuns",
+    "listLoggedRuns",
+    "readHistory",
+    "getRun",
+    "readInbox",
+    "getDelivery",
+    "listDeliveries",
+    "strays",
+  ];
   const reads = store as unknown as Record<string, (...args: unknown[]) => unknown>;
   const calls = names.map((name) => [name, (...args: unknown[]) => reads[name]?.(...args)]);
   return Object.fromEntries(calls) as unknown as LogStore;
 }
+
+describe("what no event determines is held to bounds and references", () => {
+  const notified = workflow({ name: "notified", on: [{ topic: "orders.paid" }] }, async (ctx) => {
+    await ctx.step("look", () => 1);
+  });
+  const waits = workflow({ name: "waits", maxActiveRuns: 1 }, async (ctx) => {
+    await ctx.lock("till", {}, async (held) => held.waitForMessage("orders.shipped"));
+  });
+  let sound: string;
+  let ids: { readonly over: string; readonly open: string };
+
+  beforeAll(async () => {
+    const worked = join(folder, "shared-things.db");
+    sound = join(folder, "sound.db");
+    const engine = await createEngine({
+      db: `file:${worked}`,
+      workflows: [notified, waits],
+      schedules: [schedule({ id: "nightly", workflow: notified, cron: "0 3 * * *" })],
+      notify: [
+        notify({
+          ...{ name: "audit", url: "http://127.0.0.1:9/", allowPrivate: true, events: ["run.completed"] },
+          secrets: ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+        }),
+      ],
+    });
+    await engine.publish("orders.paid", { n: 1 }, { id: "m-1" });
+    const started = async () => (await engine.list({ workflow: "notified", status: "completed" })).runs[0]?.id;
+    await vi.waitFor(async () => expect(await started()).toBeDefined());
+    const open = (await engine.start(waits, undefined)).id;
+    await engine.start(waits, undefined);
+    await vi.waitFor(async () => expect((await engine.run(open).status()).status).toBe("waiting"));
+    await vi.waitFor(async () => expect((await engine.notifications.list()).notifications).not.toEqual([]));
+    ids = { over: (await started()) as string, open };
+    await engine.close();
+    const client = createClient({ url: `file:${worked}` });
+    await client.execute(`VACUUM INTO '${sound}'`);
+    client.close();
+  });
+
+  /** What verify finds after a change, if only `what` is looked at. */
+  async function found(...statements: string[]) {
+    const path = join(folder, `damaged-${++copies}.db`);
+    cpSync(sound, path);
+    const client = createClient({ url: `file:${path}` });
+    for (const statement of statements) await client.execute(statement);
+    client.close();
+    const store = openFile(path);
+    const { differences } = await verify(store, { drain });
+    await store.close();
+    return differences.map(({ runId, what }) => [what, runId]);
+  }
+
+  it("a sound one is sound, and has something in each table that is asked about", async () => {
+    expect(await found()).toEqual([]);
+    const client = createClient({ url: `file:${sound}` });
+    for (const table of [
+      "places",
+      "lines",
+      "locks",
+      "waits",
+      "messages",
+      "dispatches",
+      "subscriptions",
+      "endpoints",
+      "notices",
+      "schedules",
+    ]) {
+      const { rows } = await client.execute(`SELECT count(*) AS n FROM ${table}`);
+      expect([table, Number(rows[0]?.n)]).not.toEqual([table, 0]);
+    }
+    client.close();
+  });
+
+  const damages: { readonly [name: string]: readonly [what: string, run: "over" | "open" | null, sql: () => string] } =
+    {
+      "a place of a run that is over": [
+        "place",
+        "over",
+        () => `UPDATE places SET run_id = '${ids.over}' WHERE run_id = '${ids.open}'`,
+      ],
+      "a place of no run": [
+        "place",
+        null,
+        () =>
+          `INSERT INTO places (run_id, line, slots, rank, hold, requested_at) VALUES ('run_none', 'x', 1, 1, 'life', 1)`,
+      ],
+      "a place in a line that its run does not name": [
+        "place",
+        "open",
+        () => `UPDATE places SET line = 'other' WHERE run_id = '${ids.open}'`,
+      ],
+      "a line that counts wrongly": ["line", null, () => "UPDATE lines SET held = held + 1"],
+      "a line that is gone": ["line", null, () => "DELETE FROM lines"],
+      "a lock of a run that is over": ["lock", "over", () => `UPDATE locks SET run_id = '${ids.over}'`],
+      "an outcome kept for a run that is over": [
+        "operation",
+        "over",
+        () => `INSERT INTO operations (run_id, key, version) VALUES ('${ids.over}', 'k', 1)`,
+      ],
+      "an open wait of a run that is over": ["wait", "over", () => `UPDATE waits SET run_id = '${ids.over}'`],
+      "a wait after what was never published": ["wait", "open", () => "UPDATE waits SET after = 999"],
+      "a wait that was given a message and is open": ["wait", "open", () => "UPDATE waits SET given = 1"],
+      "a message that is decided and not dispatched": [
+        "message",
+        "over",
+        () => "UPDATE messages SET dispatched_at = NULL",
+      ],
+      "a decision about no message": ["message", "over", () => "DELETE FROM messages"],
+      "a decision that woke no run": [
+        "message",
+        null,
+        () => "UPDATE dispatches SET decision = 'woke', run_id = 'run_none'",
+      ],
+      "a decision with no gathering": ["message", "over", () => "UPDATE dispatches SET gathering = 7"],
+      "a gathering that counts wrongly": [
+        "gathering",
+        null,
+        () =>
+          "INSERT INTO gatherings (subject, key, kind, opened_at, due_at, count, length, is_open) VALUES ('s', 'k', 'batch', 1, 1, 2, 3, 1)",
+      ],
+      "a subscription that is no text": ["subscription", null, () => "UPDATE subscriptions SET text = '{'"],
+      "a subscription that says nothing": ["subscription", null, () => "UPDATE subscriptions SET text = '{}'"],
+      "ends looked for beyond the log": [
+        "ends",
+        null,
+        () => "INSERT INTO ends_cursor (one, position) VALUES (1, 9999)",
+      ],
+      "an endpoint beyond the log": ["endpoint", null, () => "UPDATE endpoints SET position = 9999"],
+      "a notice of another event": ["notice", "over", () => "UPDATE notices SET seq = seq + 1"],
+      "a notice of no endpoint": ["notice", "over", () => "DELETE FROM endpoints"],
+      "a notice that is pending and never due": ["notice", "over", () => "UPDATE notices SET due_at = NULL"],
+      "a schedule whose next instant is decided": ["schedule", null, () => "UPDATE schedules SET next_at = cursor"],
+      "a firing of no schedule": [
+        "firing",
+        null,
+        () =>
+          "INSERT INTO firings (schedule_id, at, lane, decision, cause, generation, is_open) VALUES ('none', 1, 'schedule', 'skipped', 'schedule', 1, 0)",
+      ],
+      "a firing that started no run": [
+        "firing",
+        null,
+        () =>
+          "INSERT INTO firings (schedule_id, at, lane, decision, cause, run_id, generation, is_open) VALUES ('nightly', 1, 'schedule', 'fired', 'schedule', 'run_none', 1, 0)",
+      ],
+    };
+
+  it.each(Object.keys(damages))("%s", async (name) => {
+    const [what, run, sql] = damages[name] as (typeof damages)[string];
+    const differences = await found(sql());
+    expect(differences.map(([each]) => each)).toContain(what);
+    if (run !== null) expect(differences).toContainEqual([what, ids[run]]);
+  });
+});

@@ -49,6 +49,26 @@ describe("messages over HTTP", () => {
     expect([problem.status, problem.code]).toEqual([status, code]);
   });
 
+  it("may have any id that an address can hold", async () => {
+    const { app } = site;
+    const key = await site.token("runs:read", "runs:write");
+    const fetch = async (url: string, init: RequestInit) => await app.fetch(new Request(url, init));
+    const client = createClientOf({
+      url: "http://varve.test",
+      key,
+      fetch: fetch as never,
+      clock: realPorts().clock,
+    });
+    for (const id of ["a/b", "/", "%2e%2e", "./..", " ?#"]) {
+      await client.publish("odd.ids", 1, { id });
+      expect(await client.message("odd.ids", id)).toMatchObject({ id, payload: 1 });
+    }
+    for (const id of [".", ".."]) {
+      await expect(client.publish("odd.ids", 1, { id })).rejects.toMatchObject({ code: "NAME_INVALID" });
+      await expect(client.message("odd.ids", id)).rejects.toMatchObject({ code: "NAME_INVALID" });
+    }
+  });
+
   it("need a key that may write, and one that may read", async () => {
     const token = await site.token("runs:read");
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };

@@ -12,8 +12,7 @@ import { openLab } from "../support/lab.ts";
 const ping = workflow({ name: "ping" }, async () => "pong");
 
 const outbound: Outbound = {
-  resolve: async () => ["93.184.216.34"],
-  post: async ({ url }) => ({ status: url.endsWith("/gone") ? 410 : 204, retryAfter: null }),
+  post: async ({ url }) => ({ kind: "answer", status: url.endsWith("/gone") ? 410 : 204, retryAfter: null }),
 };
 
 async function opened() {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { isVarveError } from "../../src/kernel/errors.ts";
 import {
   checkName,
+  checkPathName,
   clipText,
   isSameText,
   isStorableText,
@@ -19,6 +20,15 @@ describe("a name", () => {
       expect(checkName("the name", name)).toBe(name);
     },
   );
+
+  it.each([".", ".."])("%j is one, but stands in no path", (name) => {
+    expect(checkName("the name", name)).toBe(name);
+    expect(() => checkPathName("the name", name)).toThrow(/steps of a path/);
+  });
+
+  it.each(["...", "a/b", "../a", "%2e", " "])("%j stands in a path", (name) => {
+    expect(checkPathName("the name", name)).toBe(name);
+  });
 
   it.each([
     ["", "an empty text"],

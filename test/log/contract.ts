@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { LogStore } from "../../src/log/port.ts";
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
+import type { RunFilter } from "../../src/log/port-lists.ts";
 import { beyondContract } from "./contract-beyond.ts";
 import { deliveriesContract } from "./contract-deliveries.ts";
 import { keyedContract } from "./contract-keyed.ts";
@@ -574,6 +575,44 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       const loads = await store.load([{ runId: long.id, head: 6_001 }, ...short.map((id) => ({ runId: id, head: 1 }))]);
       expect(loads.get(long.id)?.map((row) => row.seq)).toEqual(Array.from({ length: 6_001 }, (_, i) => i + 1));
       for (const id of short) expect(loads.get(id)?.map((row) => row.seq)).toEqual([1]);
+    });
+
+    it("a list goes by windows over what its filter names, and misses nothing", async () => {
+      const ids: string[] = [];
+      for (let i = 0; i < 24; i++) {
+        const tags = { third: String(i % 3) };
+        ids.unshift(await pending({ tags, workflow: i % 8 === 0 ? "rare" : "ship" }));
+      }
+      const throughout = async (filter: RunFilter, rows: number) => {
+        const [found, by]: [string[], string[]] = [[], []];
+        for (let before: string | null = null; ; ) {
+          const window = await store.runWindow(filter, { before, rows });
+          const page = await store.listRuns(filter, { before, limit: 99, window });
+          expect(page.length).toBeLessThanOrEqual(rows);
+          found.push(...page.map(({ id }) => id));
+          by.push(window.by);
+          if (window.from === null) return { found, by };
+          before = window.from;
+        }
+      };
+      for (const rows of [1, 5, 100]) {
+        const { found } = await throughout({ tags: { third: "1" } }, rows);
+        expect(found).toEqual(ids.filter((_, i) => (23 - i) % 3 === 1));
+        const both = await throughout({ workflow: "ship", status: ["pending"], tags: { third: "2" } }, rows);
+        expect(both.found).toEqual(ids.filter((_, i) => (23 - i) % 3 === 2 && (23 - i) % 8 !== 0));
+      }
+      // What is rare ends the search: three runs, and not 24.
+      expect(await throughout({ workflow: "rare", status: ["pending"] }, 5)).toEqual({
+        found: ids.filter((_, i) => (23 - i) % 8 === 0),
+        by: ["workflow"],
+      });
+      expect(await throughout({ workflow: "ship", status: ["failed", "stuck"] }, 5)).toEqual({
+        found: [],
+        by: ["status"],
+      });
+      expect(await throughout({ parentId: "run_none", workflow: "ship" }, 5)).toEqual({ found: [], by: ["parent"] });
+      expect((await throughout({ status: ["pending", "failed"] }, 6)).found).toEqual(ids);
+      expect((await throughout({ status: [] }, 6)).found).toEqual([]);
     });
 
     it("a list is newest first, filtered and paged", async () => {

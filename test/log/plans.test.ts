@@ -11,12 +11,14 @@ import * as ordinary from "../../src/log/libsql/statements.ts";
 import * as beyond from "../../src/log/libsql/statements-beyond.ts";
 import * as deliveries from "../../src/log/libsql/statements-deliveries.ts";
 import * as keyed from "../../src/log/libsql/statements-keyed.ts";
+import { READ_WINDOW_ENDS } from "../../src/log/libsql/statements-lists.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
 import * as patience from "../../src/log/libsql/statements-patience.ts";
 import * as places from "../../src/log/libsql/statements-places.ts";
 import * as pools from "../../src/log/libsql/statements-pools.ts";
 import * as schedules from "../../src/log/libsql/statements-schedules.ts";
+import { libsqlStore } from "../../src/log/libsql/store.ts";
 import { realPorts } from "../support/ports.ts";
 import { plan } from "./plan.ts";
 
@@ -31,6 +33,12 @@ const underGuard = {
 };
 const { UNDECIDED: _fragment, listDeliveries, ...ofDeliveries } = deliveries;
 const lists = { LIST_DELIVERIES: listDeliveries(false), LIST_DELIVERIES_OF_HOOK: listDeliveries(true) };
+const windows = {
+  READ_WINDOW_OF_PARENT: READ_WINDOW_ENDS.parent,
+  READ_WINDOW_OF_STATUS: READ_WINDOW_ENDS.status,
+  READ_WINDOW_OF_WORKFLOW: READ_WINDOW_ENDS.workflow,
+  READ_WINDOW_OF_ALL: READ_WINDOW_ENDS.all,
+};
 const statements = {
   ...ordinary,
   ...beyond,
@@ -44,6 +52,7 @@ const statements = {
   ...schedule,
   ...ofDeliveries,
   ...lists,
+  ...windows,
 };
 
 type Name = keyof typeof statements;
@@ -165,6 +174,10 @@ const PLANS: { readonly [N in Name]: string } = {
   RETRY_NOTICE: "notices:primary",
   RETRY_DEAD: "notices:primary n:primary",
   ENABLE_ENDPOINT: "endpoints:primary",
+  READ_WINDOW_OF_PARENT: "x:runs_parent",
+  READ_WINDOW_OF_STATUS: "s:json x:runs_status",
+  READ_WINDOW_OF_WORKFLOW: "x:runs_workflow",
+  READ_WINDOW_OF_ALL: "x:primary",
   ARRIVE: "x:runs_line d:all",
   MARK_PLACES: "places:primary j:json r:primary j:json r:primary",
   DELETE_PLACES: "places:primary j:json r:primary",
@@ -261,6 +274,47 @@ describe.each(["none", "stale"] as const)("with statistics: %s", (statistics) =>
       "the values",
       "SCAN e",
       "SEARCH r USING INDEX sqlite_autoindex_runs_1 (id=?)",
+    ]);
+  });
+
+  it("a page of runs reads no more than a window of its index, whatever the filter", async () => {
+    const client = createClient({ url: `file:${path}`, concurrency: 1 });
+    const read: { sql: string; args: unknown }[] = [];
+    const execute = client.execute.bind(client);
+    client.execute = (async (statement: { sql: string; args: unknown }) => {
+      read.push(statement);
+      return await execute(statement as never);
+    }) as typeof client.execute;
+    const store = libsqlStore(new Database({ client, kind: "owned-file", name: path, ports: realPorts() }));
+    const plans: [string, string][] = [];
+    for (const filter of [
+      { workflow: "ship", status: ["failed"] },
+      { workflow: "none", status: ["completed"] },
+      { status: ["completed", "failed"] },
+      { tags: { a: "b" } },
+      { parentId: "run_1", status: ["completed"] },
+      { workflow: "ship", createdFrom: 9e15 },
+    ] as const) {
+      const window = await store.runWindow(filter, { before: "run_00000040", rows: 10 });
+      read.length = 0;
+      await store.listRuns(filter, { before: "run_00000040", limit: 5, window });
+      const [page] = read;
+      const { rows } = await execute({ sql: `EXPLAIN QUERY PLAN ${page?.sql}`, args: page?.args as never });
+      plans.push([
+        window.by,
+        String(rows.find(({ detail }) => /INDEX runs_(?!1)|autoindex_runs_1 \(id[<>]/.test(String(detail)))?.detail),
+      ]);
+    }
+    client.close();
+    const upTo = (way: string) => (way === "" ? "(id<?)" : `(${way}=? AND id<?)`);
+    const window = (way: string) => (way === "" ? "(id>? AND id<?)" : `(${way}=? AND id>? AND id<?)`);
+    expect(plans).toEqual([
+      ["status", `SEARCH runs USING INDEX runs_status ${upTo("status")}`],
+      ["workflow", `SEARCH runs USING INDEX runs_workflow ${upTo("workflow")}`],
+      ["status", `SEARCH runs USING COVERING INDEX runs_status ${window("status")}`],
+      ["all", `SEARCH runs USING INDEX sqlite_autoindex_runs_1 ${window("")}`],
+      ["parent", `SEARCH runs USING INDEX runs_parent ${upTo("parent_id")}`],
+      ["workflow", `SEARCH runs USING INDEX runs_workflow ${window("workflow")}`],
     ]);
   });
 

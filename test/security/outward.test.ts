@@ -93,13 +93,13 @@ describe("a connection", () => {
       });
     // The client speaks to its server, `dev` starts `serve`, whoever finds a record asks whether its server lives, and
     // `webhooks test` sends to it as a sender would.
-    // Outgoing webhooks go to endpoints that are defined, whose names are looked up before.
+    // Outgoing webhooks go to endpoints that are defined, whose addresses are looked at as they are connected to.
     expect(found.sort()).toEqual([
       "cli/dev.ts",
       "cli/owner-record.ts",
       "cli/webhooks-test.ts",
       "client/request.ts",
-      "runtime/addresses.ts",
+      "runtime/checked-outbound.ts",
       "runtime/client.ts",
       "runtime/outbound.ts",
       "runtime/serve-node.ts",

@@ -128,6 +128,8 @@ export const ADMINISTRATION: readonly Site[] = [
   "requestWait",
   "setLine",
   "sweepMessages",
+  "runWindow",
+  "strays",
 ];
 
 /** The share of (call site, kind of fault) that was hit at least `least` times, and those that were not. */

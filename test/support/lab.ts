@@ -21,6 +21,7 @@ import type { ScheduleDefinition } from "../../src/scheduler/definition.ts";
 import type { ScheduleTimes } from "../../src/scheduler/spec.ts";
 import { SITES } from "../../src/testing/store.ts";
 import type { Hook } from "../../src/triggers/hook.ts";
+import type { SecretResolver } from "../../src/triggers/secrets.ts";
 import type { WorkerOptions } from "../../src/worker/options.ts";
 import { type LogLine, type ManualClock, manualClock, seededRandom } from "./ports.ts";
 
@@ -54,6 +55,7 @@ export interface EngineSetup {
   readonly hooks?: readonly Hook[];
   readonly notify?: readonly NotifyEndpoint[];
   readonly outbound?: Outbound;
+  readonly secrets?: SecretResolver;
   readonly resume?: ResumeOptions;
   readonly schedules?: readonly ScheduleDefinition[];
   readonly times?: ScheduleTimes;
@@ -159,6 +161,7 @@ async function openEngine(lab: Lab, setup: EngineSetup): Promise<LabEngine> {
     hooks: setup.hooks ?? [],
     ...(setup.notify === undefined ? {} : { notify: setup.notify }),
     ...(setup.outbound === undefined ? {} : { outbound: setup.outbound }),
+    ...(setup.secrets === undefined ? {} : { secrets: setup.secrets }),
     env: setup.env,
     limits: setup.limits ?? {},
     queues: setup.queues ?? {},

@@ -2,10 +2,12 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, placeholder, type SQL } from "drizzle-orm";
 import { closesScope, type EventRow } from "../../kernel/events.ts";
-import type { Claim, InboxRow, MessageKind, RunFilter, RunRow } from "../port.ts";
-import type { Database } from "./database.ts";
+import type { Claim, InboxRow, MessageKind, RunRow } from "../port.ts";
+import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "../port-lists.ts";
+import type { Args, Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";
+import { READ_WINDOW_ENDS, WINDOW_INDEX } from "./statements-lists.ts";
 
 /** The most seqs that one read of a claimed run's events spans. */
 const LOAD_SEQS_MAX = 5_000;
@@ -138,20 +140,43 @@ function selectRunById({ query }: Database) {
 export async function listRuns(
   db: Database,
   filter: RunFilter,
-  page: { readonly before: string | null; readonly limit: number },
+  page: { readonly before: string | null; readonly limit: number; readonly window?: RunWindow },
 ): Promise<RunRow[]> {
   const { runs } = schema;
+  const { before, limit, window } = page;
   const conditions = filterConditions(filter);
-  if (page.before !== null) conditions.push(lt(runs.id, page.before));
+  if (before !== null) conditions.push(lt(runs.id, before));
+  if (typeof window?.from === "string") conditions.push(gte(runs.id, window.from));
+  const fitting = window === undefined ? and(...conditions) : inArray(runs.id, idsWithin(window, conditions, limit));
   return await db.attempt(
-    async () =>
-      await db.query
-        .select()
-        .from(runs)
-        .where(and(...conditions))
-        .orderBy(desc(runs.id))
-        .limit(page.limit),
+    async () => await db.query.select().from(runs).where(fitting).orderBy(desc(runs.id)).limit(limit),
   );
+}
+
+/** By the window's index and no other. */
+function idsWithin({ by }: RunWindow, conditions: readonly SQL[], limit: number): SQL {
+  const { runs } = schema;
+  const index = drizzleSql.raw(WINDOW_INDEX[by]);
+  const where = and(...conditions) ?? drizzleSql`true`;
+  return drizzleSql`(SELECT ${runs.id} FROM ${runs} INDEXED BY ${index} WHERE ${where} ORDER BY ${runs.id} DESC LIMIT ${limit})`;
+}
+
+/** The window of each way through in one read, and of those the furthest. */
+export async function runWindow(
+  db: Database,
+  filter: RunFilter,
+  { before, rows }: { readonly before: string | null; readonly rows: number },
+): Promise<RunWindow> {
+  const { parentId, workflow, status = [] } = filter;
+  const ways = waysThrough(filter);
+  const args: Record<WindowBy, Args> = {
+    parent: { parentId: parentId ?? null, before, rows },
+    status: { statuses: JSON.stringify(status), before, rows: Math.ceil(rows / Math.max(1, status.length)) },
+    workflow: { workflow: workflow ?? null, before, rows },
+    all: { before, rows },
+  };
+  const ends = await db.read(ways.map((by) => ({ sql: READ_WINDOW_ENDS[by], args: args[by] })));
+  return furthest(ways.map((by, i) => ({ by, from: (ends[i]?.rows[0]?.id ?? null) as string | null })));
 }
 
 function filterConditions(filter: RunFilter): SQL[] {

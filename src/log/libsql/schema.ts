@@ -7,6 +7,7 @@ import type { Tags } from "../../kernel/events.ts";
 import type { PlaceHold, PlaceLimit } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
 import type { DeliveryDecision, FiringRow, MessageKind, ProgramId, ScheduleRow } from "../port.ts";
+import type { DispatchDecision, GatheringRow } from "../port-messages.ts";
 import type { NoticeStatus } from "../port-outgoing.ts";
 
 export const events = sqliteTable("events", {
@@ -137,6 +138,69 @@ export const notices = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.endpoint, table.position] })],
 );
+
+export const messages = sqliteTable("messages", {
+  position: integer("position").primaryKey({ autoIncrement: true }),
+  topic: text("topic").notNull(),
+  id: text("id").notNull(),
+  payload: text("payload").notNull(),
+  tags: text("tags", { mode: "json" }).$type<Tags>().notNull(),
+  at: integer("at").notNull(),
+  token: text("token").notNull(),
+  publishedAt: integer("published_at").notNull(),
+  dispatchedAt: integer("dispatched_at"),
+});
+
+export const subscriptions = sqliteTable(
+  "subscriptions",
+  {
+    workflow: text("workflow").notNull(),
+    name: text("name").notNull(),
+    version: text("version").notNull(),
+    text: text("text").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workflow, table.name] })],
+);
+
+export const endsCursor = sqliteTable("ends_cursor", {
+  one: integer("one").primaryKey(),
+  position: integer("position").notNull(),
+});
+
+export const waits = sqliteTable("waits", {
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  runId: text("run_id").notNull(),
+  key: text("key").notNull(),
+  topic: text("topic").notNull(),
+  match: text("match"),
+  after: integer("after"),
+  given: integer("given"),
+  endedAt: integer("ended_at"),
+});
+
+export const dispatches = sqliteTable("dispatches", {
+  position: integer("position").notNull(),
+  subject: text("subject").notNull(),
+  decision: text("decision").$type<DispatchDecision>().notNull(),
+  reason: text("reason"),
+  runId: text("run_id"),
+  gathering: integer("gathering"),
+});
+
+export const gatherings = sqliteTable("gatherings", {
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  subject: text("subject").notNull(),
+  key: text("key").notNull(),
+  kind: text("kind").$type<GatheringRow["kind"]>().notNull(),
+  openedAt: integer("opened_at").notNull(),
+  dueAt: integer("due_at").notNull(),
+  count: integer("count").notNull(),
+  length: integer("length").notNull(),
+  isOpen: integer("is_open", { mode: "boolean" }).notNull(),
+  firedAt: integer("fired_at"),
+  runId: text("run_id"),
+  reason: text("reason"),
+});
 
 export const places = sqliteTable(
   "places",

@@ -2,6 +2,7 @@
 import type { ApiKeyRow, LogStore } from "../port.ts";
 import { listApiKeys, putApiKey } from "./api-keys.ts";
 import { append } from "./append.ts";
+import { strays } from "./audit.ts";
 import * as claims from "./claim.ts";
 import type { Database } from "./database.ts";
 import * as deliveries from "./deliveries.ts";
@@ -48,6 +49,8 @@ export function libsqlStore(db: Database): LogStore {
     setLine: (setting) => setLine(db, setting),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
+    strays: () => strays(db),
+    runWindow: (filter, page) => reads.runWindow(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),
     readHistory: (runId, page) => reads.readHistory(db, runId, page),
     readLog: (page) => reads.readLog(db, page),
