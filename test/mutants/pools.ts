@@ -52,7 +52,7 @@ export const POOL_MUTANTS: readonly Mutant[] = [
       { file: STATEMENTS, text: "AND ${SERVED})) AS lease_ends_at", by: ")) AS lease_ends_at" },
     ],
     predicate: "served-by-pool",
-    seed: 0,
+    seed: 7,
   },
   {
     name: "sql-place-kept-aside",
