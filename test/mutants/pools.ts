@@ -49,9 +49,10 @@ export const POOL_MUTANTS: readonly Mutant[] = [
         text: "AND ${KNOWN_PROGRAM} AND ${SERVED}\n    UNION ALL",
         by: "AND ${KNOWN_PROGRAM}\n    UNION ALL",
       },
+      { file: STATEMENTS, text: "AND ${SERVED})) AS lease_ends_at", by: ")) AS lease_ends_at" },
     ],
     predicate: "served-by-pool",
-    seed: 0,
+    seed: 7,
   },
   {
     name: "sql-place-kept-aside",
