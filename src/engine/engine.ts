@@ -64,7 +64,7 @@ import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import { isSameInput, PendingStart, prepareStart } from "./start.ts";
 import { tail } from "./tail.ts";
-import { why } from "./why.ts";
+import { waiting, why } from "./why.ts";
 
 /** What an engine is made of, whatever the runtime. */
 export interface EngineParts {
@@ -387,8 +387,13 @@ class EngineOfParts implements api.Engine, HandleHost {
     const limit = checkLimit(options.limit);
     const before = options.cursor === undefined ? null : checkName("the cursor of a list", options.cursor);
     const rows = await this.store.listRuns(filterOf(options), { before, limit: limit + 1 });
-    const runs = rows.slice(0, limit).map((row) => runInfo(row));
+    const runs = await this.infos(rows.slice(0, limit));
     return { runs, cursor: rows.length > limit ? (runs.at(-1)?.id ?? null) : null };
+  }
+
+  async infos(rows: readonly RunRow[]): Promise<api.RunInfo<never>[]> {
+    const waits = await waiting({ store: this.store, now: () => this.#now() }, rows);
+    return rows.map((row) => runInfo(row, waits.get(row.id) ?? null));
   }
 
   async why(runId: string): Promise<Why> {

@@ -215,6 +215,7 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "getLine",
     "listLines",
     "setLine",
+    "readOutlook",
     "getRun",
     "listRuns",
     "listLoggedRuns",

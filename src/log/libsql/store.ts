@@ -9,6 +9,7 @@ import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
+import { readOutlook } from "./outlook.ts";
 import { countPlaces, getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
 import { reopen } from "./reopen.ts";
@@ -44,6 +45,7 @@ export function libsqlStore(db: Database): LogStore {
     getLine: (line) => getLine(db, line),
     listLines: (page) => listLines(db, page),
     setLine: (setting) => setLine(db, setting),
+    readOutlook: (runs) => readOutlook(db, runs),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     listLoggedRuns: (page) => reads.listLoggedRuns(db, page),
