@@ -8,6 +8,7 @@ import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
+import { outlookContract } from "./contract-outlook.ts";
 import { placesContract } from "./contract-places.ts";
 import { schedulesContract } from "./contract-schedules.ts";
 import { append, created, handAt, LEASE_MS, message, type OpenedLog, runId, start } from "./hand.ts";
@@ -630,6 +631,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
   outgoingContract(() => ({ store, pass }));
   deliveriesContract(() => ({ store, pass }));
   messagesContract(() => ({ store, pass }));
+  outlookContract(() => store);
   placesContract(
     () => store,
     (ms) => pass(ms),
