@@ -164,7 +164,7 @@ export type {
   ThrottleRule,
 } from "./kernel/run-rules.ts";
 export type { RunStatus } from "./kernel/state.ts";
-export type { WaitKind, WaitReason, Why } from "./kernel/why.ts";
+export type { WaitingFor, WaitKind, WaitReason, Why } from "./kernel/why.ts";
 export type { SignalMap, WorkflowRef } from "./kernel/workflow-ref.ts";
 export type { BusEventName, BusEvents, BusListener, EngineNotices } from "./observe/bus.ts";
 // Tell others by webhooks

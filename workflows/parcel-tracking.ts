@@ -12,7 +12,12 @@
 import { type Message, workflow } from "varve";
 import { z } from "zod";
 
-const Order = z.object({ order: z.string().min(1), total: z.number() });
+const Order = z.object({
+  order: z.string().min(1),
+  total: z.number(),
+  /** After so long a parcel is lost. */
+  patience: z.string().default("14d"),
+});
 
 const OF_THIS_ORDER = "message.payload.order == run.input.order";
 
@@ -24,13 +29,13 @@ export const trackParcel = workflow(
     on: [{ topic: "orders.paid", match: "message.payload.total >= 50" }],
     cancelOn: [{ topic: "orders.cancelled", match: OF_THIS_ORDER }],
   },
-  async (ctx, { order }) => {
+  async (ctx, { order, patience }) => {
     const label = await ctx.step("label", () => `label of ${order}`);
     const delivered = await ctx.waitForMessage<{ at: string }>("parcels.delivered", {
       match: OF_THIS_ORDER,
       // The carrier may be faster than our label.
       since: ctx.now().getTime() - 3_600_000,
-      timeout: "14d",
+      timeout: patience,
     });
     if (delivered === null) return { order, label, status: "lost" as const };
     return { order, label, status: "delivered" as const, at: delivered.payload.at };

@@ -1,4 +1,5 @@
 /** Why a run does not go on: told from the rows and events that decide it. Pure. */
+import type { BreakerState } from "../kernel/breaker.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { canTake, DEFAULT_QUEUE, queueLine, queueOf, servesQueue } from "../kernel/pool.ts";
 import { type CallState, isClosed, isTerminalStatus, type RunState } from "../kernel/state.ts";
@@ -16,6 +17,8 @@ export interface WhyFacts {
   readonly lines: ReadonlyMap<string, LineFacts>;
   /** The lines of locks, and of the queues of steps, in which it stands. */
   readonly locks: ReadonlyMap<string, readonly LockRow[]>;
+  /** The breakers that have to let its steps through, by name. */
+  readonly breakers: ReadonlyMap<string, BreakerState>;
   readonly now: number;
 }
 
@@ -23,6 +26,8 @@ export interface WhyFacts {
 export interface LineFacts {
   /** From its head, as far as it was read. */
   readonly places: readonly PlaceRow[];
+  /** How many have one. */
+  readonly held: number;
   /** What was set at run time; null: nothing. */
   readonly slots: number | null;
   readonly paused: boolean;
@@ -214,7 +219,7 @@ function reasonOfLine(line: string, found: LineFacts, mine: PlaceRow): WaitReaso
   const held = found.places.filter(({ grantedAt }) => grantedAt !== null).map(({ runId }) => runId);
   const ahead = found.places.filter(({ grantedAt }) => grantedAt === null).indexOf(mine);
   const slots = slotsOf(found, mine);
-  const isFull = held.length >= slots;
+  const isFull = found.held >= slots;
   return {
     kind: isFull ? "slot" : "others",
     since: mine.requestedAt,
@@ -223,7 +228,7 @@ function reasonOfLine(line: string, found: LineFacts, mine: PlaceRow): WaitReaso
     holders: held.slice(0, HOLDERS_MAX),
     slots,
     position: ahead < 0 ? null : ahead + 1,
-    text: textOfLine(line, found, held.length, slots),
+    text: textOfLine(line, found, slots),
     hint: hintOfLine(line, found, isFull),
   };
 }
@@ -233,7 +238,7 @@ function slotsOf({ slots, paused: isPaused }: Pick<LineFacts, "slots" | "paused"
   return isPaused ? 0 : (slots ?? place.slots);
 }
 
-function textOfLine(line: string, { paused: isPaused }: LineFacts, held: number, slots: number): string {
+function textOfLine(line: string, { paused: isPaused, held }: LineFacts, slots: number): string {
   if (isPaused) return `${line} is paused`;
   if (held >= slots) return `${line} is full: ${held} of ${slots} have a place in it`;
   return `there is room in ${line}, but not in all that it needs: it takes all its places at once`;
@@ -310,12 +315,48 @@ function reasonOfCall(facts: WhyFacts, state: RunState, call: CallState): WaitRe
           text: `attempt ${call.attempt} of "${key}" is under way`,
           hint: "a step with a time-out cannot run for ever",
         };
-      return dueAt === null
-        ? null
-        : { ...base, kind: "retry", text: `"${key}" is tried again`, hint: "nothing: it goes on by itself" };
+      return dueAt === null ? null : (reasonOfBreaker(facts, call, dueAt) ?? reasonOfRetry(base));
+    case "message": {
+      const { topic, match } = awaited(facts, key);
+      const which = match === undefined ? "" : ` of which ${match}`;
+      const text = `"${key}" waits for a message on "${topic}"${which}`;
+      return { ...base, kind: "message", name: topic, text, hint: `publish it: varve publish ${topic}` };
+    }
     default:
       return null;
   }
+}
+
+function reasonOfRetry(base: Pick<WaitReason, "since" | "until"> & { readonly key: string }): WaitReason {
+  return { ...base, kind: "retry", text: `"${base.key}" is tried again`, hint: "nothing: it goes on by itself" };
+}
+
+/** Null: no breaker that is known of would refuse the step's next attempt now. */
+function reasonOfBreaker({ events, breakers, now }: WhyFacts, { key }: CallState, dueAt: number): WaitReason | null {
+  const name = breakerOf(events, key);
+  const state = name === undefined ? undefined : breakers.get(name);
+  if (name === undefined || state === undefined || state.status === "closed" || state.until <= now) return null;
+  const { status, since, until } = state;
+  const next = `it lets somebody try in ${until - now} ms`;
+  const isTooEarly = dueAt < until;
+  return {
+    ...{ kind: "breaker", key, name, since, until },
+    text: `"${key}" is tried again in ${Math.max(0, dueAt - now)} ms, and the breaker "${name}" is ${status}: ${next}`,
+    hint: isTooEarly
+      ? "the attempt fails with BREAKER_OPEN if the breaker is not closed by then: a longer wait between attempts, or a fallback, helps"
+      : "nothing: the attempt comes when the breaker lets somebody try",
+  };
+}
+
+/** The breaker that a step's next attempt is up to. */
+export function breakerOf(events: readonly RunEvent[], key: string): string | undefined {
+  const failed = events.findLast((event) => event.type === "attempt.failed" && event.key === key);
+  return failed?.type === "attempt.failed" ? failed.data.breaker : undefined;
+}
+
+function awaited({ events }: WhyFacts, key: string): { readonly topic: string; readonly match?: string } {
+  const event = events.findLast(({ type, key: of }) => type === "message.awaited" && of === key);
+  return event?.type === "message.awaited" ? event.data : { topic: key };
 }
 
 function attemptAt({ events }: WhyFacts, { key, attempt }: CallState): number | null {

@@ -28,11 +28,17 @@ export function runRemark(run: RunInfo, now: number): string {
   if (run.error !== undefined) return failureText(toFailure(run.error));
   if (run.stuck !== undefined) return `${run.stuck.code}: ${run.stuck.message}`;
   if (run.cancelReason !== undefined) return run.cancelReason;
-  if (run.status === "paused") return "until varve runs resume";
-  if (run.availableAt !== null && run.availableAt > now) return `goes on in ${lengthText(run.availableAt - now)}`;
-  if (run.status === "pending" && run.availableAt === null) return "waits in line: see varve runs why";
-  if (run.status === "waiting" && run.availableAt === null) return "waits for a signal, or for another run";
-  return "";
+  const { availableAt } = run;
+  const ahead = availableAt === null || availableAt <= now ? [] : [`goes on in ${lengthText(availableAt - now)}`];
+  return [...waitsText(run, now), ...ahead].join(", ");
+}
+
+/** What it waits for, such as `signal approval for 5m`. */
+function waitsText({ waitingFor }: RunInfo, now: number): string[] {
+  if (waitingFor === null) return [];
+  const { kind, name, since } = waitingFor;
+  const long = since === null || since > now ? "" : ` for ${lengthText(now - since)}`;
+  return [`${kind}${name === null ? "" : ` ${name}`}${long}`];
 }
 
 /** How long it took, or takes by now. */

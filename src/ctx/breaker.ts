@@ -4,19 +4,17 @@ import {
   type Admission,
   admit,
   after,
+  BREAKER_SCOPE,
   type BreakerChange,
   type BreakerPolicy,
   type BreakerState,
-  CLOSED,
+  breakerState,
   type Passage,
 } from "../kernel/breaker.ts";
 import { BreakerOpenError } from "../kernel/errors.ts";
 import { KEYED_TRIES_MAX } from "../kernel/keyed.ts";
 import type { CallRequest, LiveCall, ScopeHandle, Shared } from "../worker/recorder.ts";
 import { rejected } from "./settle.ts";
-
-/** The scope of keyed values in which breakers are. */
-const SCOPE = "breaker";
 
 /** A breaker as one call uses it. What the call does to it is done once, whoever goes on with the run. */
 export class Breaker {
@@ -113,8 +111,8 @@ class BreakerTurn<T> {
 
   async take(shared: Shared): Promise<Taken<T>> {
     for (let tries = 0; tries < KEYED_TRIES_MAX; tries++) {
-      const { value, version } = await shared.get(SCOPE, this.#name);
-      const before = value === null ? CLOSED : (JSON.parse(value) as { readonly value: BreakerState }).value;
+      const { value, version } = await shared.get(BREAKER_SCOPE, this.#name);
+      const before = breakerState(value);
       const { answer, state } = this.#decide(before);
       // What an earlier try has put may be what is there: only another put tells, though it be the same again.
       const isNews = state !== before || (this.#mayHavePut && value !== null);
@@ -122,7 +120,7 @@ class BreakerTurn<T> {
       const change = state.status === before.status ? null : { from: before.status, to: state.status };
       this.#mayHavePut = true;
       const verdict = await shared.put({
-        scope: SCOPE,
+        scope: BREAKER_SCOPE,
         key: this.#name,
         value: JSON.stringify({ value: state }),
         ttlMs: null,

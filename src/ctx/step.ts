@@ -309,7 +309,9 @@ class Attempts {
       this.#fail(attempt, { ...this.#deadlineError(), cause: error });
       return;
     }
-    this.#call.record("attempt.failed", attempt, { error, retryAt });
+    const { breaker } = this.#policy;
+    const guard = breaker === null ? {} : { breaker: breaker.name };
+    this.#call.record("attempt.failed", attempt, { error, retryAt, ...guard });
     this.#leave(attempt);
     this.#call.waitUntil(retryAt, () => this.#startNext());
   }

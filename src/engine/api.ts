@@ -6,7 +6,7 @@ import type { KeyedOptions, KeyedValues, KeyedValuesOf } from "../kernel/keyed-v
 import type { Ports } from "../kernel/ports.ts";
 import type { ResumeTicket } from "../kernel/resume.ts";
 import type { RunStatus } from "../kernel/state.ts";
-import type { Why } from "../kernel/why.ts";
+import type { WaitingFor, Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { BusEventName, BusListener } from "../observe/bus.ts";
 import type { DecisionReason } from "../triggers/decide.ts";
@@ -47,6 +47,11 @@ export interface RunInfo<Output = unknown> {
   readonly cancelReason?: string;
   /** With status `stuck`: why, and what to do. */
   readonly stuck: { readonly code: string; readonly message: string } | undefined;
+  /**
+   * The first thing that it waits for; null: nothing, or it began to wait too far back in its history (the last 32 events are
+   * looked at). `why` says all of it. A breaker is told by `why` alone: here it is a `retry`.
+   */
+  readonly waitingFor: WaitingFor | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;

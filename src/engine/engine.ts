@@ -51,13 +51,14 @@ import { reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
 import { deliveriesMsOf, type RetentionOptions, RetentionSweep } from "./retention.ts";
+import { runInfo } from "./run-info.ts";
 import { listRuns } from "./run-list.ts";
 import { EngineSchedules } from "./schedules.ts";
 import { openSession, type Session } from "./session.ts";
 import { Shutdown } from "./shutdown.ts";
 import { isSameInput, PendingStart, prepareStart } from "./start.ts";
 import { tail } from "./tail.ts";
-import { why } from "./why.ts";
+import { waiting, why } from "./why.ts";
 
 /** What an engine is made of, whatever the runtime. */
 export interface EngineParts {
@@ -390,7 +391,16 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#checkOpen();
     const limit = checkLimit(options.limit);
     const before = options.cursor === undefined ? null : checkName("the cursor of a list", options.cursor);
-    return await listRuns({ store: this.store, drain: this.#ports.drain }, filterOf(options), { before, limit });
+    const { rows, cursor } = await listRuns({ store: this.store, drain: this.#ports.drain }, filterOf(options), {
+      before,
+      limit,
+    });
+    return { runs: await this.infos(rows), cursor };
+  }
+
+  async infos(rows: readonly RunRow[]): Promise<api.RunInfo<never>[]> {
+    const waits = await waiting({ store: this.store, now: () => this.#now() }, rows);
+    return rows.map((row) => runInfo(row, waits.get(row.id) ?? null));
   }
 
   async why(runId: string): Promise<Why> {

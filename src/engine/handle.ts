@@ -9,7 +9,7 @@ import type { Why } from "../kernel/why.ts";
 import { INBOX_ROWS_MAX, type LogStore, type MessageKind, type MessageVerdict, type RunRow } from "../log/port.ts";
 import type { AnySignals, ReasonOptions, RerunOptions, RunHandle, RunInfo, SignalOptions, StartedRun } from "./api.ts";
 import { notFound, type Results } from "./results.ts";
-import { cancelReason, runInfo } from "./run-info.ts";
+import { cancelReason } from "./run-info.ts";
 
 /** What a handle needs of its engine. */
 export interface HandleHost {
@@ -23,6 +23,8 @@ export interface HandleHost {
   rerun(runId: string, options: RerunOptions): Promise<StartedRun>;
   retry(runId: string): Promise<void>;
   why(runId: string): Promise<Why>;
+  /** Rows for their readers, with what they wait for. */
+  infos(rows: readonly RunRow[]): Promise<RunInfo<never>[]>;
 }
 
 export class Handle<Output> implements RunHandle<Output, AnySignals> {
@@ -37,7 +39,7 @@ export class Handle<Output> implements RunHandle<Output, AnySignals> {
   async status(): Promise<RunInfo<Output>> {
     const row = await this.#host.store.getRun(this.id);
     if (row === null) throw notFound(this.id);
-    return runInfo<Output>(row);
+    return (await this.#host.infos([row]))[0] as RunInfo<Output>;
   }
 
   async result(options: Parameters<RunHandle["result"]>[0] = {}): Promise<Output> {

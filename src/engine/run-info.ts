@@ -1,10 +1,11 @@
 /** A run's row, decoded for its readers. Pure. */
 import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
+import type { WaitingFor } from "../kernel/why.ts";
 import type { RunRow } from "../log/port.ts";
 import type { RunInfo } from "./api.ts";
 
-export function runInfo<Output>(row: RunRow): RunInfo<Output> {
+export function runInfo<Output>(row: RunRow, waitingFor: WaitingFor | null): RunInfo<Output> {
   const reason = row.status === "cancelled" ? cancelReason(row) : null;
   return {
     id: row.id,
@@ -18,6 +19,7 @@ export function runInfo<Output>(row: RunRow): RunInfo<Output> {
     error: row.status === "failed" ? fromFailure(parse<Failure>(row.result)) : undefined,
     ...(reason === null ? {} : { cancelReason: reason }),
     stuck: row.status === "stuck" ? parse(row.stuck) : undefined,
+    waitingFor,
     createdAt: row.createdAt,
     startedAt: row.startedAt,
     endedAt: row.endedAt,

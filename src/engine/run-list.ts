@@ -2,8 +2,6 @@
 import type { Drain } from "../kernel/ports.ts";
 import type { LogStore, RunRow } from "../log/port.ts";
 import { isInOrder, type RunFilter } from "../log/port-lists.ts";
-import type { RunPage } from "./api.ts";
-import { runInfo } from "./run-info.ts";
 
 /** How many runs one read looks through: some 10 ms. */
 const WINDOW_ROWS = 5_000;
@@ -15,7 +13,7 @@ export async function listRuns(
   { store, drain }: { readonly store: Pick<LogStore, "listRuns" | "runWindow">; readonly drain: Drain },
   filter: RunFilter,
   page: { readonly before: string | null; readonly limit: number },
-): Promise<RunPage> {
+): Promise<{ readonly rows: readonly RunRow[]; readonly cursor: string | null }> {
   const rows: RunRow[] = [];
   let { before } = page;
   for (let windows = 0; windows < WINDOWS_MAX; windows++) {
@@ -23,12 +21,12 @@ export async function listRuns(
     const window = isInOrder(filter) ? null : await store.runWindow(filter, { before, rows: WINDOW_ROWS });
     rows.push(...(await store.listRuns(filter, { before, limit: left, ...(window === null ? {} : { window }) })));
     if (rows.length > page.limit) {
-      const runs = rows.slice(0, page.limit).map((row) => runInfo(row));
-      return { runs, cursor: runs.at(-1)?.id ?? null };
+      const shown = rows.slice(0, page.limit);
+      return { rows: shown, cursor: shown.at(-1)?.id ?? null };
     }
     before = window?.from ?? null;
     if (before === null) break;
     await new Promise<void>((resolve) => drain(resolve));
   }
-  return { runs: rows.map((row) => runInfo(row)), cursor: before };
+  return { rows, cursor: before };
 }

@@ -1,16 +1,18 @@
 /** Gathers what says why a run does not go on. */
-import { type LineFacts, whyOf } from "../admission/why.ts";
+import { outlookRequests, waitingFor } from "../admission/outlook.ts";
+import { breakerOf, type LineFacts, whyOf } from "../admission/why.ts";
+import { BREAKER_SCOPE, type BreakerState, breakerState } from "../kernel/breaker.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
 import type { RunState } from "../kernel/state.ts";
-import type { Why } from "../kernel/why.ts";
-import type { LockRow, LogStore } from "../log/port.ts";
+import type { WaitingFor, Why } from "../kernel/why.ts";
+import type { LockRow, LogStore, RunRow } from "../log/port.ts";
 import { notFound } from "./results.ts";
 
 /** How far a line is read from its head. */
 const LINE_READ_MAX = 500;
 
-/** The most lines and locks of one run that are read. */
+/** The most lines, locks and breakers of one run that are read. */
 const LINES_MAX = 20;
 
 export interface WhyHost {
@@ -30,11 +32,40 @@ export async function why({ store, now, history }: WhyHost, runId: string): Prom
   for (const { line } of places) {
     const setting = await store.getLine(line);
     const found = await store.listPlaces({ line, limit: LINE_READ_MAX });
-    lines.set(line, { places: found, slots: setting?.slots ?? null, paused: setting?.paused ?? false });
+    const held = found.filter(({ grantedAt }) => grantedAt !== null).length;
+    lines.set(line, { places: found, held, slots: setting?.slots ?? null, paused: setting?.paused ?? false });
   }
   const locks = new Map<string, readonly LockRow[]>();
   for (const { name } of await store.listLocks({ name: null, runId, limit: LINES_MAX })) {
     if (!locks.has(name)) locks.set(name, await store.listLocks({ name, limit: LINE_READ_MAX }));
   }
-  return whyOf({ row, state, events, lines, locks, workers: await store.listWorkers(), now: Math.floor(await now()) });
+  const breakers = await breakersOf(store, state, events);
+  const workers = await store.listWorkers();
+  return whyOf({ row, state, events, lines, locks, breakers, workers, now: Math.floor(await now()) });
+}
+
+/** Those that have to let the run's steps through, as they stand. */
+async function breakersOf(
+  store: LogStore,
+  state: RunState | null,
+  events: readonly RunEvent[],
+): Promise<Map<string, BreakerState>> {
+  const found = new Map<string, BreakerState>();
+  const waiting = [...(state?.calls.values() ?? [])].filter(({ dueAt, kind }) => kind === "step" && dueAt !== null);
+  for (const name of new Set(waiting.flatMap(({ key }) => breakerOf(events, key) ?? []))) {
+    if (found.size >= LINES_MAX) break;
+    found.set(name, breakerState((await store.getKeyed(BREAKER_SCOPE, name)).value));
+  }
+  return found;
+}
+
+/** What each of these runs waits for first, by its id: three reads, however many there are. */
+export async function waiting(
+  { store, now }: Pick<WhyHost, "store" | "now">,
+  rows: readonly RunRow[],
+): Promise<Map<string, WaitingFor>> {
+  const requests = outlookRequests(rows);
+  if (requests.length === 0) return new Map();
+  const [outlook, workers, at] = await Promise.all([store.readOutlook(requests), store.listWorkers(), now()]);
+  return waitingFor(rows, outlook, workers, Math.floor(at));
 }

@@ -12,7 +12,7 @@ import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { isStorableText, NAME_LENGTH_MAX } from "../kernel/text.ts";
-import { WAIT_KINDS } from "../kernel/why.ts";
+import { WAIT_KINDS, type WaitingFor } from "../kernel/why.ts";
 
 /** Where the API lives below the app's place. */
 export const API_PATH = "/api/v1";
@@ -94,6 +94,12 @@ const failureSchema = named(
   } satisfies Record<keyof Failure, unknown>),
 );
 
+const waitingForSchema = z.object({
+  kind: z.enum(WAIT_KINDS),
+  name: z.string().nullable().describe("What it is for, else the call that waits; null: it is the run itself."),
+  since: z.number().nullable().describe("Milliseconds since the epoch; null: nobody has noted it."),
+} satisfies Record<keyof WaitingFor, unknown>);
+
 export const runSchema = named(
   "Run",
   "A run as it stands.",
@@ -115,6 +121,7 @@ export const runSchema = named(
     endedAt: instantSchema.nullable(),
     availableAt: instantSchema.nullable().describe("When it goes on by itself; null: not, or it is running."),
     deadlineAt: instantSchema.nullable(),
+    waitingFor: waitingForSchema.nullable().describe("The first thing that it waits for; see its why for all."),
     worker: z.string().nullable().describe("The worker that has it."),
     events: z.number().int().describe("How many events its history has."),
   } satisfies Record<keyof RunInfo | "outputMeta", unknown>),

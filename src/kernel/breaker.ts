@@ -59,16 +59,25 @@ function positive(option: string, duration: Duration): number {
   throw invalidOption(`breaker.${option}`, "longer than nothing", duration);
 }
 
+/** The scope of keyed values in which breakers are, by name. */
+export const BREAKER_SCOPE = "breaker";
+
 /** Where a breaker stands. */
 export type BreakerState =
   /** `failedAt`: instants of the failures that count, oldest first. */
   | { readonly status: "closed"; readonly failedAt: readonly number[] }
-  | { readonly status: "open"; readonly until: number }
+  /** `since`: when it opened; `until`: when somebody is let through. */
+  | { readonly status: "open"; readonly since: number; readonly until: number }
   /** `probe`: who was let through; `until`: when somebody else will be. */
-  | { readonly status: "half-open"; readonly probe: string; readonly until: number };
+  | { readonly status: "half-open"; readonly since: number; readonly probe: string; readonly until: number };
 
 /** A breaker of which nothing is known. */
 export const CLOSED: BreakerState = { status: "closed", failedAt: [] };
+
+/** A breaker's state, of its text as a keyed value; null: there is none. */
+export function breakerState(text: string | null): BreakerState {
+  return text === null ? CLOSED : (JSON.parse(text) as { readonly value: BreakerState }).value;
+}
 
 /** Whether a caller may pass. */
 export type Admission =
@@ -87,7 +96,10 @@ export function admit(state: BreakerState, policy: BreakerPolicy, caller: string
     case "half-open": {
       const isProbe = state.status === "half-open" && state.probe === caller;
       if (!isProbe && now < state.until) return { kind: "refuse", until: state.until };
-      return { kind: "probe", state: { status: "half-open", probe: caller, until: now + policy.resetAfterMs } };
+      return {
+        kind: "probe",
+        state: { status: "half-open", since: state.since, probe: caller, until: now + policy.resetAfterMs },
+      };
     }
     default:
       return assertNever(state, "state of a breaker");
@@ -111,7 +123,9 @@ export function after(
       return state;
     case "half-open":
       if (state.probe !== caller) return state;
-      return passage === "succeeded" ? CLOSED : { status: "open", until: now + policy.resetAfterMs };
+      return passage === "succeeded"
+        ? CLOSED
+        : { status: "open", since: state.since, until: now + policy.resetAfterMs };
     default:
       return assertNever(state, "state of a breaker");
   }
@@ -121,7 +135,7 @@ function afterFailure(before: readonly number[], policy: BreakerPolicy, now: num
   const { failuresMax, windowMs, resetAfterMs } = policy;
   const failedAt = [...before.filter((at) => now - at < windowMs), now];
   if (failedAt.length < failuresMax) return { status: "closed", failedAt };
-  return { status: "open", until: now + resetAfterMs };
+  return { status: "open", since: now, until: now + resetAfterMs };
 }
 
 /** A breaker's change of status. */

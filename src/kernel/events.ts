@@ -59,7 +59,12 @@ export interface EventData {
   "cancel.requested": { readonly reason?: string } & FromMail;
   "attempt.started": Record<string, never>;
   /** The attempt failed and another follows, not before `retryAt`. */
-  "attempt.failed": { readonly error: Failure; readonly retryAt: number };
+  "attempt.failed": {
+    readonly error: Failure;
+    readonly retryAt: number;
+    /** The breaker that has to let the next attempt through. */
+    readonly breaker?: string;
+  };
   /** The attempt's worker stopped or was lost: nobody knows how far the body came. Another attempt follows. */
   "attempt.interrupted": { readonly reason: InterruptReason };
   /** A body ended after its outcome had stopped to matter: the run was over, or the attempt had timed out. */

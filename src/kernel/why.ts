@@ -5,7 +5,8 @@ import type { RunStatus } from "./state.ts";
  * The kinds of things that a run waits for.
  *
  * `timer`: a time of its own, or of its start. `retry`: the time of a step's next attempt. `step`: the body of a step that runs.
- * `signal`, `child`, `lock`: as they are called. `slot`: a place in a line that is full. `others`: there is room here, but not in
+ * `signal`, `message`, `child`, `lock`: as they are called. `breaker`: a step is tried again, and a breaker is open that has to let
+ * it through: `until` is when it lets somebody try. `slot`: a place in a line that is full. `others`: there is room here, but not in
  * all of its lines. `rate`: its turn, by a throttle. `worker`: somebody who works on it, or serves its queue. `version`: somebody
  * who has its code.
  * `pause`, `stuck`: a person.
@@ -13,8 +14,10 @@ import type { RunStatus } from "./state.ts";
 export const WAIT_KINDS = [
   "timer",
   "retry",
+  "breaker",
   "step",
   "signal",
+  "message",
   "child",
   "lock",
   "slot",
@@ -42,7 +45,7 @@ export interface WaitReason {
   readonly hint: string;
   /** The call that waits, by its key. */
   readonly key?: string;
-  /** What it is for: a signal, a lock, a line, a workflow's version, a worker, a queue that no worker serves. */
+  /** What it is for: a signal, a topic, a lock, a breaker, a line, a workflow's version, a worker, a queue that nobody serves. */
   readonly name?: string;
   /** The child that is waited for. */
   readonly runId?: string;
@@ -52,6 +55,15 @@ export interface WaitReason {
   readonly slots?: number;
   /** The run's place among those that wait, from 1; null: it is far behind. */
   readonly position?: number | null;
+}
+
+/** The first thing that a run waits for, in short. */
+export interface WaitingFor {
+  readonly kind: WaitKind;
+  /** What it is for, else the call that waits; null: it is the run itself. */
+  readonly name: string | null;
+  /** Since when, milliseconds since the epoch; null: nobody has noted it. */
+  readonly since: number | null;
 }
 
 /** Why a run does not go on. */

@@ -8,6 +8,7 @@
  */
 import { byText } from "./memory-order.ts";
 import type { LockRequest, LockRow, LockVerdict } from "./port.ts";
+import type { OutlookLock } from "./port-outlook.ts";
 
 interface Place extends LockRow {
   slots: number;
@@ -73,6 +74,13 @@ export class MemoryLocks {
     if (line.length === 0) this.#lines.delete(name);
     else this.#lines.set(name, line);
     return line.filter(({ slots, grantedAt }, before) => grantedAt === null && before < slots);
+  }
+
+  /** What a run waits for, in order of arrival. */
+  waiting(runId: string): OutlookLock[] {
+    return this.list({ name: null, runId, limit: Number.POSITIVE_INFINITY })
+      .flatMap((place) => (place.grantedAt === null ? [{ ...place, grantedAt: null }] : []))
+      .sort((a, b) => a.ticket - b.ticket);
   }
 
   list(page: { readonly name: string | null; readonly runId?: string; readonly limit: number }): LockRow[] {

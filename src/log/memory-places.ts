@@ -16,6 +16,10 @@ import {
   type PlaceFilter,
   type PlaceRow,
 } from "./port.ts";
+import type { OutlookPlace } from "./port-outlook.ts";
+
+/** More than the limits of one run can be. */
+const LIMITS_OF_RUN_MAX = 100;
 
 type Place = { -readonly [K in keyof PlaceRow]: PlaceRow[K] };
 
@@ -147,6 +151,13 @@ export class MemoryPlaces {
     this.#settings.set(setting.line, { ...setting });
     const waiting = [...(this.#lines.get(setting.line) ?? [])].filter(({ grantedAt }) => grantedAt === null).length;
     for (let i = 0; i < Math.min(waiting, OPENINGS_MAX); i++) this.open(setting.line, now);
+  }
+
+  outlook(runId: string): OutlookPlace[] {
+    return this.list({ runId }, LIMITS_OF_RUN_MAX).map((place) => {
+      const { slots = null, paused = false } = this.setting(place.line) ?? {};
+      return { ...place, held: this.#heldIn(place.line), slotsSet: slots, paused };
+    });
   }
 
   list(filter: PlaceFilter, limit: number): PlaceRow[] {

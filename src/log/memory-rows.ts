@@ -1,5 +1,5 @@
 /** Rows of runs in the log's reference: what happens to one, and what it is asked. */
-import { closesScope, type EventRow } from "../kernel/events.ts";
+import { closesScope, type EventRow, type EventType } from "../kernel/events.ts";
 import { isTerminalStatus, type RunStatus } from "../kernel/state.ts";
 import {
   type Claim,
@@ -13,6 +13,7 @@ import {
   WAKES_PAUSED,
 } from "./port.ts";
 import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "./port-lists.ts";
+import { TELLING } from "./port-outlook.ts";
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -151,4 +152,17 @@ export function isEnd({ row }: RunAppend): boolean {
 export function isWoken(status: RunStatus, mail: readonly InboxRow[]): boolean {
   if (status === "paused") return mail.some(({ kind }) => WAKES_PAUSED.includes(kind));
   return ["waiting", "pending", "stuck"].includes(status) && mail.length > 0;
+}
+
+/** The events of a history after a seq, as an outlook has them. */
+export function lastEvents(history: readonly EventRow[], afterSeq: number): EventRow[] {
+  return history
+    .filter(({ seq }) => seq > afterSeq)
+    .map((row) => {
+      if (row.type === "run.created") {
+        const { availableAt = null } = JSON.parse(row.data ?? "{}") as { readonly availableAt?: number };
+        return { ...row, data: JSON.stringify({ availableAt }) };
+      }
+      return TELLING.has(row.type as EventType) ? row : { ...row, data: null };
+    });
 }

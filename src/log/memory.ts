@@ -26,6 +26,7 @@ import {
   isEnd,
   isKnown,
   isWoken,
+  lastEvents,
   type Mutable,
   matches,
   newRow,
@@ -91,6 +92,7 @@ import {
   type WriteVerdict,
 } from "./port.ts";
 import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
+import type { Outlook, OutlookRequest } from "./port-outlook.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -616,6 +618,14 @@ class MemoryStore implements LogStore {
 
   async setLine(setting: LineSetting): Promise<void> {
     this.#places.set(setting, this.#now);
+  }
+
+  async readOutlook(runs: readonly OutlookRequest[]): Promise<Outlook> {
+    return {
+      events: runs.flatMap(({ runId, afterSeq }) => lastEvents(this.#histories.get(runId) ?? [], afterSeq)),
+      places: runs.flatMap(({ runId }) => this.#places.outlook(runId)),
+      locks: runs.flatMap(({ runId }) => this.#locks.waiting(runId)),
+    };
   }
 
   async getRun(runId: string): Promise<RunRow | null> {

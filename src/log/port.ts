@@ -22,6 +22,7 @@ import type {
   WaitVerdict,
 } from "./port-messages.ts";
 import type { OutgoingStore } from "./port-outgoing.ts";
+import type { Outlook, OutlookRequest } from "./port-outlook.ts";
 
 /** One run's part of a write. All of it is stored, or none. */
 export interface RunAppend {
@@ -863,6 +864,9 @@ export interface LogStore extends MessageStore, OutgoingStore {
   listLines(page: { readonly after: string | null; readonly limit: number }): Promise<LineSetting[]>;
   /** Sets what a line lets in, and admits whom there is room for then. */
   setLine(setting: LineSetting): Promise<void>;
+
+  /** What says in short why runs do not go on. */
+  readOutlook(runs: readonly OutlookRequest[]): Promise<Outlook>;
 
   getRun(runId: string): Promise<RunRow | null>;
   /** Newest first. `before`: only runs with a smaller id. `window`: only those within it. */

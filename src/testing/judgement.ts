@@ -38,7 +38,7 @@ export async function judge(
   // Parked because its processes kept dying: that is what the engine promises, and says nothing of the workflow.
   if (row === null || !isTerminalStatus(row.status)) return { failure: null, status: null };
   const { status } = row;
-  const { output, error } = runInfo(row);
+  const { output, error } = runInfo(row, null);
   const history = checker.history(row.id).map(parseEvent);
   return { failure: await failureOf({ id: row.id, status, output, error, history }, check), status };
 }

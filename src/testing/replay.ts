@@ -3,7 +3,7 @@
  * write next. It has no effects: the log is one run that can be claimed once, and no write to it ever comes back, so no
  * body starts.
  */
-import type { Workflow } from "../ctx/workflow.ts";
+import { type Workflow, wrapWorkflow } from "../ctx/workflow.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
@@ -28,10 +28,13 @@ export interface Replayed {
   readonly next: RunAppend | null;
 }
 
+type AnyWorkflow = Workflow<never, unknown, never, never>;
 type Rows = readonly [EventRow, ...EventRow[]];
 
 /** What bounds a run live is no matter of its replay. */
 const LIMITS = { payloadBytesMax: 128 * 1_048_576, historyEventsMax: 1_000_000_000, historyEventsWarn: 1_000_000_000 };
+
+const ONE_SLOT = { concurrency: 1 };
 
 const MACROTASKS_MIN = 1_000;
 const MACROTASKS_PER_EVENT = 10;
@@ -39,8 +42,9 @@ const MACROTASKS_PER_EVENT = 10;
 /** What the run writes beside it comes in the same round. */
 const MACROTASKS_AFTER_SHARING = 20;
 
-export async function replay(workflow: Workflow<never, unknown, never, never>, rows: Rows): Promise<Replayed> {
+export async function replay(workflow: AnyWorkflow, rows: Rows): Promise<Replayed> {
   const asked: AskedCall[] = [];
+  const { queue } = workflow.rules ?? {};
   // Before all of it, so that nothing becomes due by itself.
   const clock = { now: () => rows[0].at - 1, monotonic: () => 0, timer: () => () => {} };
   const drain = (fn: () => void) => void setImmediate(fn);
@@ -55,7 +59,8 @@ export async function replay(workflow: Workflow<never, unknown, never, never>, r
     sweeps: false,
     store,
     ports,
-    workflows: [workflow],
+    workflows: [inAnyQueue(workflow)],
+    queues: queue === undefined ? {} : { [queue]: ONE_SLOT },
     limits: LIMITS,
     asked: (_runId, key, kind) => asked.push({ kind, key }),
   });
@@ -68,6 +73,14 @@ export async function replay(workflow: Workflow<never, unknown, never, never>, r
   }
   assert(next !== undefined || sharingLeft !== null, "a replay ends at the log");
   return { asked: [...asked], next: next ?? null };
+}
+
+/** A history does not say which queues its engine had. */
+function inAnyQueue(workflow: AnyWorkflow): AnyWorkflow {
+  return wrapWorkflow(
+    workflow,
+    (run) => (recorder, input) => run(over(recorder, { queueSlots: () => ONE_SLOT.concurrency }), input),
+  );
 }
 
 /** A log that has one run to claim, and from which no write ever comes back. */

@@ -33,6 +33,13 @@ interface Leaving {
 /** What a call does beside its attempts has a key of its own. */
 const BESIDE = /#(?:admit\.|report\.|cache)/;
 
+/** A step's place in the line of its queue: it is asked for before its attempt is in the log, and ends with it. */
+const SLOT = /^(.*)@(\d+)$/;
+
+const ENDS_ATTEMPT: ReadonlySet<string> = new Set([
+  ...["attempt.failed", "attempt.interrupted", "step.completed", "step.failed"],
+]);
+
 const LEAVES_LINE: ReadonlySet<string> = new Set(["lock.released", "lock.expired"]);
 
 type Status = { readonly status: string };
@@ -71,6 +78,7 @@ export class SharedBook {
     const line = this.#lines.get(name) ?? [];
     this.#lines.set(name, line);
     if (line.some((place) => place.runId === runId && place.key === key)) return;
+    if (SLOT.test(key)) return;
     // Its history may say by now that it has left the line.
     if (this.#wants(runId, key)) line.push({ runId, key, slots });
   }
@@ -103,7 +111,7 @@ export class SharedBook {
       isHeld,
       () => `${what} by run ${runId} in epoch ${epoch}, not ${book?.epoch ?? "any"}`,
     );
-    if (BESIDE.test(key)) return;
+    if (BESIDE.test(key) || SLOT.test(key)) return;
     const call = book?.calls.get(key);
     const isSaid = call !== undefined && call.firstSeq !== Number.POSITIVE_INFINITY;
     this.#expect("change-after-record", isSaid, () => `${what} by call ${key} of run ${runId} is not in the log`);
@@ -176,10 +184,12 @@ export class SharedBook {
     this.#expect("change-as-answered", put === data, () => `call ${key} of run ${runId} has put ${put}, not ${data}`);
   }
 
-  /** Whether its history has the call in line for a lock. */
+  /** Whether its history has the call in line for a lock, or the attempt of a slot not at its end. */
   #wants(runId: string, key: string): boolean {
     const book = this.#books.get(runId);
     if (book === undefined || book.isOver || book.isClosed(scopeOfKey(key))) return false;
+    const [, step, attempt] = SLOT.exec(key) ?? [];
+    if (step !== undefined) return !hasEnded(book, step, Number(attempt));
     const last = book.events.findLast((row) => row.key === key && row.type.startsWith("lock."));
     return last?.type === "lock.requested" || last?.type === "lock.acquired";
   }
@@ -208,6 +218,13 @@ export class SharedBook {
       () => `call ${place} tells ${recorded}, caused ${caused}`,
     );
   }
+}
+
+/** Since the run was last reopened: then its attempts begin anew. */
+function hasEnded({ events }: RunBook, step: string, attempt: number): boolean {
+  const from = events.findLastIndex(({ type }) => type === "run.reopened");
+  const ends = (row: EventRow) => row.key === step && ENDS_ATTEMPT.has(row.type) && (row.attempt ?? attempt) >= attempt;
+  return events.slice(from + 1).some(ends);
 }
 
 function append(lists: Map<string, string[]>, id: string, item: string): void {

@@ -6,6 +6,7 @@
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine, WorkerHandle } from "../engine/api.ts";
 import { createEngineOf } from "../engine/engine.ts";
+import type { MessagesOptions } from "../engine/messages.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
@@ -13,6 +14,7 @@ import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore } from "../log/port.ts";
 import type { ScheduleDefinition } from "../scheduler/definition.ts";
+import type { ScheduleTimes } from "../scheduler/spec.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { Asked } from "../worker/host.ts";
@@ -65,6 +67,8 @@ export interface BootOptions {
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly schedules?: readonly ScheduleDefinition[];
+  /** What computes timetables. @default what the first of `schedules` brings along */
+  readonly times?: ScheduleTimes;
   /** Finds the secrets that hooks name. */
   readonly secrets?: SecretResolver;
   readonly env?: (proc: SimulatedProcess) => unknown;
@@ -72,6 +76,7 @@ export interface BootOptions {
   readonly asked?: Asked;
   readonly limits?: Partial<Limits>;
   readonly queues?: Queues;
+  readonly messages?: MessagesOptions;
   /** `false`: it only starts runs and asks. */
   readonly worker?: WorkerOptions | false;
   /** How far its wall clock is off, milliseconds. @default 0 */
@@ -179,7 +184,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, secrets, schedules, env, limits, queues, worker, asked } = setup;
+    const { workflows, hooks, secrets, schedules, times, env, limits, queues, messages, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -201,10 +206,12 @@ export class Simulation {
         workflows: workflows(proc),
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(schedules === undefined ? {} : { schedules }),
+        ...(times === undefined ? {} : { times }),
         ...(secrets === undefined ? {} : { secrets }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),
         ...(queues === undefined ? {} : { queues }),
+        ...(messages === undefined ? {} : { messages }),
         resume: RESUME,
         asked: (runId: string, key: string, kind: CallKind) => {
           this.checker.asked(proc, runId, key);

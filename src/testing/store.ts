@@ -92,6 +92,7 @@ export const SITES = Object.keys({
   getLine: 0,
   listLines: 0,
   setLine: 0,
+  readOutlook: 0,
 } satisfies Record<Site, 0>) as Site[];
 
 /** A call that has had its effect. */

@@ -9,7 +9,7 @@
  *    nobody can know what became of it.
  * I2 Listeners are heard in every process.
  */
-import type { Engine, RunHandle, StartedRun, StartOptions } from "../engine/api.ts";
+import type { Engine, PublishOptions, RunHandle, StartedRun, StartOptions } from "../engine/api.ts";
 import { assert } from "../kernel/assert.ts";
 import { ClosedError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
@@ -28,7 +28,13 @@ type TailOptions = NonNullable<Parameters<Engine["tail"]>[0]>;
 export type OwnRun = (id: string) => Partial<RunHandle<never>>;
 
 /** Calls that change nothing. */
-const ASKING = new Set(["result", "status", "history", "list", "lastPosition", "get", "refused"]);
+const ASKING = new Set([
+  ...["result", "status", "history", "why", "list", "lastPosition", "message", "messages", "locks"],
+  ...["get", "refused", "firings", "next", "endpoints"],
+]);
+
+/** Parts of an engine that have calls of their own. */
+const PARTS = ["deliveries", "schedules", "queues", "notifications", "keys", "resumes"] as const;
 
 /** Calls that are answered at once, also by an engine whose process has died. */
 const AT_ONCE = new Set(["run", "workflows", "health"]);
@@ -112,7 +118,7 @@ export class Succession {
     return (...args: readonly unknown[]) => {
       const call = (engine: Engine) => (Reflect.get(target(engine), name) as Call).apply(target(engine), [...args]);
       const again = async (engine: Engine) => await call(engine);
-      const isRepeatable = ASKING.has(name) || isKeyedStart(name, args);
+      const isRepeatable = ASKING.has(name) || isKeyed(name, args);
       const life = this.#life;
       if (life === null && !AT_ONCE.has(name)) return this.#answer(this.ask(again, isRepeatable));
       const answer = call(this.#last);
@@ -154,12 +160,16 @@ export class Succession {
     });
   }
 
-  #parts(): Pick<Engine, "tail" | "on" | "deliveries"> {
-    const deliveries = new Proxy({} as Engine["deliveries"], {
-      get: (_, name) => (typeof name === "symbol" ? undefined : this.#follow(name, (engine) => engine.deliveries)),
-    });
+  #parts(): Pick<Engine, "tail" | "on"> {
+    const part = (of: (typeof PARTS)[number]) =>
+      new Proxy(
+        {},
+        {
+          get: (_, name) => (typeof name === "symbol" ? undefined : this.#follow(name, (engine) => engine[of])),
+        },
+      );
     return {
-      deliveries,
+      ...Object.fromEntries(PARTS.map((of) => [of, part(of)])),
       tail: (options = {}) => this.#tail(options),
       on: (name, listener) => {
         let stop = () => {};
@@ -195,8 +205,9 @@ export class Succession {
   }
 }
 
-/** A start that is safe to repeat. */
-function isKeyedStart(name: string, [, , options]: readonly unknown[]): boolean {
+/** A start or a message that is safe to repeat. */
+function isKeyed(name: string, [, , options]: readonly unknown[]): boolean {
+  if (name === "publish") return (options as PublishOptions | undefined)?.id !== undefined;
   return name === "start" && (options as StartOptions | undefined)?.idempotencyKey !== undefined;
 }
 
@@ -210,6 +221,6 @@ function processDied(): ClosedError {
   return new ClosedError(
     "TEST_PROCESS_DIED",
     "the process died before it answered this call, so nobody knows whether it was done; " +
-      "a start with an idempotencyKey is made again in the next process by itself",
+      "a start with an idempotencyKey, and a message with an id, is made again in the next process by itself",
   );
 }

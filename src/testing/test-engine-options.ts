@@ -1,9 +1,11 @@
 /** What `testEngine` may be told, and what it makes of it. */
 import { instantMs } from "../ctx/sleep.ts";
 import { isWorkflow, type Workflow } from "../ctx/workflow.ts";
+import type { MessagesOptions } from "../engine/messages.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { Queues } from "../kernel/queues.ts";
+import type { ScheduleDefinition } from "../scheduler/definition.ts";
 import type { Hook } from "../triggers/hook.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import type { CrashPoint } from "./crash-points.ts";
@@ -35,7 +37,12 @@ export interface TestEngineOptions<Env = unknown> {
   /** Finds the secrets that hooks name. @default there are none */
   readonly secrets?: SecretResolver;
   readonly limits?: Partial<Limits>;
+  /** Queues of workflows, by name. */
   readonly queues?: Queues;
+  /** They fire as time passes; each instant exactly when it is due. @default none; `schedules.create` makes others */
+  readonly schedules?: readonly ScheduleDefinition[];
+  /** How long messages are kept. */
+  readonly messages?: MessagesOptions;
 }
 
 /** Options with every choice made. What is not checked here is where it is used. */
@@ -52,6 +59,8 @@ export interface TestPlan {
   readonly secrets: SecretResolver | undefined;
   readonly limits: Partial<Limits> | undefined;
   readonly queues: Queues | undefined;
+  readonly schedules: readonly ScheduleDefinition[] | undefined;
+  readonly messages: MessagesOptions | undefined;
 }
 
 type Options = { readonly [Name in keyof TestEngineOptions]?: unknown };
@@ -62,7 +71,7 @@ const START = "2026-01-01T00:00:00Z";
 export function testPlan(options: unknown): TestPlan {
   if (typeof options !== "object" || options === null) throw testInvalid("testEngine's options", "an object", options);
   const { workflows, env, steps = {}, crashes = [], start = START, seed = 1, replay = true } = options as Options;
-  const { unusedMocks = "refuse", hooks, secrets, limits, queues } = options as Options;
+  const { unusedMocks = "refuse", hooks, secrets, limits, queues, schedules, messages } = options as Options;
   if (unusedMocks !== "refuse" && unusedMocks !== "allow") {
     throw testInvalid("unusedMocks", '"refuse" or "allow"', unusedMocks);
   }
@@ -81,6 +90,8 @@ export function testPlan(options: unknown): TestPlan {
     secrets: secrets as TestPlan["secrets"],
     limits: limits as TestPlan["limits"],
     queues: queues as TestPlan["queues"],
+    schedules: schedules as TestPlan["schedules"],
+    messages: messages as TestPlan["messages"],
   };
 }
 

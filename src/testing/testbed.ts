@@ -15,6 +15,7 @@ import { DefinitionError, VarveError } from "../kernel/errors.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
 import type { LogStore, LogWrite } from "../log/port.ts";
+import { scheduleTimes } from "../scheduler/times.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Calls } from "./calls.ts";
 import { CrashPoints } from "./crash-points.ts";
@@ -118,7 +119,7 @@ export class Testbed {
   }
 
   #boot(): void {
-    const { workflows, hooks, secrets, limits, queues } = this.#plan;
+    const { workflows, hooks, secrets, limits, queues, schedules, messages } = this.#plan;
     this.#present = this.#simulation.boot({
       workflows: (proc) =>
         workflows.map((workflow) =>
@@ -129,10 +130,13 @@ export class Testbed {
         ),
       env: () => this.#env,
       asked: (_, key, kind) => this.mocks.asked(key, kind),
+      times: scheduleTimes,
       ...(hooks === undefined ? {} : { hooks: () => hooks }),
       ...(secrets === undefined ? {} : { secrets }),
       ...(limits === undefined ? {} : { limits }),
       ...(queues === undefined ? {} : { queues }),
+      ...(schedules === undefined ? {} : { schedules }),
+      ...(messages === undefined ? {} : { messages }),
     });
   }
 

@@ -35,6 +35,52 @@ describe("why", () => {
   }, 60_000);
 });
 
+/** One workflow a wait. */
+const WAITING = `
+import { workflow } from "varve";
+const busy = { attempts: 9, initial: "1m", jitter: "none" };
+const failing = () => Promise.reject(new Error("busy"));
+export const timer = workflow({ name: "timer" }, (ctx) => ctx.sleep("nap", "1h"));
+export const signal = workflow({ name: "signal" }, (ctx) => ctx.waitFor("approval"));
+export const message = workflow({ name: "message" }, (ctx) => ctx.waitForMessage("parcels.scanned"));
+export const child = workflow({ name: "child" }, (ctx) => ctx.child(timer, undefined));
+export const breaker = workflow({ name: "breaker" }, (ctx) =>
+  ctx.step("ask", failing, { retry: busy, breaker: { name: "bank", failures: 1, resetAfter: "10m" } }));
+export const lock = workflow({ name: "lock" }, (ctx) => ctx.lock("door", {}, (held) => held.sleep("stay", "1h")));
+export const slot = workflow({ name: "slot", maxActiveRuns: 1 }, (ctx) => ctx.sleep("nap", "1h"));
+`;
+
+describe("why, and the list beside it", () => {
+  it("tell each wait with its name", async () => {
+    const here = place();
+    here.write("workflows/waiting.ts", WAITING);
+    const server = await here.serve();
+    const kinds = ["timer", "signal", "message", "child", "breaker", "lock", "slot"];
+    for (const name of [...kinds, "lock", "slot"]) await here.varve(["run", name, "--detach"]);
+    const found = new Map<string, string>();
+    for (const kind of kinds) {
+      const { runs } = runsOf(await here.varve(["runs", "list", "--workflow", kind, "--limit", "1", "--json"]));
+      const { stdout } = await here.varve(["runs", "why", runs[0]?.id as string]);
+      found.set(kind, stdout);
+      expect(stdout, kind).toMatch(new RegExp(`waits for:\\n  ${kind}: `));
+    }
+    expect(found.get("message")).toContain("varve publish parcels.scanned");
+    expect(found.get("breaker")).toContain('the breaker "bank" is open: it lets somebody try in');
+    expect(found.get("lock")).toMatch(/held by run_\w+/);
+    expect(found.get("slot")).toContain("number 1 in line");
+    const { stdout } = await here.varve(["runs", "list"]);
+    for (const remark of [
+      "timer nap for",
+      "signal approval for",
+      "message parcels.scanned for",
+      "slot workflow/slot for",
+    ]) {
+      expect(stdout).toContain(`\t${remark} `);
+    }
+    server.kill("SIGKILL");
+  }, 120_000);
+});
+
 describe("list", () => {
   it("prints tab-separated values into a pipe, newest first", async () => {
     const here = await withRuns();

@@ -34,7 +34,7 @@ describe("every recorded history", () => {
     it(`is replayed at each prefix: what is asked is a prefix of the whole, and the run completes (${name})`, async () => {
       const recording = read(name);
       const { runId, events, asked } = recording;
-      const { workflow, expected, others = [] } = caseNamed(recording.case);
+      const { workflow, expected, before, others = [] } = caseNamed(recording.case);
       const workflows = [workflow, ...others];
       for (let count = 1; count < events.length; count++) {
         const when = `after ${count} of ${events.length} events`;
@@ -64,6 +64,7 @@ describe("every recorded history", () => {
         lab.clock.advance(LEASE_MS + 1_000);
 
         const second = await lab.engine({ workflows });
+        await before?.(second);
         if (waitsForChild(prefix)) continue;
         await finish(lab, workflow);
         expect(await second.run(runId).result({ timeout: 0 }), when).toMatchObject(expected);

@@ -28,7 +28,7 @@ describe("a breaker that is closed", () => {
   it("opens at so many failures within its window", () => {
     const twice = failed(failed(CLOSED, 0), 1_000);
     expect(twice).toEqual({ status: "closed", failedAt: [0, 1_000] });
-    expect(failed(twice, 9_999)).toEqual({ status: "open", until: 14_999 });
+    expect(failed(twice, 9_999)).toEqual({ status: "open", since: 9_999, until: 14_999 });
   });
 
   it("forgets failures that its window has left behind", () => {
@@ -43,12 +43,12 @@ describe("a breaker that is closed", () => {
 
 describe("a breaker that is open", () => {
   it("refuses everybody until its time is over", () => {
-    expect(open).toEqual({ status: "open", until: 7_000 });
+    expect(open).toEqual({ status: "open", since: 2_000, until: 7_000 });
     expect(admit(open, policy, "a", 6_999)).toEqual({ kind: "refuse", until: 7_000 });
   });
 
   it("then lets the first through as a probe, and nobody else", () => {
-    const state = { status: "half-open", probe: "a", until: 12_000 } as const;
+    const state = { status: "half-open", since: 2_000, probe: "a", until: 12_000 } as const;
     expect(admit(open, policy, "a", 7_000)).toEqual({ kind: "probe", state });
     expect(admit(state, policy, "b", 11_999)).toEqual({ kind: "refuse", until: 12_000 });
   });
@@ -60,11 +60,11 @@ describe("a breaker that is open", () => {
 });
 
 describe("a breaker that is half-open", () => {
-  const half: BreakerState = { status: "half-open", probe: "a", until: 12_000 };
+  const half: BreakerState = { status: "half-open", since: 2_000, probe: "a", until: 12_000 };
 
   it("closes when the probe succeeds, and opens again when it fails", () => {
     expect(succeeded(half, 8_000)).toEqual(CLOSED);
-    expect(failed(half, 8_000)).toEqual({ status: "open", until: 13_000 });
+    expect(failed(half, 8_000)).toEqual({ status: "open", since: 2_000, until: 13_000 });
   });
 
   it("hears nobody but the probe", () => {
@@ -76,7 +76,7 @@ describe("a breaker that is half-open", () => {
     expect(admit(half, policy, "a", 8_000)).toEqual({ kind: "probe", state: { ...half, until: 13_000 } });
     expect(admit(half, policy, "b", 12_000)).toEqual({
       kind: "probe",
-      state: { status: "half-open", probe: "b", until: 17_000 },
+      state: { ...half, probe: "b", until: 17_000 },
     });
   });
 });

@@ -9,6 +9,7 @@ import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
 import { outgoingContract } from "./contract-outgoing.ts";
+import { outlookContract } from "./contract-outlook.ts";
 import { patienceContract } from "./contract-patience.ts";
 import { placesContract } from "./contract-places.ts";
 import { poolsContract } from "./contract-pools.ts";
@@ -679,6 +680,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     () => store,
     (ms) => pass(ms),
   );
+  outlookContract(() => store);
   placesContract(
     () => store,
     (ms) => pass(ms),

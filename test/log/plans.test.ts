@@ -14,6 +14,7 @@ import * as keyed from "../../src/log/libsql/statements-keyed.ts";
 import { READ_WINDOW_ENDS } from "../../src/log/libsql/statements-lists.ts";
 import * as locks from "../../src/log/libsql/statements-locks.ts";
 import * as outgoing from "../../src/log/libsql/statements-outgoing.ts";
+import * as outlook from "../../src/log/libsql/statements-outlook.ts";
 import * as patience from "../../src/log/libsql/statements-patience.ts";
 import * as places from "../../src/log/libsql/statements-places.ts";
 import * as pools from "../../src/log/libsql/statements-pools.ts";
@@ -47,6 +48,7 @@ const statements = {
   ...places,
   ...pools,
   ...patience,
+  ...outlook,
   ...outgoing,
   ...underGuard,
   ...schedule,
@@ -183,6 +185,9 @@ const PLANS: { readonly [N in Name]: string } = {
   DELETE_PLACES: "places:primary j:json r:primary",
   COUNT_PLACES: "p:places_line q:places_line",
   SET_LINE: "",
+  READ_LAST_EVENTS: "j:json e:events_run_seq",
+  READ_PLACES_OF: "j:json p:primary l:primary",
+  READ_LOCKS_OF: "j:json k:locks_call",
   OPEN_LINE: "p:places_line",
   TAKE_TOKENS: "j:json",
   TAKE_CHILD_TOKENS: "j:json r:primary c:json",

@@ -17,7 +17,7 @@ export type LaneLength = "short" | "long";
 /** Every program of the corpus, and every example. */
 export const SUBJECTS: readonly Subject[] = [
   ...[...CORPUS, ...TOGETHER].map(programSubject),
-  ...cases.map(exampleSubject),
+  ...cases.filter(({ before }) => before === undefined).map(exampleSubject),
 ];
 
 /** Those that take hours: a worker of a shared log looks at it each second, and so they are left to the long lanes. */

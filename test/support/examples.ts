@@ -1,14 +1,17 @@
 /** The examples of `workflows/` as tests run them: with what input, and what the outside answers. */
 import { createRequire } from "node:module";
 import { type Workflow, wrapWorkflow } from "../../src/ctx/workflow.ts";
+import type { Engine } from "../../src/engine/api.ts";
 import { over } from "../../src/testing/watched.ts";
 import type { Recorder } from "../../src/worker/recorder.ts";
 import { accountSync } from "../../workflows/account-sync.ts";
 import { expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubTriage } from "../../workflows/github-triage.ts";
+import { invoice } from "../../workflows/invoice.ts";
 import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
+import { trackParcel } from "../../workflows/parcel-tracking.ts";
 import { stagedRollout } from "../../workflows/staged-rollout.ts";
 import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/trip-booking.ts";
 
@@ -31,6 +34,8 @@ export interface Case {
   readonly name: string;
   readonly workflow: AnyWorkflow;
   readonly input: unknown;
+  /** What has happened before it is started; may happen again. */
+  readonly before?: (engine: Engine) => Promise<unknown>;
   /** Workflows of whose runs it starts some. */
   readonly others?: readonly AnyWorkflow[];
   /** What every run of the case comes to, without what its id and its hour decide. */
@@ -171,6 +176,25 @@ export const cases: readonly Case[] = [
     workflow: accountSync,
     input: { account: "acc-2", bank: "https://bank.invalid/entries" },
     expected: { account: "acc-2", status: "bank is out of order", booked: 0, cursor: 0 },
+  },
+  {
+    name: "parcel-delivered",
+    workflow: trackParcel,
+    input: { order: "o-1", total: 120 },
+    before: (engine) => engine.publish("parcels.delivered", { order: "o-1", at: "door" }, { id: "scan-1" }),
+    expected: { order: "o-1", label: "label of o-1", status: "delivered", at: "door" },
+  },
+  {
+    name: "parcel-lost",
+    workflow: trackParcel,
+    input: { order: "o-2", total: 120, patience: "20m" },
+    expected: { order: "o-2", label: "label of o-2", status: "lost" },
+  },
+  {
+    name: "invoice",
+    workflow: invoice,
+    input: { id: "i-1", customer: "ada", cents: 11_900 },
+    expected: { customer: "ada", net: 10_000, tax: 1_900 },
   },
 ];
 

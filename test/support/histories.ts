@@ -2,11 +2,15 @@
  * Recorded histories (`test/histories/v1/`): one file a way through an example, in the log's public format, kept for ever.
  * Clock, ids, jitter and the outside are the same each time, so a recording can be repeated to the byte.
  */
+import { createHmac } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
+import type { Engine } from "../../src/engine/api.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
 import type { LogWrite } from "../../src/log/port.ts";
+import { githubHook } from "../../workflows/github-triage.ts";
+import { everyNight } from "../../workflows/nightly-report.ts";
 import { type AnyWorkflow, type Case, cases, outside, TRIAGE_URL } from "./examples.ts";
 import { type EngineSetup, type Lab, LEASE_MS, openLab } from "./lab.ts";
 
@@ -34,8 +38,21 @@ interface DeadlyBody {
   readonly attempt: number;
 }
 
-/** What is recorded: every case, and one whose worker dies in a body. */
-export const recordings: readonly { name: string; example: Case; diesIn?: DeadlyBody }[] = [
+/** What starts a run in place of a caller. */
+interface Trigger {
+  readonly setup?: Pick<EngineSetup, "hooks" | "schedules">;
+  readonly pull: (engine: Engine) => Promise<unknown>;
+}
+
+interface ToRecord {
+  readonly name: string;
+  readonly example: Case;
+  readonly diesIn?: DeadlyBody;
+  readonly trigger?: Trigger;
+}
+
+/** What is recorded: every case, some whose worker dies in a body, and one for each kind of trigger. */
+export const recordings: readonly ToRecord[] = [
   ...cases.map((example) => ({ name: example.name, example })),
   { name: "order-interrupted", example: caseNamed("order-fulfilment"), diesIn: { key: "charge", attempt: 2 } },
   {
@@ -48,7 +65,36 @@ export const recordings: readonly { name: string; example: Case; diesIn?: Deadly
     example: caseNamed("staged-rollout"),
     diesIn: { key: "stage 10/measure", attempt: 1 },
   },
+  {
+    name: "parcel-by-message",
+    example: caseNamed("parcel-delivered"),
+    trigger: { pull: (engine) => engine.publish("orders.paid", { order: "o-1", total: 120 }, { id: "paid-1" }) },
+  },
+  {
+    name: "report-by-schedule",
+    example: caseNamed("nightly-report"),
+    trigger: { setup: { schedules: [everyNight] }, pull: (engine) => engine.schedules.trigger("nightly-report") },
+  },
+  {
+    name: "triage-by-webhook",
+    example: caseNamed("github-triage"),
+    trigger: { setup: { hooks: [githubHook] }, pull: deliverPull },
+  },
 ];
+
+/** As GitHub sends it, signed with the example's secret. */
+async function deliverPull(engine: Engine): Promise<void> {
+  const { event, payload } = caseNamed("github-triage").input as { event: string; payload: object };
+  const body = new TextEncoder().encode(JSON.stringify(payload));
+  const signature = createHmac("sha256", "varve-development").update(body).digest("hex");
+  const headers = [
+    ["x-github-event", event],
+    ["x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958"],
+    ["x-hub-signature-256", `sha256=${signature}`],
+  ] as const;
+  const { kind } = await engine.deliver("github", { headers, body });
+  if (kind !== "accepted") throw new Error(`expected the delivery to be accepted, but found it ${kind}`);
+}
 
 export function caseNamed(name: string): Case {
   const found = cases.find((each) => each.name === name);
@@ -67,13 +113,16 @@ export function standIn(): () => void {
 }
 
 /** Runs an example from its start to its end and returns what the log holds then. */
-export async function record({ example, diesIn }: (typeof recordings)[number]): Promise<Recording> {
+export async function record({ example, diesIn, trigger }: ToRecord): Promise<Recording> {
   const lab = openLab();
   const asked: string[] = [];
   const lives = diesIn === undefined ? [{ seed: 1 }] : [{ seed: 1, ...dyingIn(diesIn) }, { seed: 2 }];
   for (const life of lives) {
-    const engine = await lab.engine({ workflows: [example.workflow, ...(example.others ?? [])], ...life });
-    if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
+    const workflows = [example.workflow, ...(example.others ?? [])];
+    const engine = await lab.engine({ workflows, ...trigger?.setup, ...life });
+    if (life.seed === 1) await example.before?.(engine);
+    if (trigger !== undefined) await trigger.pull(engine);
+    else if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});
     await finish(lab, example.workflow, () => engine.isDead);
     const [own] = await lab.rows(example.workflow.name);
     asked.push(...engine.askedBy(own?.id ?? "").filter((call) => !asked.includes(call)));
@@ -167,15 +216,17 @@ export async function restore(lab: Lab, recording: Recording, count: number): Pr
   const worker = "worker/of-the-recording";
   await lab.store.openWorker(worker, LEASE_MS);
   const start = { runId, workflow, version, createdAt: created.at, idempotencyKey: null, tags: {} };
-  const starts = [{ ...start, deadlineAt: null, owner: worker, delivery: null, parentId: null, limits: null }];
+  // What a trigger has started, or what had to wait for its turn, was claimed by somebody later.
+  const owner = created.epoch === 0 ? null : worker;
+  const starts = [{ ...start, deadlineAt: null, owner, delivery: null, parentId: null, limits: null }];
   for (const epoch of new Set(rows.map((row) => row.epoch))) {
     const events = rows.filter((row) => row.epoch === epoch);
-    if (epoch > 1) {
+    if (epoch > created.epoch) {
       await lab.store.claim({ turn: epoch, worker, programs: [{ workflow, version }], limit: 1, alone: false });
     }
     const row = { ...WAITING, availableAt: created.at };
     const run = { runId, epoch, firstSeq: (events[0] as EventRow).seq, events, drained: [], row, beyond: null };
-    await lab.store.append({ starts: epoch === 1 ? starts : [], runs: [run], messages: [] });
+    await lab.store.append({ starts: epoch === created.epoch ? starts : [], runs: [run], messages: [] });
   }
   await lab.store.closeWorker(worker);
 }

@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 
 /** One life of a run, in which its first engine may die. Bodies that start after their completion are counted. */
-async function live({ workflow, input, others = [] }: Case, dies?: Death) {
+async function live({ workflow, input, before, others = [] }: Case, dies?: Death) {
   vi.stubGlobal("fetch", outside());
   const lab = openLab();
   const repeated: string[] = [];
@@ -24,6 +24,7 @@ async function live({ workflow, input, others = [] }: Case, dies?: Death) {
       workflows: [watched, ...others],
       ...(death === undefined ? {} : { dies: death }),
     });
+    await before?.(engine);
     engine.start(watched, input as never, { idempotencyKey: "the-run" }).catch(() => {});
     for (let i = 0; i < 30 && !engine.isDead; i++) {
       await lab.pass(5_000, 2_500);

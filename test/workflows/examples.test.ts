@@ -9,9 +9,11 @@ import { slack } from "../../src/triggers/slack.ts";
 import { accountSync } from "../../workflows/account-sync.ts";
 import { approvalHook, expenseApproval } from "../../workflows/expense-approval.ts";
 import { githubHook, githubTriage } from "../../workflows/github-triage.ts";
+import { invoice } from "../../workflows/invoice.ts";
 import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment, ordersHook } from "../../workflows/order-fulfilment.ts";
+import { trackParcel } from "../../workflows/parcel-tracking.ts";
 import { rollBack, stagedRollout } from "../../workflows/staged-rollout.ts";
 import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/trip-booking.ts";
 import { type AnyWorkflow, cases, githubPayloads, outside, TRIAGE_URL } from "../support/examples.ts";
@@ -34,6 +36,8 @@ const all: AnyWorkflow[] = [
   groundTransport,
   notifyTraveller,
   accountSync,
+  trackParcel,
+  invoice,
 ];
 
 afterEach(() => {
@@ -47,10 +51,11 @@ describe("each example", () => {
     vi.stubGlobal("fetch", outside());
   });
 
-  for (const { name, workflow, input, expected } of cases) {
+  for (const { name, workflow, input, before, expected } of cases) {
     it(`comes to its result: ${name}`, async () => {
       const lab = openLab();
       const engine = await lab.engine({ workflows: all });
+      await before?.(engine);
       const run = await engine.start(workflow as AnyWorkflow, input as never);
       await lab.pass(3_600_000, 1_000);
       expect(await run.result()).toMatchObject(expected);
@@ -139,6 +144,7 @@ describe("on a file, with nothing but the machine itself", () => {
   it("every example comes to its result", async () => {
     const engine = await createEngine({ db: `file:${join(folder, "log.db")}`, workflows: all });
     try {
+      for (const { before } of cases) await before?.(engine);
       const started = await Promise.all([
         ...cases.map(async ({ workflow, input, expected }) => ({
           run: await engine.start(workflow, {

@@ -10,6 +10,7 @@ import { getKeyed, getOperation, listKeyed, putKeyed } from "./keyed.ts";
 import { listLocks, requestLock } from "./locks.ts";
 import { messageStore } from "./messages.ts";
 import { outgoingStore } from "./outgoing.ts";
+import { readOutlook } from "./outlook.ts";
 import { passOver } from "./patience.ts";
 import { countPlaces, getLine, listLines, listPlaces, setLine } from "./places.ts";
 import * as reads from "./read.ts";
@@ -47,6 +48,7 @@ export function libsqlStore(db: Database): LogStore {
     getLine: (line) => getLine(db, line),
     listLines: (page) => listLines(db, page),
     setLine: (setting) => setLine(db, setting),
+    readOutlook: (runs) => readOutlook(db, runs),
     getRun: (runId) => reads.getRun(db, runId),
     listRuns: (filter, page) => reads.listRuns(db, filter, page),
     strays: () => strays(db),
