@@ -564,6 +564,14 @@ export const MUTANTS: readonly Mutant[] = [
     predicate: "body-under-lease",
     seed: 9,
   },
+  {
+    name: "renewed-too-late",
+    guard: "a renewal that comes when the renewed lease is over as well ends it",
+    world: "leases-at-heartbeats",
+    edits: [{ file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!answer.alive) {" }],
+    predicate: "body-under-lease",
+    seed: 0,
+  },
 
   // ---- Claims ----
   {
