@@ -5,8 +5,9 @@
  */
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine, WorkerHandle } from "../engine/api.ts";
-import { createEngineOf } from "../engine/engine.ts";
+import { createEngineOf, type EngineParts } from "../engine/engine.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { Outbound } from "../kernel/ports.ts";
 import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
@@ -65,6 +66,10 @@ export interface BootOptions {
   readonly workflows: (proc: SimulatedProcess) => readonly Workflow<never, unknown, never, never>[];
   readonly hooks?: (proc: SimulatedProcess) => readonly Hook[];
   readonly schedules?: readonly ScheduleDefinition[];
+  /** Endpoints that it tells of events, and how it reaches them. */
+  readonly outgoing?: (
+    proc: SimulatedProcess,
+  ) => Required<Pick<EngineParts, "notify">> & { readonly outbound: Outbound };
   /** Finds the secrets that hooks name. */
   readonly secrets?: SecretResolver;
   readonly env?: (proc: SimulatedProcess) => unknown;
@@ -105,6 +110,8 @@ const WRITES: ReadonlySet<string> = new Set([
   "openWait",
   "giveMessage",
   "expireWait",
+  "planNotices",
+  "settleNotices",
 ]);
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
@@ -179,7 +186,7 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, secrets, schedules, env, limits, queues, worker, asked } = setup;
+    const { workflows, hooks, secrets, schedules, outgoing, env, limits, queues, worker, asked } = setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -200,6 +207,7 @@ export class Simulation {
         workflows: workflows(proc),
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(schedules === undefined ? {} : { schedules }),
+        ...outgoing?.(proc),
         ...(secrets === undefined ? {} : { secrets }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),

@@ -13,6 +13,7 @@ import type { PredicateName } from "../../src/testing/predicates.ts";
 import { DELIVERY_MUTANTS } from "./delivering.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import { MESSAGE_MUTANTS } from "./messages.ts";
+import { OUTGOING_MUTANTS } from "./outgoing.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
 import { TOGETHER_MUTANTS } from "./together.ts";
@@ -988,6 +989,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCHEDULING_MUTANTS,
   ...MESSAGE_MUTANTS,
   ...LIMIT_MUTANTS,
+  ...OUTGOING_MUTANTS,
 
   // ---- Callers ----
   ...DELIVERY_MUTANTS,

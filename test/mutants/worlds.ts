@@ -20,6 +20,7 @@ import type { Simulation, SimulationOptions } from "../../src/testing/simulation
 import { webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { messages } from "../sim/messages.ts";
+import { outgoing } from "../sim/outgoing.ts";
 import { schedules } from "../sim/schedules.ts";
 import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
@@ -67,6 +68,8 @@ export const WORLDS = {
     overFile("owned", async (store) => (await schedules(seed, { store })).failures),
   messages: async (seed) => (await messages(seed)).failures,
   "messages-over-owned-file": (seed) => overFile("owned", async (store) => (await messages(seed, { store })).failures),
+  outgoing: async (seed) => (await outgoing(seed)).failures,
+  "outgoing-over-owned-file": (seed) => overFile("owned", async (store) => (await outgoing(seed, { store })).failures),
   "families-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.families(seed, { store })),
   "control-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.control(seed, { store })),
   "retries-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.retries(seed, { store })),
