@@ -56,6 +56,7 @@ export async function replay(workflow: Workflow<never, unknown, never, never>, r
     ports,
     workflows: [workflow],
     limits: LIMITS,
+    anyQueue: true,
     asked: (_runId, key, kind) => asked.push({ kind, key }),
   });
   await engine.work({ parkAfterMs: 0 });

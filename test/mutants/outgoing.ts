@@ -24,7 +24,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "notice-for-each-event",
-    seed: 0,
+    seed: 5,
   },
   {
     name: "lost-plan-believed",
@@ -38,7 +38,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "notice-for-each-event",
-    seed: 0,
+    seed: 249,
   },
   {
     name: "other-workflows",
@@ -64,7 +64,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
     world: WORLD,
     edits: [{ file: SENDER, text: "if (restMs > 0) return", by: "if (restMs < 0 && hold.now < 0) return" }],
     predicate: "notice-held-back",
-    seed: 0,
+    seed: 2,
   },
   {
     name: "sent-early",
@@ -154,7 +154,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
     world: WORLD,
     edits: [{ file: MEMORY_OUTGOING, text: "position: lastPosition, holder: null", by: "position: 0, holder: null" }],
     predicate: "notice-for-each-event",
-    seed: 0,
+    seed: 77,
   },
   {
     name: "endpoint-goes-back",
@@ -162,7 +162,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
     world: WORLD,
     edits: [{ file: MEMORY_OUTGOING, text: "if (row.position !== from) return row.position === to;", by: "" }],
     predicate: "notice-for-each-event",
-    seed: 0,
+    seed: 6,
   },
   {
     name: "try-settled-twice",
@@ -184,7 +184,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "notice-as-answered",
-    seed: 0,
+    seed: 24,
   },
 
   // ---- The log: over a file ----
@@ -222,7 +222,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "notice-for-each-event",
-    seed: 0,
+    seed: 1,
   },
   {
     name: "sql-moved-without-notices",

@@ -331,8 +331,8 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
       { file: BREAKER, text: "if (!isReady()) return;", by: "" },
       {
         file: "src/ctx/step.ts",
-        text: "this.#start(attempt);\n      else this.#fail(attempt - 1",
-        by: "this.#isReady() && this.#start(attempt);\n      else this.#fail(attempt - 1",
+        text: 'if (admission.kind !== "refuse") {\n        this.#start(attempt);',
+        by: 'if (admission.kind !== "refuse") {\n        if (this.#isReady()) this.#start(attempt);',
       },
     ],
     predicate: "change-once",
