@@ -487,8 +487,8 @@ class Fleet {
           const message = await this.#sim.truth.getMessage(TOPICS.orders, key);
           return await this.#startedBy(`message/${message?.position}/`);
         }
-        if (way === "schedule") return await this.#startedBy(`schedule/${key}/`);
-        if (deliveries === null) return await engine.start(workflow, input, options);
+        if (way === "schedule" && !(await this.#isTooLate(order))) return await this.#startedBy(`schedule/${key}/`);
+        if (deliveries === null) return await engine.start(way === "call" ? workflow : "program", input, options);
         const body = new TextEncoder().encode(JSON.stringify(input));
         const outcome = await engine.deliver("orders", { headers: [["id", key]], body });
         if (outcome.kind === "accepted" && outcome.run !== null) return outcome.run;
@@ -499,6 +499,12 @@ class Fleet {
         this.#sim.checker.startAcknowledged(id);
       },
     );
+  }
+
+  /** Whether its schedule came into the log after its only instant, and so starts nothing. */
+  async #isTooLate({ key, startsAfterMs }: Order): Promise<boolean> {
+    const schedule = await this.#sim.truth.getSchedule(key);
+    return schedule !== null && schedule.row.createdAt >= Math.floor(this.#begunAt + startsAfterMs);
   }
 
   /** The run that something has started under a key of its own. Throws while there is none. */
