@@ -233,8 +233,12 @@ class Attempts {
     }
     const go = (admission: Admission) => {
       this.#isProbe = admission.kind === "probe";
-      if (admission.kind !== "refuse") this.#start(attempt);
-      else this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
+      if (admission.kind !== "refuse") {
+        this.#start(attempt);
+        return;
+      }
+      this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
+      this.#leave(attempt);
     };
     this.#breaker.admit(attempt, () => this.#isReady(), go);
   }

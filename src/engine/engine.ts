@@ -76,6 +76,8 @@ export interface EngineParts {
   readonly secrets?: SecretResolver | undefined;
   readonly retention?: RetentionOptions;
   readonly queues?: Queues;
+  /** Any name is a queue's: for replays, which have the code and not the options of its engine. @default false */
+  readonly anyQueue?: boolean;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Endpoints that are told of events. */
@@ -151,6 +153,7 @@ class EngineOfParts implements api.Engine, HandleHost {
   /** By program. */
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #queues: ReadonlyMap<string, QueueOptions>;
+  readonly #anyQueue: boolean;
   readonly #session: Session | null;
   readonly notifier: Notifier | null;
   readonly #newRunId: IdSource;
@@ -181,8 +184,9 @@ class EngineOfParts implements api.Engine, HandleHost {
     this.#workflows = latestOf(parts.workflows);
     this.#definitions = definitionsOf(parts.workflows);
     this.#queues = checkQueues(parts.queues ?? {});
+    this.#anyQueue = parts.anyQueue === true;
     for (const { name, rules } of this.#definitions.values())
-      if (rules?.queue !== undefined) requireQueue(this.#queues, rules.queue, name);
+      if (rules?.queue !== undefined && parts.anyQueue !== true) requireQueue(this.#queues, rules.queue, name);
     this.deliveries = this.#openDeliveries(parts);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
@@ -689,7 +693,7 @@ class EngineOfParts implements api.Engine, HandleHost {
       newRunId: () => this.#newRunId(),
       limitsOf: ({ workflow, version, input, availableAt }) =>
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
-      queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? null,
+      queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? (this.#anyQueue ? 1 : null),
       versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
       hasLines: this.#queues.size > 0 || [...this.#definitions.values()].some(({ rules }) => rules !== undefined),
       ...reach,

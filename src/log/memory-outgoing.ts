@@ -69,9 +69,9 @@ export class MemoryOutgoing {
   settle({ endpoint, epoch, outcomes, restUntil, disable }: Request<"settleNotices">, now: number): void {
     const row = this.#endpoints.get(endpoint);
     if (row === undefined || row.epoch !== epoch) return;
-    for (const { position, tries, status, dueAt, firstAt, note } of outcomes) {
+    for (const { position, wasDueAt, tries, status, dueAt, firstAt, note } of outcomes) {
       const notice = this.#notices.get(endpoint)?.get(position);
-      if (notice?.status !== "pending" || notice.tries !== tries - 1) continue;
+      if (notice?.dueAt !== wasDueAt) continue;
       const endedAt = status === "pending" ? null : now;
       Object.assign(notice, { tries, status, dueAt, note, endedAt, firstAt: notice.firstAt ?? firstAt });
     }
@@ -104,7 +104,9 @@ export class MemoryOutgoing {
 
   enable(endpoint: string): boolean {
     const row = this.#endpoints.get(endpoint);
-    if (row !== undefined) Object.assign(row, { disabledAt: null, restUntil: null });
+    if (row !== undefined && (row.disabledAt !== null || row.restUntil !== null)) {
+      Object.assign(row, { disabledAt: null, restUntil: null, epoch: row.epoch + 1 });
+    }
     return row !== undefined;
   }
 

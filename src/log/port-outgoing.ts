@@ -35,7 +35,7 @@ export interface EndpointRow {
   /** Who sends for it; null: nobody has. */
   readonly holder: string | null;
   readonly expiresAt: number;
-  /** The fence: grows when another one begins to send. */
+  /** The fence: grows when another one begins to send, and when somebody enables the endpoint. */
   readonly epoch: number;
   /** Nothing is sent before then. */
   readonly restUntil: number | null;
@@ -54,7 +54,9 @@ export interface EndpointHold extends EndpointRow {
 /** What a try made of a notice. */
 export interface NoticeOutcome {
   readonly position: number;
-  /** Counting this try: nothing happens unless it is the next one. */
+  /** When the try was due: nothing happens if the notice is due at another time by now, or not at all. */
+  readonly wasDueAt: number;
+  /** Counting this try. */
   readonly tries: number;
   readonly status: NoticeStatus;
   /** While it is pending; else null. */
@@ -100,9 +102,15 @@ export interface OutgoingStore {
     readonly restUntil: number | null;
     readonly disable: boolean;
   }): Promise<void>;
-  /** Makes a notice pending and due again, or with null up to `limit` of those that are dead. Returns how many. */
+  /**
+   * Makes a notice pending and due now, or with null up to `limit` of those that are dead. Returns how many. A try of it
+   * that is under way counts no more.
+   */
   retryNotices(endpoint: string, position: number | null, limit: number): Promise<number>;
-  /** Lets a disabled or resting endpoint be sent to again. False: there is none of that name. */
+  /**
+   * Lets an endpoint be sent to again: one that is disabled or rests under another epoch, so that it is not so again by what
+   * was said before. False: there is none of that name.
+   */
   enableEndpoint(endpoint: string): Promise<boolean>;
   listEndpoints(): Promise<EndpointRow[]>;
   /** Latest position first, then by endpoint. `before`: only what follows that one. */

@@ -38,6 +38,7 @@ const ERROR_MS = 5_000;
 export class Notifier {
   readonly #parts: NotifierParts;
   readonly #stopping = new AbortController();
+  readonly #requests = new Set<AbortController>();
   #senders: readonly EndpointSender[] = [];
   #loops: readonly Promise<void>[] | null = null;
   /** What wakes the loops that sleep, by endpoint. */
@@ -91,6 +92,7 @@ export class Notifier {
   async stop(): Promise<void> {
     this.#unlisten();
     this.#stopping.abort();
+    for (const request of this.#requests) request.abort();
     for (const wake of [...this.#wakes.values()]) wake();
     await Promise.all(this.#loops ?? []);
   }
@@ -98,8 +100,9 @@ export class Notifier {
   #newSenders(): EndpointSender[] {
     const { endpoints, newHolder, ...parts } = this.#parts;
     const { signal } = this.#stopping;
+    const requests = this.#requests;
     const holder = endpoints.length === 0 ? "" : newHolder();
-    return endpoints.map((endpoint) => new EndpointSender(endpoint, { ...parts, holder, signal }));
+    return endpoints.map((endpoint) => new EndpointSender(endpoint, { ...parts, holder, signal, requests }));
   }
 
   async #loop(sender: EndpointSender): Promise<void> {

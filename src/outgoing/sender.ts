@@ -7,7 +7,7 @@
  *
  * I1 The endpoint moves over an event in the write that makes its notice: none is missed, and none is made twice.
  * I2 A notice is sent before what came of it is recorded, so after a crash it is sent again, under the same id.
- * I3 Only the holder sends. One whose lease ended meanwhile records nothing: its epoch is over.
+ * I3 Only the holder sends. One whose lease ended meanwhile, as while its process stood still, sends and records nothing.
  */
 import { parseEvent, type RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
@@ -37,6 +37,8 @@ export interface SenderParts {
   readonly holder: string;
   /** Aborted when nothing more is to be sent. */
   readonly signal: AbortSignal;
+  /** Requests that are under way, for whoever breaks them off: listeners on the one signal would pile up. */
+  readonly requests: Set<AbortController>;
 }
 
 /** What a round leaves. */
@@ -49,6 +51,9 @@ export interface Round {
 
 /** How long a sender keeps an endpoint without a word: longer than a round takes, whose requests end within 30 s. */
 const LEASE_MS = 60_000;
+
+/** So long after the hold was asked for a request may still go out: within the lease, with a margin for two clocks. */
+const SEND_MS_MAX = LEASE_MS * 0.9;
 
 /** After so long the hold is renewed, and what others have done to the notices is looked at. */
 const HOLD_FRESH_MS = 20_000;
@@ -109,7 +114,7 @@ export class EndpointSender {
     if (restMs > 0) return this.#idle(now, Math.min(restMs, IDLE_MS));
     const planned = await this.#plan(hold);
     if (planned === "lost") return this.#idle(now, IDLE_MS);
-    const hasMore = await this.#sendDue(hold);
+    const hasMore = await this.#sendDue(hold, begun + SEND_MS_MAX);
     const [next] = await store.pendingNotices(name, 1);
     this.#freshUntil = begun + HOLD_FRESH_MS;
     this.#nextAt = next?.dueAt ?? null;
@@ -176,15 +181,15 @@ export class EndpointSender {
     return { workflow, version };
   }
 
-  /** Sends what is due. True: there may be more of it. */
-  async #sendDue(hold: EndpointHold): Promise<boolean> {
+  /** Sends what is due, until a monotonic instant. True: there may be more of it. */
+  async #sendDue(hold: EndpointHold, until: number): Promise<boolean> {
     const { store, signal } = this.#parts;
     const pending = await store.pendingNotices(hold.name, SENDS_AT_ONCE);
     // What this round has planned is due a moment after the hold.
     const due = pending.filter(({ tries, dueAt }) => dueAt !== null && (dueAt <= hold.now || tries === 0));
     if (due.length === 0 || signal.aborted) return false;
-    const tried = await Promise.all(due.map((notice) => this.#try(notice, hold.now)));
-    // One that was broken off came to nothing, and is sent again.
+    const tried = await Promise.all(due.map((notice) => this.#try(notice, { now: hold.now, until })));
+    // One that was broken off, or came too late to be sent, came to nothing, and is sent again.
     const sent = tried.filter((each) => each !== null);
     const rests = sent.flatMap(({ verdict }) => (verdict.kind === "retry" ? (verdict.restUntil ?? []) : []));
     const disable = sent.some(({ verdict }) => verdict.kind === "dead" && verdict.disables);
@@ -199,13 +204,14 @@ export class EndpointSender {
     return due.length === SENDS_AT_ONCE && !disable && rests.length === 0;
   }
 
-  async #try(notice: NoticeRow, now: number): Promise<Tried | null> {
+  async #try(notice: NoticeRow, { now, until }: { now: number; until: number }): Promise<Tried | null> {
     const { clock, signal } = this.#parts;
     const { name } = this.endpoint;
+    const { position } = notice;
     const id = noticeId(name, notice.runId, notice.seq);
     const begun = clock.monotonic();
-    const result = await this.#send(notice, id, now);
-    if (signal.aborted && result.kind === "error") return null;
+    const result = await this.#send(notice, { id, at: now, until });
+    if (result === null || (signal.aborted && result.kind === "error")) return null;
     const tries = notice.tries + 1;
     const firstAt = notice.firstAt ?? now;
     const at = now + Math.round(clock.monotonic() - begun);
@@ -215,17 +221,20 @@ export class EndpointSender {
     return {
       notice,
       verdict,
-      outcome: { position: notice.position, tries, status, dueAt, firstAt, note: verdict.note },
+      outcome: { position, wasDueAt: notice.dueAt ?? 0, tries, status, dueAt, firstAt, note: verdict.note },
     };
   }
 
-  async #send(notice: NoticeRow, id: string, at: number): Promise<SendResult> {
-    const { store, clock, outbound, secrets, signal } = this.#parts;
+  /** Null: it is too late to send it (I3). */
+  async #send(
+    notice: NoticeRow,
+    { id, at, until }: { readonly id: string; readonly at: number; readonly until: number },
+  ): Promise<SendResult | null> {
+    const { store, clock, outbound, secrets, requests } = this.#parts;
     const { url, timeoutMs, allowPrivate } = this.endpoint;
     const ending = new AbortController();
-    const end = () => ending.abort();
-    const cancelTimer = clock.timer(timeoutMs, end);
-    signal.addEventListener("abort", end);
+    const cancelTimer = clock.timer(timeoutMs, () => ending.abort());
+    requests.add(ending);
     try {
       const [row] = await store.readLog({ afterPosition: notice.position - 1, limit: 1 });
       const program = await this.#programOf(notice.runId);
@@ -233,6 +242,7 @@ export class EndpointSender {
       const body = JSON.stringify(noticeOf(this.endpoint, parseEvent(row), program));
       const headers = await signedRequest(this.endpoint, { id, at, body }, secrets);
       const allows = allowPrivate ? null : (address: string) => !isPrivateAddress(address);
+      if (clock.monotonic() >= until) return null;
       const answer = await outbound.post({ url, headers, body, signal: ending.signal, allows });
       if (answer.kind === "answer") return answer;
       const { hostname } = new URL(url);
@@ -243,7 +253,7 @@ export class EndpointSender {
       return { kind: "error", message: cause === undefined ? message : `${message}: ${cause.message}` };
     } finally {
       cancelTimer();
-      signal.removeEventListener("abort", end);
+      requests.delete(ending);
     }
   }
 

@@ -30,6 +30,7 @@ import type {
   WriteVerdict,
 } from "../log/port.ts";
 import type { NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
+import type { NoticeRow } from "../log/port-outgoing.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { type BodyStart, CodeBook } from "./code-book.ts";
 import { DeliveryBook } from "./delivery-book.ts";
@@ -37,6 +38,7 @@ import { FamilyBook } from "./family-book.ts";
 import { LimitsBook } from "./limits-book.ts";
 import { MailBook } from "./mail-book.ts";
 import { MessageBook } from "./message-book.ts";
+import { NoticeBook } from "./notice-book.ts";
 import { OwnerBook } from "./owner-book.ts";
 import { PoolBook } from "./pool-book.ts";
 import { PREDICATES, type PredicateName } from "./predicates.ts";
@@ -57,6 +59,7 @@ type Reopening = Parameters<LogStore["reopen"]>[0];
 export class Checker {
   readonly failures: Failure[] = [];
   readonly deliveries: DeliveryBook;
+  readonly outgoing: NoticeBook;
   readonly #truth: LogStore;
   readonly #clock: { now(): number };
   readonly #looks = new Map<PredicateName, number>();
@@ -79,6 +82,7 @@ export class Checker {
     this.#clock = clock;
     const expect: Expect = (predicate, holds, what) => this.expect(predicate, holds, what);
     this.deliveries = new DeliveryBook(expect, truth);
+    this.outgoing = new NoticeBook(expect, truth, clock);
     this.#shared = new SharedBook(expect, this.#books);
     this.#schedules = new ScheduleBook(expect, (runId) => this.isOver(runId));
     this.#messages = new MessageBook(expect, truth);
@@ -163,6 +167,19 @@ export class Checker {
     else if (site === "fireGathering") this.#check(this.#fired(args[0] as { readonly start: ChildStart | null }));
     else if (site === "requestWait") this.#waited((args[0] as WaitRequest).operation, result as WaitVerdict);
     else if (site === "giveMessage" || site === "expireWait") this.#waited(args[0] as Operation, result as WaitVerdict);
+    else if (site === "holdEndpoint")
+      this.#check(this.outgoing.held(proc.name, args[0] as { readonly endpoint: string; readonly holder: string }));
+    else if (site === "pendingNotices")
+      this.outgoing.told(proc.name, args[0] as string, result as readonly NoticeRow[]);
+    else if (site === "planNotices" || site === "settleNotices")
+      this.#check(
+        this.outgoing.wrote(
+          (args[0] as { readonly endpoint: string }).endpoint,
+          site === "planNotices" ? "plan" : "settle",
+        ),
+      );
+    else if (site === "retryNotices") this.#check(this.outgoing.wrote(args[0] as string, "retry"));
+    else if (site === "enableEndpoint") this.#check(this.outgoing.wrote(args[0] as string, "enable"));
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
   }
@@ -334,6 +351,7 @@ export class Checker {
 
   died(proc: SimulatedProcess): void {
     this.#writing.delete(proc.name);
+    this.outgoing.died(proc.name);
   }
 
   /** A process sends a write; returns what tells that it has its answer. */
@@ -403,6 +421,7 @@ export class Checker {
     this.expect("log-never-changes", count === written, () => `${written} events were written, ${count} are there`);
     this.#starts.finish();
     await this.#mail.finish();
+    await this.outgoing.finish();
     this.#shared.finish(await this.#truth.listLocks({ name: null, limit: 1_000 }));
     for (const runId of this.#limits.runIds)
       this.#limits.finish(runId, await this.#truth.listPlaces({ runId, limit: 100 }));

@@ -17,10 +17,14 @@ export interface BodyStart {
   /** The most attempts that its options allow. */
   readonly attemptsMax?: number;
   readonly signal?: { readonly aborted: boolean };
+  /** The queue in which its attempt has stood. */
+  readonly line?: { readonly name: string; readonly slots: number };
 }
 
 /** A body that runs. */
 interface LiveBody {
+  readonly runId: string;
+  readonly line: BodyStart["line"] | null;
   readonly proc: SimulatedProcess;
   readonly epoch: number;
   readonly attempt: number;
@@ -43,7 +47,7 @@ export class CodeBook {
   }
 
   /** A body begins in `process`. Returns what tells that it has ended. */
-  bodyStarts(proc: SimulatedProcess, { runId, key, attempt, attemptsMax, signal }: BodyStart): () => void {
+  bodyStarts(proc: SimulatedProcess, { runId, key, attempt, attemptsMax, signal, line }: BodyStart): () => void {
     // What a dead process does has not happened.
     if (proc.isDead) return () => {};
     const book = this.#books.get(runId);
@@ -72,11 +76,27 @@ export class CodeBook {
         attempt - (call?.forgiven ?? 0) <= attemptsMax,
         () => `${place()} is one of ${attemptsMax}`,
       );
-    const body: LiveBody = { proc, epoch: book?.epoch ?? 0, attempt, signal: signal ?? null };
+    const epoch = book?.epoch ?? 0;
+    const body: LiveBody = { runId, line: line ?? null, proc, epoch, attempt, signal: signal ?? null };
     this.#bodies.set(id, body);
+    if (line !== undefined) this.#checkQueue(line);
     return () => {
       if (this.#bodies.get(id) === body) this.#bodies.delete(id);
     };
+  }
+
+  /** No more bodies of a queue run than it has slots, by those who own their runs. */
+  #checkQueue({ name, slots }: NonNullable<BodyStart["line"]>): void {
+    const running = [...this.#bodies.values()].filter(({ runId, line, proc, epoch, signal }) => {
+      const book = this.#books.get(runId);
+      const isHeld = book?.epoch === epoch && this.#owners.isAlive(book.owner ?? "");
+      return line?.name === name && isHeld && !proc.isDead && signal?.aborted !== true;
+    });
+    this.#expect(
+      "limits-hold",
+      running.length <= slots,
+      () => `queue ${name} has ${running.length} bodies, not ${slots}`,
+    );
   }
 
   /** Code was given the value of a call. */

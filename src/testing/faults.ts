@@ -162,6 +162,10 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   publishMessage: 10,
   dispatchMessage: 10,
   reopen: 10,
+  planNotices: 5,
+  settleNotices: 5,
+  retryNotices: 5,
+  enableEndpoint: 5,
 };
 
 /** Probabilities of a kind that is drawn at all. */

@@ -67,7 +67,7 @@ export class LimitsBook {
   }
 }
 
-/** It has done more than to be started, and is not over. What is only cancelled in line ends with its first write. */
+/** It has done more than to be started, or reopened, and is not over. What is only cancelled in line ends with its first write. */
 function hasBegun({ events, isOver }: RunBook): boolean {
-  return events.length > 1 && !isOver;
+  return events.length > 1 && events.at(-1)?.type !== "run.reopened" && !isOver;
 }

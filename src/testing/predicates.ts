@@ -68,6 +68,16 @@ export const PREDICATES = {
   "no-instant-lost": "Whatever a schedule's cursor passes is decided in the same write; it never goes back.",
   "schedule-obeys":
     "A schedule fires nothing in a pause, catches up with no more and nothing older than it may, and lets one run at a time.",
+  "notice-for-each-event":
+    "An endpoint passes an event of the log in the write that makes its notice, if it asks for it; it never goes back.",
+  "notice-as-answered":
+    "A notice has ended only as its receiver has answered since it was last made pending; each try counts, and none is planned too late.",
+  "notice-one-id": "A notice goes out under one id, which no other has, and says the same each time.",
+  "notice-by-holder": "A request goes out only from the holder of its endpoint, which has eight under way at most.",
+  "notice-when-due": "A request goes out only when its notice is due.",
+  "notice-held-back": "Nothing goes out to an endpoint that said that it is gone, or that asked for a rest.",
+  "notice-out-in-the-world": "No request goes to a host that the name server puts into a private network.",
+  "notice-delivered": "Once nothing goes wrong any more, the receiver has taken each notice.",
   "update-loses-nothing": "No two updates of a counter come to the same number, and its value is how many there were.",
   "message-once": "A message waits in the inbox once at most, and is recorded once at most.",
   "message-kept": "A message that was accepted, or told by a run, is in the inbox of its run unless that is over.",
@@ -94,10 +104,23 @@ export const OF_MESSAGES: readonly PredicateName[] = [
   "wait-ends-one-way",
 ];
 
+/** What only worlds with outgoing webhooks look at. */
+export const OF_OUTGOING: readonly PredicateName[] = [
+  "notice-for-each-event",
+  "notice-as-answered",
+  "notice-one-id",
+  "notice-by-holder",
+  "notice-when-due",
+  "notice-held-back",
+  "notice-out-in-the-world",
+  "notice-delivered",
+];
+
 /** What has worlds of its own, and is not in random programs. */
 export const OF_OWN_WORLDS: readonly PredicateName[] = [
   ...OF_SCHEDULES,
   ...OF_MESSAGES,
+  ...OF_OUTGOING,
   "limits-hold",
   "no-slot-leaks",
   "served-by-pool",

@@ -5,9 +5,10 @@
  */
 import type { Workflow } from "../ctx/workflow.ts";
 import type { Engine, WorkerHandle } from "../engine/api.ts";
-import { createEngineOf } from "../engine/engine.ts";
+import { createEngineOf, type EngineParts } from "../engine/engine.ts";
 import type { MessagesOptions } from "../engine/messages.ts";
 import type { Limits } from "../kernel/limits.ts";
+import type { Outbound } from "../kernel/ports.ts";
 import type { Queues } from "../kernel/queues.ts";
 import type { ResumeOptions } from "../kernel/resume.ts";
 import type { CallKind } from "../kernel/state.ts";
@@ -69,6 +70,10 @@ export interface BootOptions {
   readonly schedules?: readonly ScheduleDefinition[];
   /** What computes timetables. @default what the first of `schedules` brings along */
   readonly times?: ScheduleTimes;
+  /** Endpoints that it tells of events, and how it reaches them. */
+  readonly outgoing?: (
+    proc: SimulatedProcess,
+  ) => Required<Pick<EngineParts, "notify">> & { readonly outbound: Outbound };
   /** Finds the secrets that hooks name. */
   readonly secrets?: SecretResolver;
   readonly env?: (proc: SimulatedProcess) => unknown;
@@ -110,6 +115,8 @@ const WRITES: ReadonlySet<string> = new Set([
   "openWait",
   "giveMessage",
   "expireWait",
+  "planNotices",
+  "settleNotices",
 ]);
 
 /** A write as the trace has it: without stacks, which each runtime and each bundle writes in its own way. */
@@ -184,7 +191,8 @@ export class Simulation {
 
   async #start(incarnation: Incarnation, setup: BootOptions): Promise<void> {
     const { proc } = incarnation;
-    const { workflows, hooks, secrets, schedules, times, env, limits, queues, messages, worker, asked } = setup;
+    const { workflows, hooks, secrets, schedules, times, outgoing, env, limits, queues, messages, worker, asked } =
+      setup;
     const { exclusive = false, latencyMsMax = 3 } = this.#options;
     const store = simulatedStore(proc, {
       agenda: this.agenda,
@@ -207,6 +215,7 @@ export class Simulation {
         ...(hooks === undefined ? {} : { hooks: hooks(proc) }),
         ...(schedules === undefined ? {} : { schedules }),
         ...(times === undefined ? {} : { times }),
+        ...outgoing?.(proc),
         ...(secrets === undefined ? {} : { secrets }),
         ...(env === undefined ? {} : { env: env(proc) }),
         ...(limits === undefined ? {} : { limits }),

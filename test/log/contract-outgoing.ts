@@ -23,13 +23,25 @@ export function outgoingContract(log: () => OpenedLog): void {
   const plan = (epoch: number, from: number, to: number, positions: readonly number[], endpoint = "e") =>
     store().planNotices({ endpoint, epoch, from, to, notices: positions.map(notice) });
 
-  const settle = (
+  /** What came of a try; when that was due is looked up. */
+  type Outcome = Omit<NoticeOutcome, "wasDueAt">;
+
+  const due = async (outcomes: readonly Outcome[]): Promise<NoticeOutcome[]> => {
+    const pending = await store().pendingNotices("e", 99);
+    const dueAt = (position: number) => pending.find((row) => row.position === position)?.dueAt ?? 0;
+    return outcomes.map((each) => ({ ...each, wasDueAt: dueAt(each.position) }));
+  };
+
+  const settleDue = (
     epoch: number,
     outcomes: readonly NoticeOutcome[],
     more: { restUntil?: number; disable?: boolean } = {},
   ) => store().settleNotices({ endpoint: "e", epoch, outcomes, restUntil: null, disable: false, ...more });
 
-  const outcome = (position: number, more: Partial<NoticeOutcome> = {}): NoticeOutcome => {
+  const settle = async (...[epoch, outcomes, more]: [number, readonly Outcome[], Parameters<typeof settleDue>[2]?]) =>
+    await settleDue(epoch, await due(outcomes), more);
+
+  const outcome = (position: number, more: Partial<Outcome> = {}): Outcome => {
     return { position, tries: 1, status: "delivered", dueAt: null, firstAt: 5, note: "answered 200", ...more };
   };
 
@@ -160,11 +172,11 @@ export function outgoingContract(log: () => OpenedLog): void {
     it("take each try once, in order, and none under an epoch that is over", async () => {
       const { epoch, now } = await held();
       await plan(epoch, 0, 9, [3]);
-      const failed = outcome(3, { status: "pending", dueAt: now, note: "answered 500" });
-      await settle(epoch, [outcome(3, { tries: 2 })]);
+      const failed = await due([outcome(3, { status: "pending", dueAt: now + 60_000, note: "answered 500" })]);
+      await settleDue(epoch, [{ ...outcome(3), wasDueAt: now - 1 }]);
       expect(await list()).toMatchObject([{ status: "pending", tries: 0 }]);
-      await settle(epoch, [failed]);
-      await settle(epoch, [failed]);
+      await settleDue(epoch, failed);
+      await settleDue(epoch, [{ ...outcome(3), wasDueAt: failed[0]?.wasDueAt ?? 0 }]);
       expect(await list()).toMatchObject([{ status: "pending", tries: 1 }]);
       await store().releaseEndpoint("e", "a");
       await held("b");
@@ -185,6 +197,32 @@ export function outgoingContract(log: () => OpenedLog): void {
       expect((await positions()).sort()).toEqual([3, 4, 6]);
       const again = (await list()).find(({ position }) => position === 4);
       expect(again).toMatchObject({ status: "pending", tries: 0, firstAt: null, endedAt: null });
+    });
+
+    it("that are asked for again are not settled by what was under way", async () => {
+      const { epoch } = await held();
+      await plan(epoch, 0, 9, [3, 4]);
+      const before = await due([outcome(3, { status: "dead" })]);
+      await settleDue(epoch, before);
+      await log().pass(5);
+      await store().retryNotices("e", null, 9);
+      await settleDue(epoch, before);
+      await settleDue(epoch, [{ ...outcome(3), wasDueAt: before[0]?.wasDueAt ?? 0 }]);
+      expect(await list()).toMatchObject([{ status: "pending" }, { status: "pending", tries: 0 }]);
+      await settle(epoch, [outcome(3)]);
+      expect(await list({ status: "delivered" })).toMatchObject([{ position: 3, tries: 1 }]);
+    });
+
+    it("do not disable an endpoint by what was said before it was enabled", async () => {
+      const { epoch } = await held();
+      await settle(epoch, [], { disable: true });
+      await store().enableEndpoint("e");
+      const again = await held();
+      expect(again.epoch).toBeGreaterThan(epoch);
+      await settle(epoch, [], { disable: true, restUntil: again.now + 60_000 });
+      expect(await held()).toMatchObject({ disabledAt: null, restUntil: null });
+      await store().enableEndpoint("e");
+      expect((await held()).epoch).toBe(again.epoch);
     });
 
     it("are listed latest first, by endpoint and status, in pages", async () => {

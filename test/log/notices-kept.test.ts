@@ -19,8 +19,9 @@ for (const [name, open] of Object.entries(LOGS)) {
     const epoch = hold?.epoch ?? 0;
     const notices = [3, 4, 5].map((position) => ({ position, runId: `run_${position}`, seq: 1, type: "run.failed" }));
     await store.planNotices({ endpoint: "e", epoch, from: 0, to: 9, notices });
+    const [first] = await store.pendingNotices("e", 1);
     const ended = (position: number, status: NoticeStatus) => {
-      return { position, tries: 1, status, dueAt: null, firstAt: 5, note: "" };
+      return { position, wasDueAt: first?.dueAt ?? 0, tries: 1, status, dueAt: null, firstAt: 5, note: "" };
     };
     const settle = async (...outcomes: ReturnType<typeof ended>[]) => {
       await store.settleNotices({ endpoint: "e", epoch, outcomes, restUntil: null, disable: false });

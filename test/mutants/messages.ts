@@ -58,6 +58,101 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     seed: 0,
   },
   {
+    name: "gathering-of-fewer",
+    guard: "what is gathered starts one run with all that was put to it",
+    world: WORLD,
+    edits: [{ file: MEMORY_MESSAGES, text: "gathering.count !== count || ", by: "" }],
+    predicate: "message-dispatched-once",
+    seed: 35,
+  },
+  {
+    name: "ends-passed-unread",
+    guard: "where the log was read for ends of runs stays when somebody else listens",
+    world: WORLD,
+    edits: [{ file: MEMORY_MESSAGES, text: "this.#endsCursor ??= this.#host", by: "this.#endsCursor = this.#host" }],
+    predicate: "message-dispatched-once",
+    seed: 1,
+  },
+  {
+    name: "end-published-again",
+    guard: "the end of a run is published once: the cursor moves with it, and its id names it",
+    world: WORLD,
+    edits: [
+      { file: MEMORY_MESSAGES, text: "if (this.#endsCursor !== from) return;", by: "" },
+      {
+        file: "src/engine/run-ends.ts",
+        text: "const id = `${row.runId}/${row.seq}`;",
+        by: "const id = `${row.runId}/${row.seq}/${crypto.randomUUID()}`;",
+      },
+    ],
+    predicate: "message-dispatched-once",
+    seed: 0,
+  },
+  {
+    name: "message-missed-while-opening",
+    guard: "a wait that looks back opens only if nothing came after what it has seen",
+    world: WORLD,
+    edits: [
+      {
+        file: MEMORY_MESSAGES,
+        text: "if (isClosed && (await this.lookBack(operation.runId, ahead)).length === 0) wait",
+        by: "if (isClosed && ahead.limit === 1) wait",
+      },
+    ],
+    predicate: "message-dispatched-once",
+    seed: 101,
+  },
+  {
+    name: "message-given-twice",
+    guard: "a run that looks back is given nothing that it was given before",
+    world: WORLD,
+    edits: [{ file: MEMORY_MESSAGES, text: "isWithin && !given.some", by: "isWithin || !given.every" }],
+    predicate: "message-dispatched-once",
+    seed: 0,
+  },
+  {
+    name: "wait-expired-by-itself",
+    guard: "the log says which came first, a message or the end of a wait",
+    world: WORLD,
+    edits: [
+      {
+        file: "src/ctx/wait-for-message.ts",
+        text: "run: (shared) => shared.expireWait(),",
+        by: 'run: async () => ({ kind: "expired" as const }),',
+      },
+    ],
+    predicate: "message-dispatched-once",
+    seed: 90,
+  },
+  {
+    name: "sql-message-missed-while-opening",
+    guard: "in SQL: a wait that looks back opens only if nothing came after what it has seen",
+    world: "messages-over-owned-file",
+    edits: [
+      {
+        file: STATEMENTS_MESSAGES,
+        text: "WHERE m.topic = waits.topic AND m.position > :seen",
+        by: "WHERE m.topic = waits.topic AND m.position > :seen + 1000000",
+      },
+    ],
+    predicate: "message-dispatched-once",
+    seed: 0,
+  },
+  {
+    name: "sql-gathering-of-fewer",
+    guard: "in SQL: what is gathered starts one run with all that was put to it",
+    world: "messages-over-owned-file",
+    edits: [
+      {
+        file: STATEMENTS_MESSAGES,
+        text: "u.id = :gathering AND u.count = :count AND",
+        by: "u.id = :gathering AND :count > 0 AND",
+      },
+    ],
+    predicate: "message-dispatched-once",
+    seed: 0,
+  },
+  {
     name: "sql-message-dispatched-again",
     guard: "a message that was dispatched is not dispatched again",
     world: "messages-over-owned-file",

@@ -13,6 +13,7 @@ import type { PredicateName } from "../../src/testing/predicates.ts";
 import { DELIVERY_MUTANTS } from "./delivering.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import { MESSAGE_MUTANTS } from "./messages.ts";
+import { OUTGOING_MUTANTS } from "./outgoing.ts";
 import { POOL_MUTANTS } from "./pools.ts";
 import { SCHEDULING_MUTANTS } from "./scheduling.ts";
 import { SHARING_MUTANTS } from "./sharing.ts";
@@ -575,6 +576,14 @@ export const MUTANTS: readonly Mutant[] = [
     predicate: "body-under-lease",
     seed: 9,
   },
+  {
+    name: "renewed-too-late",
+    guard: "a renewal that comes when the renewed lease is over as well ends it",
+    world: "leases-at-heartbeats",
+    edits: [{ file: LEASE, text: "if (!answer.alive || !this.isAlive) {", by: "if (!answer.alive) {" }],
+    predicate: "body-under-lease",
+    seed: 0,
+  },
 
   // ---- Claims ----
   {
@@ -992,6 +1001,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MESSAGE_MUTANTS,
   ...LIMIT_MUTANTS,
   ...POOL_MUTANTS,
+  ...OUTGOING_MUTANTS,
 
   // ---- Callers ----
   ...DELIVERY_MUTANTS,

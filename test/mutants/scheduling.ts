@@ -73,6 +73,28 @@ export const SCHEDULING_MUTANTS: readonly Mutant[] = [
     seed: 0,
   },
   {
+    name: "schedule-moves-up-in-a-pause",
+    guard: "what waits does not start in a pause",
+    world: "schedules",
+    edits: [{ file: DECIDE, text: "if (!isPaused) line.moveUp();", by: "line.moveUp();" }],
+    predicate: "schedule-obeys",
+    seed: 0,
+  },
+  {
+    name: "schedule-catches-up-by-default",
+    guard: "what is late does not fire where nothing is caught up with",
+    world: "schedules",
+    edits: [
+      {
+        file: DECIDE,
+        text: 'policy.catchUp === "last" && inTime.length === 0 ? 1 : 0;',
+        by: "1;",
+      },
+    ],
+    predicate: "schedule-obeys",
+    seed: 0,
+  },
+  {
     name: "schedule-window",
     guard: "what is too old is not caught up with",
     world: "schedules",

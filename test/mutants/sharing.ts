@@ -309,6 +309,35 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     predicate: "breaker-change-recorded",
     seed: 0,
   },
+  {
+    name: "breaker-lets-through-early",
+    guard: "an attempt that a breaker lets through waits until it is due",
+    world: "breakers",
+    edits: [
+      {
+        file: "src/ctx/step.ts",
+        text: "if (dueAt === null || this.#call.now() >= dueAt) return",
+        by: "if (dueAt !== undefined) return",
+      },
+    ],
+    predicate: "retry-not-early",
+    seed: 103,
+  },
+  {
+    name: "admission-told-too-soon",
+    guard: "what a breaker has let through is recorded when it begins",
+    world: "breakers",
+    edits: [
+      { file: BREAKER, text: "if (!isReady()) return;", by: "" },
+      {
+        file: "src/ctx/step.ts",
+        text: 'if (admission.kind !== "refuse") {\n        this.#start(attempt);',
+        by: 'if (admission.kind !== "refuse") {\n        if (this.#isReady()) this.#start(attempt);',
+      },
+    ],
+    predicate: "change-once",
+    seed: 5,
+  },
 
   // ---- The log: over a file ----
   {

@@ -14,16 +14,19 @@ import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore } from "../../src/log/port.ts";
 import { clientFor } from "../../src/runtime/file-client.ts";
 import type { Failure } from "../../src/testing/checker.ts";
+import { Prng } from "../../src/testing/prng.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation, SimulationOptions } from "../../src/testing/simulation.ts";
 import { webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { messages } from "../sim/messages.ts";
+import { outgoing } from "../sim/outgoing.ts";
 import { schedules } from "../sim/schedules.ts";
 import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
 import { perform, TASKS_MAX } from "./play.ts";
+import { breakers } from "./worlds-breakers.ts";
 import { limits } from "./worlds-limits.ts";
 import { pools } from "./worlds-pools.ts";
 import { TOGETHER } from "./worlds-together.ts";
@@ -41,10 +44,12 @@ export const WORLDS = {
   "fleet-of-sharers-over-owned-file": (seed) =>
     overFile("owned", (store) => fleet(seed, { store, bias: { weights: SHARERS } })),
   "fleet-behind-breakers": (seed) => fleet(seed, { bias: { weights: { step: 40 }, guarded: 0.8 } }),
+  breakers,
   races,
   poison,
   leases,
   "leases-by-slow-clocks": (seed) => leases(seed, { clockRate: 0.93 }),
+  "leases-at-heartbeats": (seed) => leases(seed, { stopsAtHeartbeats: true }),
   "leases-over-owned-file": (seed) => overFile("owned", (store) => leases(seed, { store })),
   mail,
   "mail-over-owned-file": (seed) => overFile("owned", (store) => mail(seed, { store })),
@@ -66,6 +71,8 @@ export const WORLDS = {
     overFile("owned", async (store) => (await schedules(seed, { store })).failures),
   messages: async (seed) => (await messages(seed)).failures,
   "messages-over-owned-file": (seed) => overFile("owned", async (store) => (await messages(seed, { store })).failures),
+  outgoing: async (seed) => (await outgoing(seed)).failures,
+  "outgoing-over-owned-file": (seed) => overFile("owned", async (store) => (await outgoing(seed, { store })).failures),
   "families-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.families(seed, { store })),
   "control-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.control(seed, { store })),
   "retries-over-owned-file": (seed) => overFile("owned", (store) => TOGETHER.retries(seed, { store })),
@@ -183,18 +190,29 @@ async function poison(seed: number): Promise<readonly Failure[]> {
   });
 }
 
+interface LeasesOptions {
+  readonly clockRate?: number;
+  readonly store?: Truth;
+  /** Processes also stand still while the answer to a heartbeat is on its way. @default false */
+  readonly stopsAtHeartbeats?: boolean;
+}
+
 /** Processes stand still for about as long as a lease, and heartbeats are lost, while bodies are under way. */
 async function leases(
   seed: number,
-  { clockRate = 1, store }: { readonly clockRate?: number; readonly store?: Truth } = {},
+  { clockRate = 1, store, stopsAtHeartbeats = false }: LeasesOptions = {},
 ): Promise<readonly Failure[]> {
+  const stops = new Prng(`stops ${seed}`);
   return await perform(`leases ${seed}`, {
     processes: 1 + (seed % 3),
     lastsMs: 400_000,
     options: {
       faults: { "lost-request": 0.03 },
-      latencyMsMax: seed % 2 === 0 ? 0 : 50,
+      latencyMsMax: seed % 2 === 0 && !stopsAtHeartbeats ? 0 : 50,
       ...(store === undefined ? {} : { store }),
+      happened: ({ proc, site }) => {
+        if (stopsAtHeartbeats && site === "heartbeat" && stops.chance(0.1)) proc.pause(stops.int(1_800, 2_600));
+      },
     },
     setup: (sim) => ({
       clockRate,

@@ -3,6 +3,7 @@ import type { Ctx } from "../../src/ctx/ctx.ts";
 import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
 import { isVarveError, OutcomeUnknownError, StepFailedError } from "../../src/kernel/errors.ts";
+import type { RunRules } from "../../src/kernel/run-rules.ts";
 import type { BodyStart } from "../../src/testing/code-book.ts";
 import {
   type Command,
@@ -29,7 +30,25 @@ export interface World {
 
 export interface Input {
   readonly program: Program;
+  /** By what a message may name the run, to end it. */
+  readonly tag?: string;
 }
+
+/** The topics of programs: news that their runs wait for, words that end them, and programs that begin by a message. */
+export const TOPICS = { news: "news", stop: "stop", orders: "orders" } as const;
+
+/** What a program's workflow is beside its code. */
+export interface Guise {
+  /** @default "program" */
+  readonly name?: string;
+  /** Whether messages start and cancel its runs. @default false */
+  readonly listens?: boolean;
+  /** What its runs need before they may begin. @default nothing */
+  readonly rules?: RunRules<Input>;
+}
+
+/** The queue in which attempts stand in line. */
+export const STEP_QUEUE = "steps";
 
 /** Few failures open it. */
 const BREAKER = { name: "breaker", failures: 2, window: 60_000 };
@@ -37,8 +56,16 @@ const BREAKER = { name: "breaker", failures: 2, window: 60_000 };
 const RETRY = { backoff: "fixed", initial: 50, jitter: "none" } as const;
 
 /** @param version the same program under another version of its code, for fleets in which both run */
-export function interpreter(world: World, version: string): Workflow<Input, unknown, World> {
-  return withEnv<World>().workflow({ name: "program", version }, (ctx, { program }: Input) => run(ctx, world, program));
+export function interpreter(
+  world: World,
+  version: string,
+  { name = "program", listens = false, rules = {} }: Guise = {},
+): Workflow<Input, unknown, World> {
+  const isMeant = "has(run.input.tag) && message.payload == run.input.tag";
+  const heeds = listens ? { on: [{ topic: TOPICS.orders }], cancelOn: [{ topic: TOPICS.stop, match: isMeant }] } : {};
+  return withEnv<World>().workflow({ name, version, ...rules, ...heeds }, (ctx, { program }: Input) =>
+    run(ctx, world, program),
+  );
 }
 
 async function run(ctx: Ctx<World>, world: World, program: Program): Promise<unknown[]> {
@@ -71,6 +98,16 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
       const { name, signal, timeoutMs } = command;
       const payload = await ctx.waitFor(signal, timeoutMs === null ? {} : { timeout: timeoutMs });
       return payload === null ? "none" : `${name} got ${payload}`;
+    }
+    case "hear": {
+      const { name, timeoutMs } = command;
+      const timeout = timeoutMs === null ? {} : { timeout: timeoutMs };
+      const heard = await ctx.waitForMessage(TOPICS.news, {
+        match: `message.payload == "${name}"`,
+        since: 0,
+        ...timeout,
+      });
+      return heard === null ? "none" : `heard ${heard.payload}`;
     }
     case "child": {
       const { name: key, body, isAbandoned } = command;
@@ -219,12 +256,25 @@ function standIn({ env, key, attempt, signal, run: { id: runId } }: StepContext<
 }
 
 async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promise<unknown> {
-  const { name, fails, ms, attempts, hangs, once, isUndoable, guardMs, isCached = false, fallback } = command;
+  const {
+    name,
+    fails,
+    ms,
+    attempts,
+    hangs,
+    once,
+    isUndoable,
+    guardMs,
+    isCached = false,
+    isQueued = false,
+    fallback,
+  } = command;
   const options = {
     ...(once ? { once } : { retry: { ...RETRY, attempts } }),
     ...(hangs ? { timeout: 10_000 } : {}),
     ...(guardMs === undefined ? {} : { breaker: { ...BREAKER, resetAfter: guardMs } }),
     ...(isCached ? { cache: { key: cacheKeyOf(command), ttl: "1h" } } : {}),
+    ...(isQueued ? { queue: STEP_QUEUE } : {}),
     ...(isUndoable ? { compensate: (_: unknown, undoing: StepContext<World>) => undo(undoing) } : {}),
     ...(fallback === "value" ? { fallback: FALLBACK as never } : {}),
     ...(fallback === "step"
@@ -234,7 +284,8 @@ async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promis
   const asked = ctx.step(
     name,
     async ({ env, key, attempt, signal, run: { id: runId } }) => {
-      const end = env.begin({ runId, key, attempt, attemptsMax: once ? 1 : attempts, signal });
+      const line = isQueued ? { line: { name: STEP_QUEUE, slots: 1 } } : {};
+      const end = env.begin({ runId, key, attempt, attemptsMax: once ? 1 : attempts, signal, ...line });
       try {
         if (hangs && attempt === 1) await new Promise(() => {});
         if (ms > 0) await env.wait(ms);

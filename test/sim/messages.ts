@@ -20,6 +20,8 @@ const ORDERS = 12;
 
 const LASTS_MS = 600_000;
 
+const HASTE_MS_MAX = 40_000;
+
 /** The end of it comes to the log itself: what the world has come to is read past any engine. */
 interface Ending {
   readonly workflow: string;
@@ -31,10 +33,17 @@ const order = workflow(
   { name: "order", on: [{ topic: "ordered", match: "message.payload >= 0" }] },
   async (ctx, input: number) => {
     const paid = await ctx.waitForMessage("paid", { match: "message.payload == run.input", since: 0, timeout: "10m" });
-    const late = await ctx.waitForMessage("paid", { match: "message.payload == run.input", timeout: "2s" });
+    const late = await ctx.waitForMessage("paid", { match: "message.payload == run.input", since: 0, timeout: "2s" });
     return [input, paid?.payload ?? null, late];
   },
 );
+
+/** Waits about as long as it takes until somebody pays: either may come first. */
+const hasty = workflow({ name: "hasty", on: [{ topic: "ordered" }] }, async (ctx, _: number) => {
+  const timeout = Math.floor(ctx.random() * HASTE_MS_MAX);
+  const paid = await ctx.waitForMessage("paid", { match: "message.payload == run.input", timeout });
+  return paid?.payload ?? null;
+});
 
 const batch = workflow(
   { name: "batch", on: [{ topic: "ordered", batch: { size: 4, timeout: "5s" } }] },
@@ -51,7 +60,7 @@ const report = workflow(
   async (_, input: unknown) => input,
 );
 
-const WORKFLOWS = [order, batch, calm, report];
+const WORKFLOWS = [order, batch, calm, report, hasty];
 
 /** @param store the log, on the simulation's clock; @default in memory */
 export async function messages(
@@ -126,7 +135,26 @@ async function broken(store: LogStore): Promise<string[]> {
     ...is("batches", same(batches.flat()), batches),
     ...is("debounced starts", calms.length > 0 && calms.length <= ORDERS, calms),
     ...is("reports", same(results) && given, reports),
+    ...(await wokenOtherwise(store)),
   ];
+}
+
+/** Waits that came to something else than what became of their message. */
+async function wokenOtherwise(store: LogStore): Promise<string[]> {
+  const wrong: string[] = [];
+  const runs = await store.listRuns({ workflow: hasty.name }, { before: null, limit: 1_000 });
+  for (let n = 0; n < ORDERS; n++) {
+    const paid = await store.getMessage("paid", `${n}`);
+    const decided = await store.listDispatches(paid?.position ?? 0, { after: 0, limit: 1_000 });
+    const woken = new Set(decided.flatMap(({ decision, runId }) => (decision === "woke" ? (runId ?? []) : [])));
+    for (const { id } of runs) {
+      const rows = await store.readHistory(id, { afterSeq: 0, limit: 1_000 });
+      const input = (JSON.parse(rows[0]?.data ?? "{}") as { input?: { value: unknown } }).input?.value;
+      const wasGiven = rows.some(({ type }) => type === "message.received");
+      if (input === n && wasGiven !== woken.has(id)) wrong.push(`the wait of ${id} and message ${n} disagree`);
+    }
+  }
+  return wrong;
 }
 
 async function endingOf(store: LogStore, name: string): Promise<Ending> {

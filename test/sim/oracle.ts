@@ -73,6 +73,10 @@ function endingOfCommand(command: Command): Ending {
       const got = text(`${name} got ${signal}`);
       return { values: timeoutMs === null ? [got] : [got, text("none")], errors: [] };
     }
+    case "hear": {
+      const heard = text(`heard ${command.name}`);
+      return { values: command.timeoutMs === null ? [heard] : [heard, text("none")], errors: [] };
+    }
     case "update":
       return value(text("counted"));
     case "keep":

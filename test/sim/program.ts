@@ -14,6 +14,7 @@ export type Command =
   | { readonly do: Combinator; readonly branches: readonly Program[] }
   | { readonly do: "scope" | "shield"; readonly name: string; readonly body: Program }
   | WaitCommand
+  | HearCommand
   | { readonly do: "child"; readonly name: string; readonly body: Program; readonly isAbandoned: boolean }
   | MapCommand
   | { readonly do: "update"; readonly name: string; readonly counter: Counter }
@@ -30,6 +31,13 @@ export interface WaitCommand {
   readonly do: "wait";
   readonly name: string;
   readonly signal: string;
+  readonly timeoutMs: number | null;
+}
+
+/** Somebody publishes a message that says its name, if the run can wait for ever. It may have been published before. */
+export interface HearCommand {
+  readonly do: "hear";
+  readonly name: string;
   readonly timeoutMs: number | null;
 }
 
@@ -77,6 +85,8 @@ export interface StepCommand {
   readonly guardMs?: number;
   /** Whether runs share what it comes to. */
   readonly isCached?: boolean;
+  /** Whether its attempts stand in line for a queue. */
+  readonly isQueued?: boolean;
   /** What stands in for it when it has failed for good: nothing, a value, or what another step comes to. */
   readonly fallback: "none" | "value" | "step";
 }
@@ -137,7 +147,7 @@ export function partsOf(command: Command): readonly Program[] {
 /** Whom nobody sends signals does not wait for them for ever. */
 function withTimeouts(program: Program): Program {
   return program.map((command) => {
-    if (command.do === "wait") return { ...command, timeoutMs: command.timeoutMs ?? 2_000 };
+    if (command.do === "wait" || command.do === "hear") return { ...command, timeoutMs: command.timeoutMs ?? 2_000 };
     if ("body" in command) {
       const { body } = command;
       if (command.do !== "try") return { ...command, body: withTimeouts(body) };
@@ -151,9 +161,9 @@ function withTimeouts(program: Program): Program {
 }
 
 /** What a run of the program itself waits for, but not the runs that it starts. */
-export function waitsOf(program: Program): WaitCommand[] {
+export function waitsOf(program: Program): (WaitCommand | HearCommand)[] {
   return program.flatMap((command) => {
-    if (command.do === "wait") return [command];
+    if (command.do === "wait" || command.do === "hear") return [command];
     return command.do === "child" || command.do === "start" ? [] : partsOf(command).flatMap(waitsOf);
   });
 }
@@ -189,6 +199,8 @@ const WEIGHTS: Weights = {
   try: 1.5,
   throw: 0.3,
   ambient: 1,
+  // Only in programs that are to have them: others stay as they are.
+  hear: 0,
 };
 
 const DEPTH_MAX = 3;
@@ -198,6 +210,8 @@ export interface Bias {
   readonly weights?: Partial<Weights>;
   /** The share of plain steps behind a breaker. @default 0.15 */
   readonly guarded?: number;
+  /** The share of plain steps that stand in line for a queue. @default none */
+  readonly queued?: number;
 }
 
 /** A program of about `size` commands. */
@@ -209,12 +223,14 @@ class Generator {
   readonly #prng: Prng;
   readonly #weights: Weights;
   readonly #guarded: number;
+  readonly #queued: number;
   #names = 0;
 
-  constructor(prng: Prng, { weights, guarded = 0.15 }: Bias) {
+  constructor(prng: Prng, { weights, guarded = 0.15, queued = 0 }: Bias) {
     this.#prng = prng;
     this.#weights = { ...WEIGHTS, ...weights };
     this.#guarded = guarded;
+    this.#queued = queued;
   }
 
   program(size: number, depth: number, mayThrow: boolean): Program {
@@ -252,6 +268,8 @@ class Generator {
           signal: `signal-${this.#names}`,
           timeoutMs: this.#prng.pick([null, 0, 300, 30_000]),
         };
+      case "hear":
+        return { do: "hear", name, timeoutMs: this.#prng.pick([null, 0, 300, 30_000]) };
       case "update":
         return { do: "update", name, counter: this.#prng.pick(COUNTERS) };
       case "keep":
@@ -324,6 +342,7 @@ class Generator {
     const isPlain = !once && !isHopeless && !isUndoable;
     const isGuarded = isPlain && prng.chance(this.#guarded);
     const isCached = isPlain && !isGuarded && prng.chance(0.15);
+    const isQueued = this.#queued > 0 && isPlain && prng.chance(this.#queued);
     const fallback = isHopeless ? prng.pick(["none", "none", "value", "step"] as const) : "none";
     return {
       do: "step",
@@ -338,6 +357,7 @@ class Generator {
       isUndoable,
       ...(isGuarded ? { guardMs: 1_000 } : {}),
       ...(isCached ? { isCached } : {}),
+      ...(isQueued ? { isQueued } : {}),
       fallback,
     };
   }

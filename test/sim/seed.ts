@@ -6,6 +6,7 @@ import type { Engine, RunHandle } from "../../src/engine/api.ts";
 import { signalToken } from "../../src/engine/handle.ts";
 import { verify } from "../../src/history/verify.ts";
 import type { Failure } from "../../src/kernel/failure.ts";
+import { schedule } from "../../src/scheduler/schedule.ts";
 import { FAULT_KINDS, FAULT_KINDS_OF_A_FILE, type FaultRates, swarm } from "../../src/testing/faults.ts";
 import type { Prng } from "../../src/testing/prng.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
@@ -18,7 +19,7 @@ import {
 import { type Hook, type WebhookDelivery, webhook } from "../../src/triggers/hook.ts";
 import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
-import { interpreter, type World } from "./interpreter.ts";
+import { type Guise, type Input, interpreter, STEP_QUEUE, TOPICS, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
 import { askedBy, divergenceOf, goesOn, isPaused, withoutConcluded, withoutUndone } from "./replay.ts";
@@ -60,8 +61,12 @@ interface Order {
   readonly program: Program;
   readonly ending: Ending;
   readonly deadlineMs: number | null;
-  /** It comes as a webhook: so often. Null: a caller starts it. */
+  /** It comes as a webhook: so often. Null: in another way. */
   readonly deliveries: number | null;
+  /** Who starts it, if no webhook does: a caller, a message, or a schedule that has one instant. */
+  readonly way: "call" | "message" | "schedule";
+  /** When somebody wants it to start, milliseconds after the seed's begin. */
+  readonly startsAfterMs: number;
   readonly signals: readonly Sending[];
   /** Whether somebody ends it by cancel or terminate. */
   isCancelled: boolean;
@@ -71,8 +76,8 @@ interface Order {
 /** A signal that somebody sends, so often. */
 interface Sending {
   readonly name: string;
-  /** It comes as a webhook of a hook that signals. */
-  readonly isDelivered: boolean;
+  /** It comes as a webhook of a hook that signals, or it is a message. */
+  readonly by: "call" | "webhook" | "message";
   readonly dedupeKey: string;
   readonly times: number;
 }
@@ -106,6 +111,20 @@ const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
 /** A heartbeat a third of the lease, and a look a second in two calls. */
 const IDLE_CALLS_PER_SECOND_MAX = 8;
 
+/** A world in which nothing runs. */
+const NOBODY: World = { begin: () => () => {}, wait: async () => {}, given: () => {}, lastAsked: () => "" };
+
+function biasOf({ messages, slots }: Extras, bias: Bias | undefined): Bias | undefined {
+  if (!messages && slots === null) return bias;
+  const weights = { ...(messages ? { hear: 3 } : {}), ...bias?.weights };
+  return { ...bias, weights, ...(slots === null ? {} : { queued: 0.2 }) };
+}
+
+function withFewerCrashes(rates: FaultRates): FaultRates {
+  const rateOf = (kind: string, rate: number) => (kind.startsWith("crash") ? rate * CRASHES_WITH_LIMITS : rate);
+  return Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, rateOf(kind, rate)]));
+}
+
 /** Hooks whose senders need no signature, because the runtime's cryptography does not go by virtual time. */
 function hooksOf(workflow: ReturnType<typeof interpreter>): Hook[] {
   const verify: WebhookScheme["verify"] = async ({ headers }) => ({ ok: true, deliveryId: headers[0]?.[1] ?? "" });
@@ -121,8 +140,39 @@ function hooksOf(workflow: ReturnType<typeof interpreter>): Hook[] {
   return [webhook({ name: "orders", scheme, filter, workflow }), webhook({ name: "tell", scheme, filter, signal })];
 }
 
+/** What a seed has beside what all have: a swarm's choice, so that most are as hard as they were. */
+interface Extras {
+  readonly messages: boolean;
+  readonly schedules: boolean;
+  /** How many runs a queue lets in at once; null: no limits. */
+  readonly slots: number | null;
+}
+
+function drawnExtras(chance: Prng): Extras {
+  return {
+    messages: chance.chance(0.15),
+    schedules: chance.chance(0.1),
+    slots: chance.chance(0.15) ? chance.int(1, 2) : null,
+  };
+}
+
+/** The share of crashes at calls that seeds with limits have: a run that is parked as poison keeps its places for good. */
+const CRASHES_WITH_LIMITS = 0.05;
+
+/** The workflow of runs that have limits. What they start has none: it would wait for those that wait for it. */
+const LIMITED = "limited";
+
+/** Few may be under way at once. */
+const RULES: Guise["rules"] = {
+  queue: "work",
+  maxActiveRuns: 2,
+  concurrency: { key: ({ program }) => program.length % 2, limit: 1 },
+};
+
 class Fleet {
   readonly #seed: number;
+  readonly #extras: Extras;
+  readonly #begunAt: number;
   readonly #bias: SeedOptions["bias"];
   readonly #sim: Simulation;
   readonly #plan: Prng;
@@ -144,22 +194,28 @@ class Fleet {
     this.#seed = seed;
     const name = `seed ${seed}`;
     const { faults, bias, clockRate = 1, ...rest } = options;
-    this.#bias = bias;
     const draft = new Simulation({ seed: name });
+    this.#extras = drawnExtras(draft.prng.stream("extras"));
+    this.#begunAt = draft.agenda.now;
+    this.#bias = biasOf(this.#extras, bias);
     this.#plan = draft.prng.stream("plan");
     const plan = this.#plan;
     this.#isShared = plan.chance(0.7);
     this.#workers = this.#isShared ? plan.int(2, 4) : 1;
-    const rates: FaultRates = faults ?? swarm(plan, this.#isShared ? FAULT_KINDS : FAULT_KINDS_OF_A_FILE);
+    const drawn: FaultRates = faults ?? swarm(plan, this.#isShared ? FAULT_KINDS : FAULT_KINDS_OF_A_FILE);
+    const rates = this.#extras.slots === null ? drawn : withFewerCrashes(drawn);
     this.#mayBeLate = rates["late-request"] !== undefined || rates.duplicate !== undefined;
     const latencyMsMax = plan.pick([0, 3, 50]);
     this.#sim = new Simulation({ seed: name, faults: rates, exclusive: !this.#isShared, latencyMsMax, ...rest });
     this.#troubleMs = plan.pick([5_000, 20_000, 60_000]);
-    this.#crashMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 15_000]);
+    const crashMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 15_000]);
+    this.#crashMs = this.#extras.slots === null ? crashMs : Math.max(crashMs, 40_000);
     this.#pauseMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
     this.#stopMs = plan.pick([Number.POSITIVE_INFINITY, 60_000, 20_000]);
     this.#readMs = plan.pick([Number.POSITIVE_INFINITY, 3_000]);
+    const { slots } = this.#extras;
     this.#setup = {
+      ...(slots === null ? {} : { queues: { work: { concurrency: slots }, [STEP_QUEUE]: { concurrency: 1 } } }),
       clockRate,
       worker: {
         pollMsMax: plan.pick([1_000, 4_000]),
@@ -179,12 +235,33 @@ class Fleet {
     const deliveries = plan.chance(0.25) ? plan.int(1, 5) : null;
     const deadlineMs = deliveries === null && plan.chance(0.05) ? plan.int(1_000, 60_000) : null;
     const ending = endingOf(program);
-    const signals = waitsOf(program).flatMap(({ signal, timeoutMs }) => {
-      const isSent = timeoutMs === null || plan.chance(0.6);
-      const isDelivered = plan.stream(signal).chance(0.5);
-      return isSent ? [{ name: signal, isDelivered, dedupeKey: `${index} ${signal}`, times: plan.int(1, 2) }] : [];
+    const signals = waitsOf(program).flatMap((command): Sending[] => {
+      if (command.timeoutMs !== null && !plan.chance(0.6)) return [];
+      const name = command.do === "wait" ? command.signal : command.name;
+      const by = command.do === "hear" ? "message" : plan.stream(name).chance(0.5) ? "webhook" : "call";
+      return [{ name, by, dedupeKey: `${index} ${name}`, times: plan.int(1, 2) }];
     });
-    return { key: `order-${index}`, program, ending, deadlineMs, deliveries, signals, isCancelled: false, runId: null };
+    const way = deliveries === null && deadlineMs === null ? this.#way(plan.stream("way")) : "call";
+    const startsAfterMs = plan.stream("start").float() * this.#troubleMs * 0.5;
+    const key = `order-${index}`;
+    return {
+      key,
+      program,
+      ending,
+      deadlineMs,
+      deliveries,
+      way,
+      startsAfterMs,
+      signals,
+      isCancelled: false,
+      runId: null,
+    };
+  }
+
+  #way(chance: Prng): Order["way"] {
+    const { messages, schedules } = this.#extras;
+    if (schedules && chance.chance(0.5)) return "schedule";
+    return messages && chance.chance(0.4) ? "message" : "call";
   }
 
   // ---- What happens ----
@@ -205,8 +282,7 @@ class Fleet {
       if (retriesAt !== null && !this.#mayBeLate) agenda.after(retriesAt, () => this.#retry(order));
       for (const signal of order.signals) {
         for (let i = 0; i < signal.times; i++) {
-          const send = () => (signal.isDelivered ? this.#deliver(order, signal) : this.#signal(order, signal));
-          agenda.after(this.#plan.float() * this.#troubleMs, send);
+          agenda.after(this.#plan.float() * this.#troubleMs, () => this.#send(order, signal));
         }
       }
     }
@@ -263,7 +339,8 @@ class Fleet {
       return () => {};
     };
     const world: World = { begin, wait: async () => {}, given: () => {}, lastAsked: () => "" };
-    const code = interpreter(world, "1");
+    const { workflow } = JSON.parse(checker.history(runId)[0]?.data ?? "{}") as { readonly workflow: string };
+    const code = interpreter(world, "1", { name: workflow });
     const diverged = await divergenceOf(code, checker.history(runId));
     checker.expect("replay-asks-the-same", diverged === null, () => `the whole history: ${diverged}`);
     // A retry may have begun anew.
@@ -300,12 +377,32 @@ class Fleet {
     this.#watch(this.#sim.boot({ ...this.#code(), worker: false }), () => this.#bootCaller());
   }
 
-  #code(): Pick<BootOptions, "workflows" | "hooks" | "env"> {
+  #code(): Pick<BootOptions, "workflows" | "hooks" | "schedules" | "queues" | "env"> {
+    const { messages: listens, schedules, slots } = this.#extras;
+    const { queues } = this.#setup;
     return {
-      workflows: (proc) => [interpreter(this.#world(proc), "1")],
+      ...(queues === undefined ? {} : { queues }),
+      workflows: (proc) => [
+        interpreter(this.#world(proc), "1", { listens }),
+        ...(slots === null ? [] : [interpreter(this.#world(proc), "1", { name: LIMITED, rules: RULES ?? {} })]),
+      ],
       hooks: (proc) => hooksOf(interpreter(this.#world(proc), "1")),
+      ...(schedules ? { schedules: this.#orders.flatMap((order) => this.#scheduleOf(order)) } : {}),
       env: (proc) => this.#world(proc),
     };
+  }
+
+  /** A schedule that has one instant. */
+  #scheduleOf(order: Order): NonNullable<BootOptions["schedules"]> {
+    if (order.way !== "schedule") return [];
+    const at = new Date(Math.floor(this.#begunAt + order.startsAfterMs)).toISOString();
+    // Its code is each process's own: only its name counts here.
+    const workflow = interpreter(NOBODY, "1");
+    return [schedule({ id: order.key, workflow, at, input: this.#inputOf(order) })];
+  }
+
+  #inputOf({ key, program }: Order): Input {
+    return this.#extras.messages ? { program, tag: key } : { program };
   }
 
   /** Whoever watches over processes starts another when one is gone. */
@@ -379,12 +476,20 @@ class Fleet {
 
   /** Tries until it is told that the run is durable. */
   #start(order: Order): void {
-    const { key, program, deadlineMs, deliveries } = order;
+    const { key, deadlineMs, deliveries, way } = order;
+    const input = this.#inputOf(order);
     const options = { idempotencyKey: key, ...(deadlineMs === null ? {} : { deadline: deadlineMs }) };
+    const workflow = this.#extras.slots === null ? "program" : LIMITED;
     this.#insist(
       async (engine) => {
-        if (deliveries === null) return await engine.start("program", { program }, options);
-        const body = new TextEncoder().encode(JSON.stringify({ program }));
+        if (way === "message") {
+          await engine.publish(TOPICS.orders, input, { id: key });
+          const message = await this.#sim.truth.getMessage(TOPICS.orders, key);
+          return await this.#startedBy(`message/${message?.position}/`);
+        }
+        if (way === "schedule" && !(await this.#isTooLate(order))) return await this.#startedBy(`schedule/${key}/`);
+        if (deliveries === null) return await engine.start(way === "call" ? workflow : "program", input, options);
+        const body = new TextEncoder().encode(JSON.stringify(input));
         const outcome = await engine.deliver("orders", { headers: [["id", key]], body });
         if (outcome.kind === "accepted" && outcome.run !== null) return outcome.run;
         throw new Error(`a delivery was ${outcome.kind}`);
@@ -396,9 +501,28 @@ class Fleet {
     );
   }
 
+  /** Whether its schedule came into the log after its only instant, and so starts nothing. */
+  async #isTooLate({ key, startsAfterMs }: Order): Promise<boolean> {
+    const schedule = await this.#sim.truth.getSchedule(key);
+    return schedule !== null && schedule.row.createdAt >= Math.floor(this.#begunAt + startsAfterMs);
+  }
+
+  /** The run that something has started under a key of its own. Throws while there is none. */
+  async #startedBy(key: string): Promise<{ readonly id: string }> {
+    const runs = await this.#sim.truth.listRuns({ workflow: "program" }, { before: null, limit: 1_000 });
+    const found = runs.find(({ idempotencyKey }) => idempotencyKey?.startsWith(key) === true);
+    if (found === undefined) throw new Error("it has not been started yet");
+    return found;
+  }
+
   #cancel(order: Order): void {
     order.isCancelled = true;
     this.#cancels++;
+    // By a message, now and then: it ends only what has begun by then.
+    if (this.#extras.messages && this.#plan.stream(`stop ${order.key}`).chance(0.5)) {
+      this.#publish(TOPICS.stop, order.key, `stop ${order.key}`);
+      return;
+    }
     const isHard = this.#plan.chance(0.2);
     this.#tell(
       order,
@@ -443,8 +567,26 @@ class Fleet {
           );
       },
       (isRetried) => {
-        if (isRetried) for (const signal of order.signals) this.#signal(order, signal);
+        if (!isRetried) return;
+        for (const signal of order.signals) {
+          // A message that it was given before is not given to it again.
+          if (signal.by === "message") this.#publish(TOPICS.news, signal.name, `${signal.dedupeKey} again`);
+          else this.#signal(order, signal);
+        }
       },
+    );
+  }
+
+  #send(order: Order, sending: Sending): void {
+    if (sending.by === "webhook") this.#deliver(order, sending);
+    else if (sending.by === "call") this.#signal(order, sending);
+    else this.#publish(TOPICS.news, sending.name, sending.dedupeKey);
+  }
+
+  #publish(topic: string, payload: string, id: string): void {
+    this.#insist(
+      async (engine) => await engine.publish(topic, payload, { id }),
+      () => {},
     );
   }
 

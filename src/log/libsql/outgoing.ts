@@ -73,8 +73,8 @@ async function planNotices(db: Database, plan: Request<"planNotices">): Promise<
 
 async function settleNotices(db: Database, settled: Request<"settleNotices">): Promise<void> {
   const { endpoint, epoch, restUntil, disable } = settled;
-  const outcomes = settled.outcomes.map(({ position, tries, status, dueAt, firstAt, note }) => {
-    return [position, tries, status, dueAt, firstAt, note];
+  const outcomes = settled.outcomes.map(({ position, wasDueAt, tries, status, dueAt, firstAt, note }) => {
+    return [position, tries, status, dueAt, firstAt, note, wasDueAt];
   });
   const forget = (status: Exclude<NoticeStatus, "pending">) => {
     const args = { status, keptMs: NOTICE_KEPT_MS[status], limit: NOTICES_FORGOTTEN_MAX };

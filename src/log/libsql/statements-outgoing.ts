@@ -46,14 +46,14 @@ FROM notices n INDEXED BY notices_due WHERE n.endpoint = :endpoint AND n.due_at 
 ORDER BY n.due_at, n.position LIMIT :limit`;
 
 /**
- * Records what tries came to, by primary keys. `:outcomes`: `[[position, tries, status, dueAt, firstAt, note], ...]`
+ * Records what tries came to, by primary keys. `:outcomes`: `[[position, tries, status, dueAt, firstAt, note, wasDueAt], ...]`
  */
 export const SETTLE_NOTICES: HotStatement = `
 UPDATE notices SET
   tries = j.value ->> 1, status = j.value ->> 2, due_at = j.value ->> 3, first_at = coalesce(first_at, j.value ->> 4),
   note = j.value ->> 5, ended_at = iif(j.value ->> 2 = 'pending', NULL, NOW)
 FROM json_each(:outcomes) j
-WHERE endpoint = :endpoint AND position = j.value ->> 0 AND +status = 'pending' AND tries = (j.value ->> 1) - 1 AND ${HELD}`;
+WHERE endpoint = :endpoint AND position = j.value ->> 0 AND +due_at = j.value ->> 6 AND ${HELD}`;
 
 /** What the receiver asked of all, by primary key. */
 export const SETTLE_ENDPOINT: HotStatement = `
@@ -80,4 +80,5 @@ WHERE rowid IN (
 
 /** By primary key. */
 export const ENABLE_ENDPOINT: HotStatement = `
-UPDATE endpoints SET disabled_at = NULL, rest_until = NULL WHERE name = :endpoint`;
+UPDATE endpoints SET disabled_at = NULL, rest_until = NULL, epoch = epoch + iif(coalesce(disabled_at, rest_until) IS NULL, 0, 1)
+WHERE name = :endpoint`;
