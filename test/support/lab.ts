@@ -239,7 +239,6 @@ function mortal(store: LogStore, life: { isDead: boolean; appends: number }, set
     "dispatchAhead",
     "listWaits",
     "readCreated",
-    "listLiveRuns",
     "dispatchMessage",
     "readGathered",
     "fireGathering",
