@@ -8,10 +8,11 @@
 import { decodePayload } from "../kernel/codec.ts";
 import { type EventOf, type EventRow, parseEvent, type Trigger } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
+import { isTerminalStatus, RUN_STATUSES } from "../kernel/state.ts";
 import { clipText } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { ChildStart, InboxMessage, MessageDispatch, MessageStore } from "../log/port.ts";
+import type { ChildStart, InboxMessage, LogStore, MessageDispatch, MessageStore } from "../log/port.ts";
 import type { DispatchRow, GatheredMessage, GatheringRow, MessageRow, SubscriptionRow } from "../log/port-messages.ts";
 import {
   judgeMessage,
@@ -33,7 +34,7 @@ export interface Listener extends WorkflowRef<never> {
 }
 
 export interface DispatchParts {
-  readonly store: MessageStore;
+  readonly store: MessageStore & Pick<LogStore, "listRuns" | "runWindow">;
   /** By name the workflow that was registered last. */
   readonly listeners: ReadonlyMap<string, Listener>;
   readonly payloadBytesMax: number;
@@ -49,6 +50,11 @@ export type Dispatched = { readonly told: readonly string[]; readonly starts: bo
 
 /** How many waits or runs are looked at at once. */
 const PAGE = 200;
+
+/** Through how many runs one read looks for those that a message may cancel. */
+const WINDOW_ROWS = 5_000;
+
+const LIVE = RUN_STATUSES.filter((status) => !isTerminalStatus(status));
 
 const REASON_LENGTH_MAX = 1_000;
 
@@ -199,7 +205,7 @@ async function planCancels(
   const subject = subjectOf(subscribed);
   const before = plan.cancels.length;
   const at = row.publishedAt;
-  for await (const ids of pages((after) => store.listLiveRuns(subscribed.workflow, { after, limit: PAGE }))) {
+  for await (const ids of liveRuns(store, subscribed.workflow)) {
     for (const run of await createdRuns(store, ids)) {
       if (run.createdAt > at || !matchesRun(text.match, message, run)) continue;
       const reason = `message ${message.id} on ${message.topic}`;
@@ -214,12 +220,15 @@ async function planCancels(
     plan.decide(subject, "filtered", "no run of the workflow that is under way is meant");
 }
 
-async function* pages(list: (after: string) => Promise<readonly string[]>): AsyncGenerator<readonly string[]> {
-  for (let after = ""; ; ) {
-    const page = await list(after);
-    if (page.length > 0) yield page;
-    if (page.length < PAGE) return;
-    after = page.at(-1) as string;
+/** Runs of a workflow that are not over, newest first: window by window, by whatever index has the fewest of others. */
+async function* liveRuns(store: DispatchParts["store"], workflow: string): AsyncGenerator<readonly string[]> {
+  const filter = { workflow, status: LIVE };
+  for (let before: string | null = null; ; ) {
+    const window = await store.runWindow(filter, { before, rows: WINDOW_ROWS });
+    const ids = (await store.listRuns(filter, { before, limit: WINDOW_ROWS, window })).map(({ id }) => id);
+    for (let from = 0; from < ids.length; from += PAGE) yield ids.slice(from, from + PAGE);
+    if (window.from === null) return;
+    before = window.from;
   }
 }
 

@@ -139,14 +139,6 @@ export class MemoryMessages implements MessageStore {
     return runIds.flatMap((runId) => this.#host.firstEvent(runId) ?? []);
   }
 
-  async listLiveRuns(workflow: string, page: { after: string; limit: number }): Promise<string[]> {
-    const ids = this.#host.liveRuns().filter((run) => run.workflow === workflow && byText(run.id, page.after) > 0);
-    return ids
-      .map(({ id }) => id)
-      .sort(byText)
-      .slice(0, page.limit);
-  }
-
   async dispatchMessage(dispatch: MessageDispatch): Promise<string[]> {
     const { position, starts, cancels, waits, gathered, decisions } = dispatch;
     const message = this.#at(position);

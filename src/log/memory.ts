@@ -148,7 +148,6 @@ class MemoryStore implements LogStore {
   readonly dispatchAhead: LogStore["dispatchAhead"] = (page) => this.#messages.dispatchAhead(page);
   readonly listWaits: LogStore["listWaits"] = (position, page) => this.#messages.listWaits(position, page);
   readonly readCreated: LogStore["readCreated"] = (runIds) => this.#messages.readCreated(runIds);
-  readonly listLiveRuns: LogStore["listLiveRuns"] = (workflow, page) => this.#messages.listLiveRuns(workflow, page);
   readonly dispatchMessage: LogStore["dispatchMessage"] = (dispatch) => this.#messages.dispatchMessage(dispatch);
   readonly readGathered: LogStore["readGathered"] = (id, limit) => this.#messages.readGathered(id, limit);
   readonly fireGathering: LogStore["fireGathering"] = (fire) => this.#messages.fireGathering(fire);

@@ -710,8 +710,6 @@ export interface MessageStore {
   listWaits(message: number, page: { readonly after: number; readonly limit: number }): Promise<WaitRow[]>;
   /** The first events of runs, for what they were created with. */
   readCreated(runIds: readonly string[]): Promise<EventRow[]>;
-  /** Runs of a workflow that are not over, by id. */
-  listLiveRuns(workflow: string, page: { readonly after: string; readonly limit: number }): Promise<string[]>;
   /** Does all that a message comes to, unless that has been done. Returns the runs that were told something by it. */
   dispatchMessage(dispatch: MessageDispatch): Promise<readonly string[]>;
   /** The last messages of a gathering, in order. */

@@ -72,7 +72,6 @@ export const SITES = Object.keys({
   dispatchAhead: 0,
   listWaits: 0,
   readCreated: 0,
-  listLiveRuns: 0,
   dispatchMessage: 0,
   readGathered: 0,
   fireGathering: 0,

@@ -114,7 +114,6 @@ export const ADMINISTRATION: readonly Site[] = [
   "giveMessage",
   "listDispatches",
   "listLines",
-  "listLiveRuns",
   "listMessages",
   "listPlaces",
   "listWaits",

@@ -65,8 +65,6 @@ export function messageStore(db: Database): MessageStore {
       const places = JSON.stringify(runIds.map((runId) => [runId, 1]));
       return (await db.one(READ_EVENTS_AT, { places })).map(eventRow);
     },
-    listLiveRuns: async (workflow, { after, limit }) =>
-      (await db.one(sql.READ_LIVE_RUNS, { workflow, after, limit })).map((row) => row.id as string),
     dispatchMessage: (dispatch) => dispatchMessage(db, dispatch),
     readGathered: async (gathering, limit) =>
       (await db.one(sql.READ_GATHERED, { gathering, limit })).map(messageRow).reverse(),

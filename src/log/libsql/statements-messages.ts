@@ -65,11 +65,6 @@ SELECT w.id, w.run_id, w.key, w.topic, w.match FROM messages m CROSS JOIN waits 
   ON w.topic = m.topic AND w.ended_at IS NULL AND w.id > :after AND w.after < m.position
 WHERE m.position = :position ORDER BY w.id LIMIT :limit`;
 
-/** By `runs_workflow`. The `+` keeps `runs_status` out, which is not in this order. */
-export const READ_LIVE_RUNS: HotStatement = `
-SELECT r.id FROM runs r INDEXED BY runs_workflow
-WHERE r.workflow = :workflow AND r.id > :after AND +r.status NOT IN ${OVER} ORDER BY r.id LIMIT :limit`;
-
 /** What is decided already. `:decisions`: `[[subject, decision, reason, runId], ...]` */
 export const INSERT_DECISIONS: HotStatement = `
 INSERT INTO dispatches (position, subject, decision, reason, run_id)
