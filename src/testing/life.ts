@@ -219,6 +219,7 @@ class Life {
     const skewMs = this.#nemesis.clockOf(name);
     this.#story.tell(name, before === null ? "starts" : `starts in place of ${before.name}`);
     const { env } = this.#case;
+    const { queues, limits } = this.#plan;
     this.#simulation.boot({
       workflows: (proc) => [
         watched(this.#workflow, {
@@ -227,6 +228,8 @@ class Life {
         }),
       ],
       env: () => env,
+      ...(queues === undefined ? {} : { queues }),
+      ...(limits === undefined ? {} : { limits }),
       worker: this.#worker,
       skewMs,
     });

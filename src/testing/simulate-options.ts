@@ -2,6 +2,8 @@
 import { isWorkflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
+import { checkLimits, type Limits } from "../kernel/limits.ts";
+import { checkQueues, type Queues } from "../kernel/queues.ts";
 import { foundText } from "./invalid-option.ts";
 import { ALL_TROUBLES, type SimulatedFault } from "./trouble.ts";
 import type { SimulatedWorld } from "./world.ts";
@@ -48,6 +50,9 @@ export interface SimulateOptions<Input = unknown, Output = unknown, Env = unknow
   readonly faults?: readonly SimulatedFault[];
   /** How many processes work side by side, from 1 to 8. @default 2 */
   readonly workers?: number;
+  /** Queues that the workflow and its steps name. @default none */
+  readonly queues?: Queues;
+  readonly limits?: Partial<Limits>;
   /** Makes the world of one seed, anew for each: what it shares with another seed makes failures that none explains. */
   readonly setup: (
     sim: SimulatedWorld,
@@ -61,6 +66,8 @@ export interface Plan {
   readonly only: readonly string[] | null;
   readonly faults: readonly SimulatedFault[];
   readonly workers: number;
+  readonly queues: Queues | undefined;
+  readonly limits: Partial<Limits> | undefined;
   /** Not checked yet: what it returns is (`checkCase`). */
   readonly setup: (sim: SimulatedWorld) => unknown;
 }
@@ -81,10 +88,13 @@ export function planOf(workflow: unknown, options: unknown): Plan {
       "expected a workflow that `workflow(...)` or `.implement(...)` returned, but found something else",
     );
   }
-  const { seeds, faults = ALL_TROUBLES, workers = WORKERS_DEFAULT, setup } = (options ?? {}) as Options;
+  const { seeds, faults = ALL_TROUBLES, workers = WORKERS_DEFAULT, setup, queues, limits } = (options ?? {}) as Options;
+  checkQueues(queues ?? {});
+  checkLimits((limits ?? {}) as Partial<Limits>);
+  const bounds = { queues: queues as Plan["queues"], limits: limits as Plan["limits"] };
   if (typeof setup !== "function") throw invalid("setup", "a function that makes the world of a seed", setup);
   if (!isWhole(workers, 1, WORKERS_MAX)) throw invalid("workers", `a whole number from 1 to ${WORKERS_MAX}`, workers);
-  return { ...seedsOf(seeds), faults: faultsOf(faults), workers, setup: setup as Plan["setup"] };
+  return { ...seedsOf(seeds), faults: faultsOf(faults), workers, ...bounds, setup: setup as Plan["setup"] };
 }
 
 function seedsOf(seeds: unknown = SEEDS_DEFAULT): Pick<Plan, "from" | "count" | "only"> {

@@ -347,3 +347,23 @@ describe("the compiler", () => {
     for (const call of [right, input, lacking, fault, output]) expect(call).toBeTypeOf("function");
   });
 });
+
+describe("a workflow with a queue", () => {
+  const queued = workflow({ name: "queued", queue: "heavy", maxActiveRuns: 1 }, (ctx) =>
+    ctx.step("print", () => "printed", { queue: "printers" }),
+  );
+  const queues = { heavy: { concurrency: 1 }, printers: { concurrency: 1 } };
+
+  it("goes through every fault with the queues that it names", async () => {
+    const report = await simulate(queued, { seeds: 25, queues, setup: () => ({ input: undefined }) });
+    expect(report.runs).toEqual({ completed: 25, failed: 0, cancelled: 0 });
+  });
+
+  it("is refused with wrong ones", async () => {
+    await expect(
+      simulate(queued, { setup: () => ({ input: undefined }), queues: { heavy: {} as never } }),
+    ).rejects.toMatchObject({
+      code: "LIMIT_INVALID",
+    });
+  });
+});
