@@ -130,7 +130,8 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
    * counted anew, and what had completed before is kept. After a cancel it goes on as if nobody had asked for it. A run
    * whose compensations have begun starts over.
    *
-   * @throws ConflictError `RUN_NOT_OVER` for a run that has not failed and was not cancelled; NotFoundError
+   * @throws ConflictError `RUN_NOT_OVER` for a run that has not failed and was not cancelled, `SINGLETON_BUSY` while another
+   * run of its singleton is under way; NotFoundError
    */
   retry(): Promise<void>;
   /**

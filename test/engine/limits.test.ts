@@ -221,6 +221,26 @@ describe("a singleton", () => {
     expect(runs.map(({ created }) => created)).toEqual([true, true, false]);
   });
 
+  it("that is over is not retried while another is under way, and the error says which; after its end it is", async () => {
+    const { lab, engine } = await setup({ mode: "skip" });
+    const first = await engine.start("visit", { customer: "a", n: 1 });
+    await lab.pass(1_000);
+    await first.cancel();
+    await lab.pass(1_000);
+    const second = await engine.start("visit", { customer: "b", n: 2 });
+    // Neither before it is in line nor after.
+    await expect(first.retry()).rejects.toMatchObject({ name: "ConflictError", code: "SINGLETON_BUSY" });
+    await lab.pass(1_000);
+    const facts = { runId: first.id, workflow: "visit", busyId: second.id };
+    await expect(first.retry()).rejects.toMatchObject({ code: "SINGLETON_BUSY", facts });
+    expect(await engine.bulk("retry", { workflow: "visit" })).toMatchObject({ done: 0, skipped: 1 });
+    await expect(second.retry()).rejects.toMatchObject({ code: "RUN_NOT_OVER" });
+    await lab.pass(11_000);
+    await first.retry();
+    await lab.pass(11_000);
+    expect((await first.status()).status).toBe("completed");
+  });
+
   it("that cancels lets the newest go on when the one before has been told and has ended", async () => {
     const { lab, seen, engine } = await setup({ mode: "cancel" });
     const runs = await starts(lab, engine, customers("a", "b", "c"));
