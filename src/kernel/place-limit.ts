@@ -15,7 +15,19 @@ export interface PlaceLimit {
   /** The order of the line: whoever has less goes first. */
   readonly rank: number;
   readonly hold: PlaceHold;
+  /** Those of different keys take turns; absent: as all that have none. */
+  readonly fair?: FairShare;
 }
+
+/** On whose turn a run is admitted. */
+export interface FairShare {
+  readonly key: string;
+  /** How far its admission puts off the next turn of its key: less for more weight. */
+  readonly cost: number;
+}
+
+/** The cost of a turn of weight 1. Whole numbers, which every database adds up alike. */
+export const TURN_COST = 1_000_000;
 
 /** A bucket of which a start takes a token. It is full after a quiet time, and gets another token every `intervalMs`. */
 export interface RateTake {

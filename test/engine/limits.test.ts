@@ -1,4 +1,4 @@
-import { type Ctx, workflow } from "varve";
+import { type Ctx, cel, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import type { RunRules } from "../../src/kernel/run-rules.ts";
 import { type Lab, openLab } from "../support/lab.ts";
@@ -319,6 +319,87 @@ describe("queues at run time", () => {
   });
 });
 
+describe("limits by expressions", () => {
+  it("hold as those by functions do", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const rules = {
+      concurrency: { key: cel("input.customer"), limit: 1 },
+      singleton: { key: cel('input.customer + "/" + string(input.n)'), mode: "skip" as const },
+      rateLimit: { key: cel("input.n"), limit: 2, period: "1h" },
+      priority: cel("input.n * 2"),
+      fairness: { key: cel("input.customer"), weight: cel("input.n + 1") },
+    };
+    const engine = await lab.engine({ workflows: [visit(seen, { ...rules, maxActiveRuns: 9 })] });
+    const [a, again] = [
+      { customer: "a", n: 1 },
+      { customer: "a", n: 1 },
+    ];
+    const run = await engine.start("visit", a);
+    expect(await engine.start("visit", again)).toMatchObject({ id: run.id, skipped: true });
+    await engine.start("visit", { customer: "b", n: 1 });
+    await expect(engine.start("visit", { customer: "c", n: 1 })).rejects.toMatchObject({ code: "RATE_LIMITED" });
+    const row = await lab.store.getRun(run.id);
+    const rank = (row?.createdAt as number) - 2 * 60_000;
+    const fair = { key: "a", cost: 500_000 };
+    expect(row?.limits).toEqual([
+      { line: "workflow/visit", slots: 9, rank, hold: "life", fair },
+      { line: "key/visit/0/a", slots: 1, rank, hold: "life", fair },
+      { line: "singleton/visit/a/1", slots: 1, rank, hold: "life" },
+    ]);
+  });
+
+  it("over a field that is missing refuse the start, unless it is asked for; null is no key", async () => {
+    const lab = openLab();
+    const strict = workflow({ name: "strict", concurrency: { key: cel("input.a.b"), limit: 1 } }, async () => null);
+    const lax = { key: cel("has(input.a) ? input.a : null"), limit: 1 };
+    const loose = workflow({ name: "loose", concurrency: lax, maxActiveRuns: 9 }, async () => null);
+    const engine = await lab.engine({ workflows: [strict, loose] });
+    await expect(engine.start("strict", { a: {} })).rejects.toMatchObject({
+      ...{ name: "DefinitionError", code: "LIMIT_KEY_INVALID" },
+      facts: { what: 'concurrency[0].key of workflow "strict"' },
+      message: expect.stringContaining("input.a.b"),
+    });
+    expect(await lab.rows("strict")).toEqual([]);
+    const keyless = await engine.start("loose", {});
+    const keyed = await engine.start("loose", { a: 7 });
+    expect((await lab.store.getRun(keyless.id))?.limits).toHaveLength(1);
+    expect((await lab.store.getRun(keyed.id))?.limits).toHaveLength(2);
+  });
+
+  it.each([
+    [{ concurrency: { key: cel("input.a"), limit: 1 } }, { a: [] }, "concurrency[0].key", "LIMIT_KEY_INVALID"],
+    [{ singleton: { key: cel("input.a"), mode: "queue" } }, { a: "x".repeat(999) }, "singleton", "LIMIT_KEY_INVALID"],
+    [{ throttle: { key: cel("input.a"), limit: 1, period: 9 } }, {}, "throttle.key", "LIMIT_KEY_INVALID"],
+    [{ priority: cel("input.a") }, { a: "high" }, "priority", "LIMIT_KEY_INVALID"],
+    [{ priority: cel("input.a") }, { a: 0.5 }, "priority", "LIMIT_INVALID"],
+    [{ fairness: { key: cel("input.a"), weight: cel("input.w") } }, { a: 1, w: 0 }, "fairness.weight", "LIMIT_INVALID"],
+  ] as const)("%j of %j refuses the start", async (rules, input, text, code) => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [workflow({ name: "w", ...rules }, async () => null)] });
+    const message = expect.stringContaining(text);
+    await expect(engine.start("w", input)).rejects.toMatchObject({ name: "DefinitionError", code, message });
+    expect(await lab.rows("w")).toEqual([]);
+  });
+
+  it.each([
+    [{ concurrency: { key: cel("input.customer =="), limit: 1 } }, "concurrency[0].key", 17],
+    [{ concurrency: [{ key: cel("customer"), limit: 1 }] }, "concurrency[0].key", 0],
+    [{ singleton: { key: cel("body.id"), mode: "skip" } }, "singleton.key", 0],
+    [{ rateLimit: { key: cel("[input.a]"), limit: 1, period: 1 } }, "rateLimit.key", null],
+    [{ throttle: { key: cel("input.a.matches('x')"), limit: 1, period: 1 } }, "throttle.key", 0],
+    [{ priority: cel("'high'") }, "priority", null],
+    [{ fairness: { key: cel("input.a + tenant") } }, "fairness.key", 10],
+    [{ fairness: { key: cel("1"), weight: cel("input.vip == true") } }, "fairness.weight", null],
+  ] as const)("%j is refused where it is defined, with its place and a hint", (rules, what, position) => {
+    const define = () => workflow({ name: "w", ...rules }, async () => null);
+    const facts = { what: `${what} of workflow "w"`, position, hint: expect.any(String) };
+    expect(define).toThrow(
+      expect.objectContaining({ code: "EXPRESSION_INVALID", facts: expect.objectContaining(facts) }),
+    );
+  });
+});
+
 describe("bad limits", () => {
   const define = (rules: object) => () => workflow({ name: "w", ...rules }, async () => null);
 
@@ -344,6 +425,10 @@ describe("bad limits", () => {
     [{ throttle: { limit: 1, period: "1s", burst: 0 } }, "throttle.burst", "LIMIT_INVALID"],
     [{ priority: 1_001 }, "priority", "LIMIT_INVALID"],
     [{ queue: "" }, "queue", "NAME_INVALID"],
+    [{ fairness: "customer" }, "fairness", "LIMIT_INVALID"],
+    [{ fairness: { key: "customer" } }, 'cel("input.customer")', "LIMIT_INVALID"],
+    [{ fairness: { key: () => 1, weight: 0 } }, "fairness.weight", "LIMIT_INVALID"],
+    [{ fairness: { key: () => 1, weight: 1_001 } }, "from 1 to 1000", "LIMIT_INVALID"],
   ])("%j is refused where it is defined, by name", (rules, text, code) => {
     expect(define(rules)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(text) }));
   });
