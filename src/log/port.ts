@@ -432,10 +432,19 @@ export interface LineSetting {
   readonly paused: boolean;
 }
 
-export type PlaceFilter = { readonly runId: string } | { readonly line: string };
+/** `fairKey`: only those that wait on the turns of this key; null: of those that have none. */
+export type PlaceFilter =
+  | { readonly runId: string }
+  | { readonly line: string; readonly fairKey?: string | null | undefined };
 
-/** From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. */
+/**
+ * From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. Where runs take
+ * turns, from so many keys whose turn it is.
+ */
 export const LOOK_AHEAD = 64;
+
+/** So many of each of those keys are looked at. */
+export const LOOK_AHEAD_OF_KEY = 4;
 
 /** The most runs that a change of a line admits. */
 export const OPENINGS_MAX = 1_000;

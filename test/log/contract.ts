@@ -4,6 +4,7 @@ import type { LogStore } from "../../src/log/port.ts";
 import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
 import { beyondContract } from "./contract-beyond.ts";
 import { deliveriesContract } from "./contract-deliveries.ts";
+import { fairnessContract } from "./contract-fairness.ts";
 import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
@@ -634,4 +635,5 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     () => store,
     (ms) => pass(ms),
   );
+  fairnessContract(() => store);
 }

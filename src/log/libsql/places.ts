@@ -5,17 +5,29 @@ import type { Database } from "./database.ts";
 import { lines, places } from "./schema.ts";
 import { COUNT_PLACES, OPEN_LINE, SET_LINE } from "./statements-places.ts";
 
+/** Of runs without a fairness key. */
+const NO_KEY = "";
+
 export async function listPlaces(db: Database, page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]> {
-  const { runId, line, slots, rank, hold, requestedAt, grantedAt, endedAt } = places;
-  const isAsked = "runId" in page ? eq(runId, page.runId) : eq(line, page.line);
-  return await db.attempt(
+  const { runId, line, slots, rank, hold, share, cost, requestedAt, grantedAt, endedAt } = places;
+  const isAsked =
+    "runId" in page
+      ? eq(runId, page.runId)
+      : and(
+          eq(line, page.line),
+          page.fairKey === undefined ? undefined : and(isNull(grantedAt), eq(share, page.fairKey ?? NO_KEY)),
+        );
+  const rows = await db.attempt(
     async () =>
       await db.query
-        .select({ runId, line, slots, rank, hold, requestedAt, grantedAt })
+        .select({ runId, line, slots, rank, hold, share, cost, requestedAt, grantedAt })
         .from(places)
         .where(and(isAsked, isNull(endedAt)))
         .orderBy(asc(line), asc(isNull(grantedAt)), asc(rank), asc(runId))
         .limit(page.limit),
+  );
+  return rows.map(({ share: key, cost: price, ...row }) =>
+    key === NO_KEY ? row : { ...row, fair: { key, cost: price } },
   );
 }
 
