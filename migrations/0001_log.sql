@@ -135,6 +135,9 @@ CREATE TABLE locks (
   run_id TEXT NOT NULL,
   key TEXT NOT NULL,
   slots INTEGER NOT NULL,
+  -- The queue of a step, whose line goes by rank: who has a slot is before all that wait. Null: it is a lock.
+  queue TEXT,
+  rank INTEGER NOT NULL,
   requested_at INTEGER NOT NULL,
   granted_at INTEGER,
   -- A place that has ended stays until its run ends: a request that arrives late takes no other.
@@ -144,7 +147,9 @@ CREATE TABLE locks (
 CREATE UNIQUE INDEX locks_call ON locks (run_id, key);
 --> statement
 -- The lines.
-CREATE INDEX locks_line ON locks (name, ticket) WHERE ended_at IS NULL;
+CREATE INDEX locks_line ON locks (name, rank, ticket) WHERE ended_at IS NULL;
+--> statement
+CREATE INDEX locks_queue ON locks (queue, granted_at, name) WHERE queue IS NOT NULL AND ended_at IS NULL;
 --> statement
 -- How many may hold a lock at most: so far a line is looked at when a place in it ends.
 CREATE INDEX locks_slots ON locks (name, slots) WHERE ended_at IS NULL;

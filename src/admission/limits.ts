@@ -1,13 +1,16 @@
 /** Which limits a run obeys, told from its workflow's rules, its input and its queue. Pure. */
 import { DefinitionError, isVarveError } from "../kernel/errors.ts";
-import { type FairShare, type PlaceLimit, type RateTake, TURN_COST } from "../kernel/place-limit.ts";
-import type { QueueOptions } from "../kernel/queues.ts";
+import {
+  type FairShare,
+  type PlaceLimit,
+  PRIORITY_HEAD_START_MS,
+  type RateTake,
+  TURN_COST,
+} from "../kernel/place-limit.ts";
+import { type QueueOptions, queueLine } from "../kernel/queues.ts";
 import { type CheckedRate, type CheckedRules, checkPriority, checkWeight } from "../kernel/run-rules.ts";
 import { checkName, NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type { RunLimits } from "../log/port.ts";
-
-/** One more of priority goes before whoever has waited for so long, milliseconds. */
-const PRIORITY_HEAD_START_MS = 60_000;
 
 /** A start as far as limits ask for it. */
 export interface LimitedStart {
@@ -19,11 +22,6 @@ export interface LimitedStart {
   /** In place of what the workflow's rules say. */
   readonly queue?: string | undefined;
   readonly priority?: number | undefined;
-}
-
-/** The line of a queue. */
-export function queueLine(queue: string): string {
-  return `queue/${queue}`;
 }
 
 /**

@@ -1,6 +1,5 @@
 /** The queues of an engine: what they let in, who is in them, and how that is changed while they work. */
-import { queueLine } from "../admission/limits.ts";
-import type { QueueOptions } from "../kernel/queues.ts";
+import { type QueueOptions, queueLine, queueOf } from "../kernel/queues.ts";
 import { checkWhole, SLOTS_MAX } from "../kernel/run-rules.ts";
 import { checkName } from "../kernel/text.ts";
 import type { LineSetting, LogStore } from "../log/port.ts";
@@ -28,7 +27,7 @@ export class RunQueues implements QueueControl {
     const { store, queues, checkOpen } = this.#host;
     checkOpen();
     const set = await store.listLines({ after: queueLine(""), limit: QUEUES_LISTED_MAX });
-    const known = set.flatMap(({ line }) => (line.startsWith(queueLine("")) ? [line.slice(queueLine("").length)] : []));
+    const known = set.flatMap(({ line }) => queueOf(line) ?? []);
     const names = [...new Set([...queues.keys(), ...known])].sort();
     return await Promise.all(names.map((name) => this.#info(name)));
   }

@@ -1,10 +1,11 @@
 /** Gathers what says why a run does not go on. */
-import { type LineFacts, whyOf } from "../admission/why.ts";
+import { type LineFacts, type LockLine, whyOf } from "../admission/why.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
+import { queueLine } from "../kernel/queues.ts";
 import type { RunState } from "../kernel/state.ts";
 import type { Why } from "../kernel/why.ts";
-import type { LockRow, LogStore } from "../log/port.ts";
+import type { LogStore, PlaceRow } from "../log/port.ts";
 import { notFound } from "./results.ts";
 
 /** How far a line is read from its head. */
@@ -25,16 +26,21 @@ export async function why({ store, now, history }: WhyHost, runId: string): Prom
   if (row === null) throw notFound(runId);
   const events = await history(runId);
   const state = events.reduce<RunState | null>(evolve, null);
-  const lines = new Map<string, LineFacts>();
   const places = row.limits === null ? [] : await store.listPlaces({ runId, limit: LINES_MAX });
-  for (const { line } of places) {
-    const setting = await store.getLine(line);
-    const found = await store.listPlaces({ line, limit: LINE_READ_MAX });
-    lines.set(line, { places: found, slots: setting?.slots ?? null, paused: setting?.paused ?? false });
-  }
-  const locks = new Map<string, readonly LockRow[]>();
-  for (const { name } of await store.listLocks({ name: null, runId, limit: LINES_MAX })) {
-    if (!locks.has(name)) locks.set(name, await store.listLocks({ name, limit: LINE_READ_MAX }));
+  const lines = new Map<string, LineFacts>();
+  for (const mine of places) lines.set(mine.line, await lineFacts(store, mine));
+  const locks = new Map<string, LockLine>();
+  for (const { name, queue } of await store.listLocks({ name: null, runId, limit: LINES_MAX })) {
+    if (locks.has(name)) continue;
+    const setting = queue === null ? null : await store.getLine(queueLine(queue));
+    locks.set(name, { places: await store.listLocks({ name, limit: LINE_READ_MAX }), setting });
   }
   return whyOf({ row, state, events, lines, locks, workers: await store.listWorkers(), now: Math.floor(await now()) });
+}
+
+async function lineFacts(store: LogStore, mine: PlaceRow): Promise<LineFacts> {
+  const { line, fair } = mine;
+  const places = await store.listPlaces({ line, limit: LINE_READ_MAX });
+  const ofKey = fair === undefined ? null : await store.listPlaces({ line, fairKey: fair.key, limit: LINE_READ_MAX });
+  return { mine, places, ofKey, setting: await store.getLine(line) };
 }

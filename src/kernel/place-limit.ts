@@ -6,6 +6,9 @@
  */
 export type PlaceHold = "life" | "work" | "newest";
 
+/** One more of priority goes before whoever has waited for so long, milliseconds. */
+export const PRIORITY_HEAD_START_MS = 60_000;
+
 /** A line in which a run needs a place. */
 export interface PlaceLimit {
   /** Names the line: `queue/<name>`, `workflow/<name>`, `key/<workflow>/<number>/<key>`, `singleton/<workflow>/<key>`. */

@@ -900,13 +900,13 @@ export class Execution implements Recorder, CallHost, Source, TurnTaker {
     this.#begin(call, this.#operations.task(call.key, operation));
   }
 
-  enterQueue(call: Call, { attempt, line, slots }: QueueSlot, granted: () => void): void {
+  enterQueue(call: Call, { attempt, line, slots, queue }: QueueSlot, granted: () => void): void {
     const place = slotKey(call.key, attempt);
     this.#places.enterQueue(call.key, place, granted);
     this.operate(call, {
       entersLine: true,
       place,
-      run: (shared) => shared.enterLine(line, slots),
+      run: (shared) => shared.enterLine(line, slots, queue),
       done: (answer) => (answer === "granted" ? this.#places.slotGranted(place) : call.waitForMail()),
     });
   }

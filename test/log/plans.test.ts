@@ -193,8 +193,8 @@ function rows(from: number, to: number, events: number): string[] {
      ${numbers} SELECT 's' || i, 'ship', '{}', 'api', 1, 1, 't', i, CASE WHEN i % 2 = 0 THEN i END, i % 3 = 0, i, i FROM n`,
     `INSERT INTO firings (schedule_id, at, lane, decision, cause, generation, run_id, decided_at, is_open)
      ${numbers} SELECT 's' || (i % 100), i, 'schedule', 'fired', 'schedule', 1, ${id}, i, i % 10 = 0 FROM n`,
-    `INSERT INTO locks (name, run_id, key, slots, requested_at, granted_at, ended_at)
-     ${numbers} SELECT 'n' || (i % 3), ${id}, 'c', 5, i, i, CASE WHEN i % 2 = 0 THEN i END FROM n WHERE i % 5 = 0`,
+    `INSERT INTO locks (name, run_id, key, slots, queue, rank, requested_at, granted_at, ended_at)
+     ${numbers} SELECT 'n' || (i % 3), ${id}, 'c', 5, CASE WHEN i % 3 = 0 THEN 'n' END, 0, i, i, CASE WHEN i % 2 = 0 THEN i END FROM n WHERE i % 5 = 0`,
   ];
 }
 

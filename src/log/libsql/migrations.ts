@@ -11,7 +11,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "0001_log",
-    hash: "5437cb91bd00c13936a6fee182f44dd2e698547e52c281b495da521f84b00f55",
+    hash: "98851d57b8934945de7c5602465a5e90548569ff8fbef2c81d960cbf478db1f3",
     statements: [
       "CREATE TABLE events (\n  position INTEGER PRIMARY KEY AUTOINCREMENT,\n  run_id TEXT NOT NULL,\n  seq INTEGER NOT NULL,\n  epoch INTEGER NOT NULL,\n  type TEXT NOT NULL,\n  v INTEGER NOT NULL,\n  key TEXT,\n  scope TEXT,\n  attempt INTEGER,\n  at INTEGER NOT NULL,\n  data TEXT\n) STRICT",
       "CREATE UNIQUE INDEX events_run_seq ON events (run_id, seq)",
@@ -34,9 +34,10 @@ export const MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE kv (\n  scope TEXT NOT NULL,\n  key TEXT NOT NULL,\n  value TEXT,\n  version INTEGER NOT NULL,\n  expires_at INTEGER,\n  PRIMARY KEY (scope, key)\n) STRICT",
       "CREATE TABLE operations (\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  version INTEGER NOT NULL,\n  note TEXT\n) STRICT",
       "CREATE UNIQUE INDEX operations_call ON operations (run_id, key)",
-      "CREATE TABLE locks (\n  ticket INTEGER PRIMARY KEY AUTOINCREMENT,\n  name TEXT NOT NULL,\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  slots INTEGER NOT NULL,\n  requested_at INTEGER NOT NULL,\n  granted_at INTEGER,\n  -- A place that has ended stays until its run ends: a request that arrives late takes no other.\n  ended_at INTEGER\n) STRICT",
+      "CREATE TABLE locks (\n  ticket INTEGER PRIMARY KEY AUTOINCREMENT,\n  name TEXT NOT NULL,\n  run_id TEXT NOT NULL,\n  key TEXT NOT NULL,\n  slots INTEGER NOT NULL,\n  -- The queue of a step, whose line goes by rank: who has a slot is before all that wait. Null: it is a lock.\n  queue TEXT,\n  rank INTEGER NOT NULL,\n  requested_at INTEGER NOT NULL,\n  granted_at INTEGER,\n  -- A place that has ended stays until its run ends: a request that arrives late takes no other.\n  ended_at INTEGER\n) STRICT",
       "CREATE UNIQUE INDEX locks_call ON locks (run_id, key)",
-      "CREATE INDEX locks_line ON locks (name, ticket) WHERE ended_at IS NULL",
+      "CREATE INDEX locks_line ON locks (name, rank, ticket) WHERE ended_at IS NULL",
+      "CREATE INDEX locks_queue ON locks (queue, granted_at, name) WHERE queue IS NOT NULL AND ended_at IS NULL",
       "CREATE INDEX locks_slots ON locks (name, slots) WHERE ended_at IS NULL",
       "CREATE UNIQUE INDEX runs_singleton ON runs (singleton) WHERE singleton IS NOT NULL AND ended_at IS NULL",
       "CREATE INDEX runs_line ON runs (line_at, id) WHERE line_at IS NOT NULL",

@@ -102,6 +102,8 @@ export const locks = sqliteTable("locks", {
   runId: text("run_id").notNull(),
   key: text("key").notNull(),
   slots: integer("slots").notNull(),
+  queue: text("queue"),
+  rank: integer("rank").notNull(),
   requestedAt: integer("requested_at").notNull(),
   grantedAt: integer("granted_at"),
   endedAt: integer("ended_at"),
