@@ -246,7 +246,7 @@ BEGIN
     SELECT t.share FROM turns t
     WHERE t.line = NEW.line AND NOT t.waits AND t.share NOT IN ('', NEW.share) AND (
       t.turn <= (SELECT l.turn FROM lines l WHERE l.line = NEW.line)
-      OR NOT EXISTS (SELECT 1 FROM turns w WHERE w.line = NEW.line AND w.waits))
+      OR NOT EXISTS (SELECT 1 FROM turns w INDEXED BY turns_next WHERE w.line = NEW.line AND w.waits))
     ORDER BY t.turn, t.share LIMIT 2);
 END;
 --> statement

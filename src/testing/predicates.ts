@@ -62,6 +62,8 @@ export const PREDICATES = {
   "wait-ends-one-way": "A wait for a message is given one message or expires: never both, and never otherwise later.",
   "limits-hold": "Of the runs that share a limit no more are under way, or worked on, than it lets in.",
   "no-slot-leaks": "A run that is over has no place in a line.",
+  "turns-taken": "Runs of different fairness keys are let in key after key, whichever came first.",
+  "step-slots-hold": "No more attempts of steps run at once than their queue has slots.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "schedule-decides-once": "An instant of a schedule is decided once, whoever decides it and whatever clocks do.",
   "no-instant-lost": "Whatever a schedule's cursor passes is decided in the same write; it never goes back.",
@@ -99,4 +101,6 @@ export const OF_OWN_WORLDS: readonly PredicateName[] = [
   ...OF_MESSAGES,
   "limits-hold",
   "no-slot-leaks",
+  "turns-taken",
+  "step-slots-hold",
 ];

@@ -63,9 +63,11 @@ export class SharedBook {
 
   // ---- What reaches the log ----
 
-  requested({ name, slots, operation }: LockRequest, verdict: LockVerdict): void {
+  requested({ name, slots, queue, operation }: LockRequest, verdict: LockVerdict): void {
     if (verdict === "lost") return;
     const { runId, key } = operation;
+    // Of the slot of a step no history tells.
+    if (queue !== undefined) return this.#checkOwned(operation, `the request for a slot of ${name}`);
     this.#checkHeld(operation, `the request for lock ${name}`);
     this.#entered.set(`${runId} ${key}`, operation.epoch);
     const line = this.#lines.get(name) ?? [];
@@ -95,7 +97,16 @@ export class SharedBook {
   }
 
   /** What is done in the name of a run is done under its epoch, after what it says of itself. */
-  #checkHeld({ runId, epoch, key }: Operation, what: string): void {
+  #checkHeld(operation: Operation, what: string): void {
+    this.#checkOwned(operation, what);
+    const { runId, key } = operation;
+    if (BESIDE.test(key)) return;
+    const call = this.#books.get(runId)?.calls.get(key);
+    const isSaid = call !== undefined && call.firstSeq !== Number.POSITIVE_INFINITY;
+    this.#expect("change-after-record", isSaid, () => `${what} by call ${key} of run ${runId} is not in the log`);
+  }
+
+  #checkOwned({ runId, epoch }: Operation, what: string): void {
     const book = this.#books.get(runId);
     const isHeld = book !== undefined && book.epoch === epoch && !book.isOver;
     this.#expect(
@@ -103,10 +114,6 @@ export class SharedBook {
       isHeld,
       () => `${what} by run ${runId} in epoch ${epoch}, not ${book?.epoch ?? "any"}`,
     );
-    if (BESIDE.test(key)) return;
-    const call = book?.calls.get(key);
-    const isSaid = call !== undefined && call.firstSeq !== Number.POSITIVE_INFINITY;
-    this.#expect("change-after-record", isSaid, () => `${what} by call ${key} of run ${runId} is not in the log`);
   }
 
   // ---- What histories say ----
@@ -132,7 +139,7 @@ export class SharedBook {
   appended({ runId, releases, events }: Leaving, places: readonly LockRow[]): void {
     const left = new Set(events.filter(({ type }) => LEAVES_LINE.has(type)).map(({ key }) => key));
     const isCancelled = events.some(({ type }) => type === "cancel.requested");
-    for (const { key, name } of places.filter((place) => place.runId === runId)) {
+    for (const { key, name } of places.filter((place) => place.runId === runId && place.queue === null)) {
       const book = this.#books.get(runId);
       const isOwn = this.#entered.get(`${runId} ${key}`) === book?.epoch;
       const isWanted = this.#wants(runId, key);
@@ -188,8 +195,9 @@ export class SharedBook {
 
   /** Once nothing is under way any more. `places`: all that the log has in line for locks. */
   finish(places: readonly LockRow[]): void {
-    for (const { name, runId, key } of places) {
-      this.#expect("no-place-left-behind", this.#wants(runId, key), () => `${name} has a place for ${runId} ${key}`);
+    for (const { name, queue, runId, key } of places) {
+      const isWanted = queue === null ? this.#wants(runId, key) : this.#books.get(runId)?.isOver === false;
+      this.#expect("no-place-left-behind", isWanted, () => `${name} has a place for ${runId} ${key}`);
     }
     for (const call of new Set([...this.#caused.keys(), ...this.#recorded.keys()])) this.#checkChanges(call);
   }

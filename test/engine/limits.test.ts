@@ -293,6 +293,49 @@ describe("rates", () => {
   });
 });
 
+describe("fairness", () => {
+  it("lets tenants take turns in a queue, whoever came first; each run is worked on in its turn", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const rules = { queue: "q", fairness: { key: (input: Input) => input.customer } };
+    const work = (ctx: Ctx) => ctx.step("work", () => new Promise<void>((done) => lab.clock.timer(1_000, done)));
+    const engine = await lab.engine({ workflows: [visit(seen, rules, work)], queues: { q: { concurrency: 1 } } });
+    await starts(lab, engine, [...customers("a", "a", "a", "a"), { customer: "b", n: 5 }, { customer: "c", n: 6 }]);
+    await lab.pass(10_000);
+    expect(seen.filter((line) => line.startsWith("in"))).toEqual([
+      "in a1",
+      "in b5",
+      "in c6",
+      "in a2",
+      "in a3",
+      "in a4",
+    ]);
+  });
+
+  it("is told: a run's position is among those of its key, also far behind the runs of others", async () => {
+    const lab = openLab();
+    const rules = { maxActiveRuns: 1, fairness: { key: (input: Input) => input.customer } };
+    const engine = await lab.engine({ workflows: [visit([], rules)] });
+    const many = Array.from({ length: 600 }, (_, n) => ({ customer: "a", n }));
+    for (const input of many) await engine.start("visit", input);
+    const [first, second] = await starts(lab, engine, customers("b", "b"));
+    await lab.pass(3_000);
+    const why = async (id = "") => (await engine.run(id).why()).waitsFor;
+    expect(await why(first?.id)).toMatchObject([
+      {
+        kind: "slot",
+        name: "workflow/visit",
+        slots: 1,
+        position: 1,
+        text: expect.stringContaining('fairness key "b"'),
+      },
+    ]);
+    expect(await why(second?.id)).toMatchObject([{ position: 2, holders: [expect.any(String)] }]);
+  });
+});
+
+const NONE = { held: 0, waiting: 0 };
+
 describe("queues at run time", () => {
   it("are listed, paused, resumed and resized", async () => {
     const lab = openLab();
@@ -305,8 +348,8 @@ describe("queues at run time", () => {
     await lab.pass(1_000);
     expect(seen).toEqual([]);
     expect(await engine.queues.list()).toEqual([
-      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0 },
-      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4 },
+      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0, steps: NONE },
+      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4, steps: NONE },
     ]);
     expect(await engine.queues.resume("q")).toMatchObject({ paused: false });
     await lab.pass(1_000);

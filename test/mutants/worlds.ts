@@ -24,7 +24,7 @@ import { runSeed, type SeedOptions } from "../sim/seed.ts";
 import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
 import { perform, TASKS_MAX } from "./play.ts";
-import { limits } from "./worlds-limits.ts";
+import { fairness, limits, stepSlots } from "./worlds-limits.ts";
 import { TOGETHER } from "./worlds-together.ts";
 
 /** Runs one seed of a world. Throws if it takes too long, as mutants may go round for ever. */
@@ -56,6 +56,10 @@ export const WORLDS = {
   sizes,
   "fickle-values": fickleValues,
   limits,
+  fairness,
+  "fairness-over-owned-file": (seed) => overFile("owned", (store) => fairness(seed, { store })),
+  "step-slots": (seed) => stepSlots(seed),
+  "step-slots-over-owned-file": (seed) => overFile("owned", (store) => stepSlots(seed, { store })),
   "limits-over-owned-file": (seed) => overFile("owned", (store) => limits(seed, { store })),
   ...TOGETHER,
   schedules: async (seed) => (await schedules(seed)).failures,

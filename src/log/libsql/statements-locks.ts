@@ -75,10 +75,11 @@ WITH RECURSIVE line (name, rank, ticket, before, slots_max) AS (
     SELECT y.ticket FROM locks y INDEXED BY locks_line WHERE y.name = f.name AND y.ended_at IS NULL ORDER BY y.rank, y.ticket LIMIT 1)
   UNION ALL
   SELECT line.name, x.rank, x.ticket, line.before + 1, line.slots_max
-  FROM line CROSS JOIN locks x ON x.ticket = (
-    SELECT y.ticket FROM locks y INDEXED BY locks_line
-    WHERE y.name = line.name AND y.ended_at IS NULL AND (y.rank, y.ticket) > (line.rank, line.ticket)
-    ORDER BY y.rank, y.ticket LIMIT 1)
+  FROM line CROSS JOIN locks x ON x.ticket = coalesce(
+    (SELECT min(y.ticket) FROM locks y INDEXED BY locks_line
+      WHERE y.name = line.name AND y.ended_at IS NULL AND y.rank = line.rank AND y.ticket > line.ticket),
+    (SELECT z.ticket FROM locks z INDEXED BY locks_line
+      WHERE z.name = line.name AND z.ended_at IS NULL AND z.rank > line.rank ORDER BY z.rank, z.ticket LIMIT 1))
   WHERE line.before + 1 < line.slots_max)
 SELECT w.* FROM line CROSS JOIN locks w ON w.ticket = line.ticket
 WHERE w.granted_at IS NULL AND line.before < ${set(LINE_OF("w"), "w.slots")}`;
