@@ -67,7 +67,10 @@ export class SharedBook {
     if (verdict === "lost") return;
     const { runId, key } = operation;
     // Of the slot of a step no history tells.
-    if (queue !== undefined) return this.#checkOwned(operation, `the request for a slot of ${name}`);
+    if (queue !== undefined) {
+      this.#checkOwned(operation, `the request for a slot of ${name}`);
+      return;
+    }
     this.#checkHeld(operation, `the request for lock ${name}`);
     this.#entered.set(`${runId} ${key}`, operation.epoch);
     const line = this.#lines.get(name) ?? [];
