@@ -146,6 +146,9 @@ CREATE TABLE locks (
   run_id TEXT NOT NULL,
   key TEXT NOT NULL,
   slots INTEGER NOT NULL,
+  -- The queue of a step, whose line goes by rank: who has a slot is before all that wait. Null: it is a lock.
+  queue TEXT,
+  rank INTEGER NOT NULL,
   requested_at INTEGER NOT NULL,
   granted_at INTEGER,
   -- A place that has ended stays until its run ends: a request that arrives late takes no other.
@@ -155,7 +158,9 @@ CREATE TABLE locks (
 CREATE UNIQUE INDEX locks_call ON locks (run_id, key);
 --> statement
 -- The lines.
-CREATE INDEX locks_line ON locks (name, ticket) WHERE ended_at IS NULL;
+CREATE INDEX locks_line ON locks (name, rank, ticket) WHERE ended_at IS NULL;
+--> statement
+CREATE INDEX locks_queue ON locks (queue, granted_at, name) WHERE queue IS NOT NULL AND ended_at IS NULL;
 --> statement
 -- How many may hold a lock at most: so far a line is looked at when a place in it ends.
 CREATE INDEX locks_slots ON locks (name, slots) WHERE ended_at IS NULL;
@@ -174,6 +179,9 @@ CREATE TABLE places (
   rank INTEGER NOT NULL,
   -- Until when it is held: life, work or newest (src/kernel/place-limit.ts).
   hold TEXT NOT NULL,
+  -- Its fairness key: '' for those that have none. And how far its admission puts off the next turn of its key.
+  share TEXT NOT NULL,
+  cost INTEGER NOT NULL,
   requested_at INTEGER NOT NULL,
   granted_at INTEGER,
   ended_at INTEGER,
@@ -181,7 +189,7 @@ CREATE TABLE places (
 ) STRICT, WITHOUT ROWID;
 --> statement
 -- The lines: who waits, in order, and who has a place.
-CREATE INDEX places_line ON places (line, granted_at, rank, run_id) WHERE ended_at IS NULL;
+CREATE INDEX places_line ON places (line, granted_at, share, rank, run_id) WHERE ended_at IS NULL;
 --> statement
 -- Lines in which somebody has a place, or that were resized or paused at run time.
 CREATE TABLE lines (
@@ -189,8 +197,24 @@ CREATE TABLE lines (
   slots INTEGER,
   paused INTEGER NOT NULL DEFAULT 0,
   -- How many have a place: kept by the triggers of places, so that a long line is not counted.
-  held INTEGER NOT NULL DEFAULT 0
+  held INTEGER NOT NULL DEFAULT 0,
+  -- Which turn was taken last, where runs have fairness keys.
+  turn INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+--> statement
+-- Whose turn it is in a line to which a run with a fairness key has come, until nobody is in it: the least is next. A key of
+-- which nobody waits has a row until that turn is past. '' is of all that have no key.
+CREATE TABLE turns (
+  line TEXT NOT NULL,
+  share TEXT NOT NULL,
+  turn INTEGER NOT NULL,
+  waits INTEGER NOT NULL,
+  PRIMARY KEY (line, share)
+) STRICT, WITHOUT ROWID;
+--> statement
+CREATE INDEX turns_next ON turns (line, turn, share) WHERE waits;
+--> statement
+CREATE INDEX turns_past ON turns (line, turn) WHERE NOT waits;
 --> statement
 CREATE INDEX lines_set ON lines (line) WHERE slots IS NOT NULL OR paused;
 --> statement
@@ -203,6 +227,38 @@ CREATE TRIGGER places_ended AFTER UPDATE OF ended_at ON places
 WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND OLD.granted_at IS NOT NULL
 BEGIN
   UPDATE lines SET held = held - 1 WHERE line = OLD.line;
+END;
+--> statement
+-- A key of which nobody has waited goes on from the turn that was taken last: it has saved up none.
+CREATE TRIGGER places_insert AFTER INSERT ON places WHEN NEW.share <> '' OR EXISTS (SELECT 1 FROM turns t WHERE t.line = NEW.line)
+BEGIN
+  INSERT INTO turns (line, share, turn, waits) VALUES (
+    NEW.line, '', coalesce((SELECT l.turn FROM lines l WHERE l.line = NEW.line), 0),
+    EXISTS (SELECT 1 FROM places p WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.share = '' AND p.ended_at IS NULL))
+  ON CONFLICT (line, share) DO NOTHING;
+  INSERT INTO turns (line, share, turn, waits)
+  VALUES (NEW.line, NEW.share, coalesce((SELECT l.turn FROM lines l WHERE l.line = NEW.line), 0), 1)
+  ON CONFLICT (line, share) DO UPDATE SET turn = iif(waits, turn, max(turn, excluded.turn)), waits = 1;
+END;
+--> statement
+-- Its key has had a turn. Who could not be admitted when it was their turn has it now, and only one.
+CREATE TRIGGER places_turn AFTER UPDATE OF granted_at ON places
+WHEN OLD.granted_at IS NULL AND NEW.granted_at IS NOT NULL AND EXISTS (SELECT 1 FROM turns t WHERE t.line = NEW.line)
+BEGIN
+  INSERT INTO lines (line, turn) SELECT t.line, t.turn FROM turns t WHERE t.line = NEW.line AND t.share = NEW.share
+  ON CONFLICT (line) DO UPDATE SET turn = max(turn, excluded.turn);
+  UPDATE turns SET
+    turn = (SELECT l.turn FROM lines l WHERE l.line = NEW.line) + NEW.cost,
+    waits = EXISTS (
+      SELECT 1 FROM places p WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.share = NEW.share AND p.ended_at IS NULL)
+  WHERE line = NEW.line AND share = NEW.share;
+  -- What is past says nothing; and while nobody waits it is of no use to know it of all keys that there ever were.
+  DELETE FROM turns WHERE line = NEW.line AND share IN (
+    SELECT t.share FROM turns t
+    WHERE t.line = NEW.line AND NOT t.waits AND t.share NOT IN ('', NEW.share) AND (
+      t.turn <= (SELECT l.turn FROM lines l WHERE l.line = NEW.line)
+      OR NOT EXISTS (SELECT 1 FROM turns w INDEXED BY turns_next WHERE w.line = NEW.line AND w.waits))
+    ORDER BY t.turn, t.share LIMIT 2);
 END;
 --> statement
 -- Places that wait and for which there is no room.
@@ -250,29 +306,52 @@ END;
 --> statement
 CREATE VIEW openings AS SELECT NULL AS line, NULL AS at;
 --> statement
--- There may be room in a line: the first of those at its head is admitted that has room in all of its lines.
+-- There may be room in a line: the first of those at its head is admitted that has room in all of its lines; where runs have
+-- fairness keys, of the first of each key, key after key.
 CREATE TRIGGER openings_insert INSTEAD OF INSERT ON openings
 WHEN EXISTS (
   SELECT 1 FROM (
     SELECT p.slots FROM places p
-    WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.ended_at IS NULL ORDER BY p.rank, p.run_id LIMIT 1
+    WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.ended_at IS NULL ORDER BY p.share, p.rank, p.run_id LIMIT 1
   ) f
   WHERE coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, f.slots)) - l.held FROM lines l WHERE l.line = NEW.line), f.slots) > 0)
 BEGIN
   INSERT INTO admissions (run_id, at)
   SELECT c.run_id, NEW.at FROM (
     SELECT p.run_id FROM places p
-    WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.ended_at IS NULL
+    WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.share = '' AND p.ended_at IS NULL
     ORDER BY p.rank, p.run_id LIMIT 64
   ) c
-  WHERE NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = c.run_id)
+  WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.line = NEW.line)
+    AND NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = c.run_id)
+  LIMIT 1;
+  INSERT INTO admissions (run_id, at)
+  SELECT f.run_id, NEW.at FROM (
+    SELECT (
+      SELECT c.run_id FROM (
+        SELECT p.run_id FROM places p
+        WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.share = k.share AND p.ended_at IS NULL
+        ORDER BY p.rank, p.run_id LIMIT 4
+      ) c
+      WHERE NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = c.run_id)
+      LIMIT 1
+    ) AS run_id
+    FROM (SELECT t.share FROM turns t WHERE t.line = NEW.line AND t.waits ORDER BY t.turn, t.share LIMIT 64) k
+  ) f
+  WHERE f.run_id IS NOT NULL
   LIMIT 1;
 END;
 --> statement
 CREATE TRIGGER places_delete AFTER DELETE ON places
 BEGIN
+  UPDATE turns SET waits = 0
+  WHERE line = OLD.line AND share = OLD.share AND NOT EXISTS (
+    SELECT 1 FROM places p WHERE p.line = OLD.line AND p.granted_at IS NULL AND p.share = OLD.share AND p.ended_at IS NULL);
   INSERT INTO openings (line, at) VALUES (OLD.line, OLD.ended_at);
-  DELETE FROM lines WHERE line = OLD.line AND held = 0 AND slots IS NULL AND NOT paused;
+  DELETE FROM turns
+  WHERE line = OLD.line AND NOT EXISTS (SELECT 1 FROM places p WHERE p.line = OLD.line AND p.ended_at IS NULL);
+  DELETE FROM lines
+  WHERE line = OLD.line AND held = 0 AND slots IS NULL AND NOT paused AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.line = OLD.line);
 END;
 --> statement
 CREATE VIEW arrivals AS SELECT NULL AS run_id, NULL AS at;
@@ -284,8 +363,9 @@ BEGIN
   UPDATE places SET ended_at = NEW.at
   WHERE run_id = NEW.run_id AND hold = 'work' AND (SELECT r.status FROM runs r WHERE r.id = NEW.run_id) IN ('stuck', 'paused');
   DELETE FROM places WHERE run_id = NEW.run_id AND ended_at IS NOT NULL;
-  INSERT INTO places (run_id, line, slots, rank, hold, requested_at)
-  SELECT r.id, l.value ->> 'line', l.value ->> 'slots', l.value ->> 'rank', l.value ->> 'hold', NEW.at
+  INSERT INTO places (run_id, line, slots, rank, hold, share, cost, requested_at)
+  SELECT r.id, l.value ->> 'line', l.value ->> 'slots', l.value ->> 'rank', l.value ->> 'hold',
+    coalesce(l.value ->> '$.fair.key', ''), coalesce(l.value ->> '$.fair.cost', 1000000), NEW.at
   FROM runs r CROSS JOIN json_each(r.limits) l
   WHERE r.id = NEW.run_id AND r.status IN ('pending', 'waiting')
   ON CONFLICT (run_id, line) DO NOTHING;

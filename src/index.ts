@@ -150,15 +150,18 @@ export type {
   KeyedWriteOptions,
 } from "./kernel/keyed-values.ts";
 export type { Limits } from "./kernel/limits.ts";
-export type { PlaceHold, PlaceLimit } from "./kernel/place-limit.ts";
+export type { FairShare, PlaceHold, PlaceLimit } from "./kernel/place-limit.ts";
 export type { Logger, LogLevel } from "./kernel/ports.ts";
 export type { QueueOptions, Queues } from "./kernel/queues.ts";
 export type { ResumeOptions, ResumeTicket } from "./kernel/resume.ts";
 export type { Backoff, RetryOptions } from "./kernel/retry.ts";
+export type { RunExpression } from "./kernel/run-expression.ts";
 export type {
   ConcurrencyRule,
+  FairnessRule,
   RateRule,
   RunKey,
+  RunNumber,
   RunRules,
   SingletonRule,
   ThrottleRule,
@@ -176,15 +179,16 @@ export type { CatchUpOptions, CatchUpPolicy, Overlap } from "./scheduler/policy.
 export { schedule } from "./scheduler/schedule.ts";
 export type { Calendar, CalendarField, DstPolicy, Exception, ScheduleSpec, ScheduleTimes } from "./scheduler/spec.ts";
 export { scheduleTimes } from "./scheduler/times.ts";
+export { cel } from "./triggers/cel.ts";
 export type { DecisionReason } from "./triggers/decide.ts";
 export type { DeliveryIdSource } from "./triggers/delivery-id.ts";
-export { cel } from "./triggers/filter.ts";
 export { github } from "./triggers/github.ts";
 export { gitlab } from "./triggers/gitlab.ts";
 export type { HmacOptions, HmacTimestamp } from "./triggers/hmac.ts";
 export { hmac } from "./triggers/hmac.ts";
 export type {
   DeliveryCondition,
+  DeliveryExpression,
   Hook,
   HookBase,
   HookOptions,

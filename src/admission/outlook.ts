@@ -4,8 +4,14 @@ import { evolve } from "../kernel/evolve.ts";
 import { isTerminalStatus, type RunState } from "../kernel/state.ts";
 import type { WaitingFor } from "../kernel/why.ts";
 import type { RunRow, WorkerRow } from "../log/port.ts";
-import { OUTLOOK_EVENTS_MAX, type Outlook, type OutlookPlace, type OutlookRequest } from "../log/port-outlook.ts";
-import { type LineFacts, whyOf } from "./why.ts";
+import {
+  OUTLOOK_EVENTS_MAX,
+  type Outlook,
+  type OutlookLock,
+  type OutlookPlace,
+  type OutlookRequest,
+} from "../log/port-outlook.ts";
+import { type LineFacts, type LockLine, whyOf } from "./why.ts";
 
 /** What has to be read to say it of these runs: nothing of one that is over. */
 export function outlookRequests(rows: readonly RunRow[]): OutlookRequest[] {
@@ -31,7 +37,7 @@ export function waitingFor(
       ...{ row, workers, now, events: end },
       state: stateOf(row, end),
       lines: linesOf(placesOf.get(row.id) ?? []),
-      locks: grouped(locksOf.get(row.id) ?? [], ({ name }) => name),
+      locks: locksBy(locksOf.get(row.id) ?? []),
       breakers: new Map(),
     };
     const [first] = whyOf(facts).waitsFor;
@@ -70,11 +76,22 @@ function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
   return groups;
 }
 
+function locksBy(locks: readonly OutlookLock[]): Map<string, LockLine> {
+  const lines = grouped(locks, ({ name }) => name);
+  return new Map([...lines].map(([name, places]) => [name, { places, setting: null }]));
+}
+
 function linesOf(places: readonly OutlookPlace[]): Map<string, LineFacts> {
   return new Map(
     places.map((place) => [
       place.line,
-      { places: [place], held: place.held, slots: place.slotsSet, paused: place.paused },
+      {
+        mine: place,
+        places: [place],
+        held: place.held,
+        ofKey: null,
+        setting: { line: place.line, slots: place.slotsSet, paused: place.paused },
+      },
     ]),
   );
 }

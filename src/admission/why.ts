@@ -1,10 +1,11 @@
 /** Why a run does not go on: told from the rows and events that decide it. Pure. */
 import type { BreakerState } from "../kernel/breaker.ts";
 import type { RunEvent } from "../kernel/events.ts";
-import { canTake, DEFAULT_QUEUE, queueLine, queueOf, servesQueue } from "../kernel/pool.ts";
+import { canTake, DEFAULT_QUEUE, queueOf, servesQueue } from "../kernel/pool.ts";
+import { queueLine, queueOfLine } from "../kernel/queues.ts";
 import { type CallState, isClosed, isTerminalStatus, type RunState } from "../kernel/state.ts";
 import type { WaitReason, Why } from "../kernel/why.ts";
-import type { LockRow, PlaceRow, RunRow, WorkerRow } from "../log/port.ts";
+import type { LineSetting, LockRow, PlaceRow, RunRow, WorkerRow } from "../log/port.ts";
 
 /** What is known of a run that might wait. */
 export interface WhyFacts {
@@ -16,7 +17,7 @@ export interface WhyFacts {
   /** The lines in which it has a place, each in its order: who holds one first. */
   readonly lines: ReadonlyMap<string, LineFacts>;
   /** The lines of locks, and of the queues of steps, in which it stands. */
-  readonly locks: ReadonlyMap<string, readonly LockRow[]>;
+  readonly locks: ReadonlyMap<string, LockLine>;
   /** The breakers that have to let its steps through, by name. */
   readonly breakers: ReadonlyMap<string, BreakerState>;
   readonly now: number;
@@ -24,13 +25,24 @@ export interface WhyFacts {
 
 /** A line as it stands. */
 export interface LineFacts {
+  /** The run's own place. */
+  readonly mine: PlaceRow;
   /** From its head, as far as it was read. */
   readonly places: readonly PlaceRow[];
   /** How many have one. */
   readonly held: number;
+  /** Those of them that wait for the turns of its fairness key; null: it has none. */
+  readonly ofKey: readonly PlaceRow[] | null;
   /** What was set at run time; null: nothing. */
-  readonly slots: number | null;
-  readonly paused: boolean;
+  readonly setting: LineSetting | null;
+}
+
+/** The line of a lock, or of a queue of steps, as it stands. */
+export interface LockLine {
+  /** From its head, as far as it was read. */
+  readonly places: readonly LockRow[];
+  /** What was set of the queue at run time; null: nothing. */
+  readonly setting: LineSetting | null;
 }
 
 const HOLDERS_MAX = 20;
@@ -208,46 +220,56 @@ function unservedQueue(facts: WhyFacts): Lack {
 
 /** It has been granted less than it needs. */
 function inLine(facts: WhyFacts): WaitReason[] {
-  const waiting = [...facts.lines].flatMap(([line, found]) => {
-    const mine = found.places.find(({ runId }) => runId === facts.row.id);
-    return mine?.grantedAt === null ? [reasonOfLine(line, found, mine)] : [];
-  });
+  const waiting = [...facts.lines.values()].flatMap((found) =>
+    found.mine.grantedAt === null ? [reasonOfLine(found)] : [],
+  );
   return waiting.length > 0 ? [...waiting, ...withoutWorker(facts)] : unserved(facts);
 }
 
-function reasonOfLine(line: string, found: LineFacts, mine: PlaceRow): WaitReason {
-  const held = found.places.filter(({ grantedAt }) => grantedAt !== null).map(({ runId }) => runId);
-  const ahead = found.places.filter(({ grantedAt }) => grantedAt === null).indexOf(mine);
-  const slots = slotsOf(found, mine);
-  const isFull = found.held >= slots;
+function reasonOfLine(found: LineFacts): WaitReason {
+  const { mine, places, held, ofKey, setting } = found;
+  const { line, runId, fair } = mine;
+  const holders = places.filter(({ grantedAt }) => grantedAt !== null).map((place) => place.runId);
+  const waiting = ofKey ?? places.filter(({ grantedAt }) => grantedAt === null);
+  const ahead = waiting.findIndex((place) => place.runId === runId);
+  const slots = slotsOf(setting, mine);
+  const isFull = held >= slots;
+  const turns =
+    fair === undefined
+      ? ""
+      : `; its position is among the runs of fairness key "${fair.key}", which take turns with others`;
   return {
     kind: isFull ? "slot" : "others",
     since: mine.requestedAt,
     until: null,
     name: line,
-    holders: held.slice(0, HOLDERS_MAX),
+    holders: holders.slice(0, HOLDERS_MAX),
     slots,
     position: ahead < 0 ? null : ahead + 1,
-    text: textOfLine(line, found, slots),
-    hint: hintOfLine(line, found, isFull),
+    text: `${textOfLine(line, setting, held, slots)}${turns}`,
+    hint: hintOfLine(setting, isFull),
   };
 }
 
 /** How many a line lets in. */
-function slotsOf({ slots, paused: isPaused }: Pick<LineFacts, "slots" | "paused">, place: PlaceRow): number {
-  return isPaused ? 0 : (slots ?? place.slots);
+function slotsOf(setting: LineSetting | null, place: { readonly slots: number }): number {
+  return setting?.paused === true ? 0 : (setting?.slots ?? place.slots);
 }
 
-function textOfLine(line: string, { paused: isPaused, held }: LineFacts, slots: number): string {
-  if (isPaused) return `${line} is paused`;
+function textOfLine(line: string, setting: LineSetting | null, held: number, slots: number): string {
+  if (setting?.paused === true) return `${line} is paused`;
   if (held >= slots) return `${line} is full: ${held} of ${slots} have a place in it`;
   return `there is room in ${line}, but not in all that it needs: it takes all its places at once`;
 }
 
-function hintOfLine(line: string, { paused: isPaused }: LineFacts, isFull: boolean): string {
-  if (isPaused) return `resume it: varve queues resume ${line.replace(/^queue\//, "")}`;
+function hintOfLine(setting: LineSetting | null, isFull: boolean): string {
+  if (setting?.paused === true) return hintOfPaused(setting);
   if (!isFull) return "see what else it waits for";
   return "it is admitted when one of its holders gives its place back; else raise the limit, or cancel a holder";
+}
+
+function hintOfPaused({ line }: LineSetting): string {
+  return `resume it: varve queues resume ${queueOfLine(line) ?? line}`;
 }
 
 /** What the code waits for, by the calls that it has made. */
@@ -260,21 +282,26 @@ function callReasons(facts: WhyFacts): WaitReason[] {
 
 /** Steps that wait for a slot of their queue: the log knows nothing of them yet. */
 function slotReasons({ row, locks }: WhyFacts, state: RunState): WaitReason[] {
-  return [...locks].flatMap(([name, line]) => {
-    const waiting = line.filter(({ grantedAt }) => grantedAt === null);
+  return [...locks].flatMap(([name, { places, setting }]) => {
+    const waiting = places.filter(({ grantedAt }) => grantedAt === null);
     const mine = waiting.filter(({ runId, key }) => runId === row.id && state.locks?.has(key) !== true);
     return mine.map((place): WaitReason => {
       const key = place.key.replace(/@\d+$/, "");
+      const paused = setting?.paused === true ? setting : null;
       return {
         kind: "slot",
         key,
         name,
         since: place.requestedAt,
         until: null,
-        holders: holdersOf(line),
+        holders: holdersOf(places),
+        slots: slotsOf(setting, place),
         position: waiting.indexOf(place) + 1,
-        text: `"${key}" waits for a slot of ${name}`,
-        hint: "it is granted when an attempt of those that have one ends; a time-out of steps bounds that",
+        text: `"${key}" waits for a slot of ${name}${paused === null ? "" : ", which is paused"}`,
+        hint:
+          paused === null
+            ? "it is granted when an attempt of those that have one ends; a time-out of steps bounds that"
+            : hintOfPaused(paused),
       };
     });
   });
@@ -371,7 +398,7 @@ function reasonOfLock(
   key: string,
 ): Pick<WaitReason, "kind" | "text" | "hint" | "name" | "holders" | "position"> {
   const name = state.locks?.get(key)?.name ?? key;
-  const line = locks.get(name) ?? [];
+  const line = locks.get(name)?.places ?? [];
   const ahead = line
     .filter(({ grantedAt }) => grantedAt === null)
     .findIndex((place) => place.runId === row.id && place.key === key);

@@ -9,8 +9,9 @@ import type { Output } from "./output.ts";
 import { action, type Call, group, type Target, verb, withServer, withShared } from "./verb.ts";
 
 const JSON_HELP = `
---json prints a queue as { name, concurrency, defined, paused, held, waiting, workers }: defined is what the engine was given
-(null: this process was not given it), held and waiting are its runs, workers are those that serve it and live.`;
+--json prints a queue as { name, concurrency, defined, paused, held, waiting, steps: { held, waiting }, workers }: defined is what
+the engine was given (null: this process was not given it), held and waiting are its runs, and of steps those that have or want a
+slot; workers are those that serve it and live.`;
 
 interface SetOptions {
   readonly concurrency?: number;
@@ -24,12 +25,12 @@ export function queuesVerb(): Command {
       .addHelpText("after", JSON_HELP)
       .action(action((call: Call<object>, queue: string) => tell(call, (queues) => queues[name](queue))));
   return group("queues", "Lists, pauses, resumes and resizes queues", [
-    withShared(withServer(verb("list", "Lists queues, and how many runs are in them")))
+    withShared(withServer(verb("list", "Lists queues, and how many runs and steps are in them")))
       .addHelpText("after", "\n--json prints { queues: [...] }.")
       .action(action(listQueues)),
-    tells("pause", "Lets no more runs in; those that are in go on"),
-    tells("resume", "Lets runs in again"),
-    withShared(withServer(verb("set", "Changes how many runs are worked on at once")))
+    tells("pause", "Lets no more runs and steps in; those that are in go on"),
+    tells("resume", "Lets runs and steps in again"),
+    withShared(withServer(verb("set", "Changes how many runs and steps are worked on at once")))
       .argument("<queue>", "its name")
       .option("-c, --concurrency <count>", "so many", integerArgument(1, 10_000))
       .option("--reset", "as many as the engine was given", false)
@@ -75,6 +76,8 @@ function printTable(output: Output, queues: readonly QueueInfo[]): void {
       { title: "HELD", value: ({ held }) => String(held) },
       { title: "WAITING", value: ({ waiting }) => String(waiting) },
       { title: "WORKERS", value: ({ workers }) => String(workers) },
+      { title: "STEPS HELD", value: ({ steps }) => String(steps.held) },
+      { title: "STEPS WAITING", value: ({ steps }) => String(steps.waiting) },
     ],
     queues,
   );

@@ -46,12 +46,12 @@ export interface StepOptions {
   readonly breaker?: BreakerOptions;
   /**
    * A queue of `createEngine({ queues })`: so many attempts run at once as its `concurrency` says, over all runs and workers,
-   * first come first served. A step that waits for its slot, or for its next attempt, holds none, and its run no worker. With a
+   * first come first served, but one more of `priority` (from -1,000 to 1,000, by default 0) is worth a minute of waiting. A step that waits for its slot, or for its next attempt, holds none, and its run no worker. With a
    * `key` each key has so many slots. Runs of the queue are counted apart.
    *
    * @default none
    */
-  readonly queue?: string | { readonly name: string; readonly key?: string };
+  readonly queue?: string | { readonly name: string; readonly key?: string; readonly priority?: number };
   /**
    * Runs of this workflow share what the step comes to: one that finds a result under the key takes it, without an
    * attempt. Runs that look at the same time may all run the body. Only what a body has returned is kept, up to 256 KiB.

@@ -135,7 +135,8 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
    * counted anew, and what had completed before is kept. After a cancel it goes on as if nobody had asked for it. A run
    * whose compensations have begun starts over.
    *
-   * @throws ConflictError `RUN_NOT_OVER` for a run that has not failed and was not cancelled; NotFoundError
+   * @throws ConflictError `RUN_NOT_OVER` for a run that has not failed and was not cancelled, `SINGLETON_BUSY` while another
+   * run of its singleton is under way; NotFoundError
    */
   retry(): Promise<void>;
   /**
@@ -585,10 +586,10 @@ export interface MessagePage {
   readonly cursor: string | null;
 }
 
-/** A queue of runs as it stands. */
+/** A queue of runs and of steps, each counted apart, as it stands. */
 export interface QueueInfo {
   readonly name: string;
-  /** The most runs that are worked on at once; null: nobody has said it here. */
+  /** The most runs, and the most steps (for each key), that are worked on at once; null: nobody has said it here. */
   readonly concurrency: number | null;
   /** What this engine was given; null: it has no such queue. */
   readonly defined: number | null;
@@ -599,16 +600,18 @@ export interface QueueInfo {
   readonly waiting: number;
   /** How many living workers serve it. None: its runs wait. */
   readonly workers: number;
+  /** How many attempts of steps have a slot in it, and how many wait for one: counted likewise. */
+  readonly steps: { readonly held: number; readonly waiting: number };
 }
 
 /** What becomes of a queue, for all workers and until it is changed again. What is not given stays as it is. */
 export interface QueueChange {
-  /** From 1 to 10,000; null: what the engine was given. Runs that are in stay in. */
+  /** From 1 to 10,000; null: what the engine was given. Runs and steps that are in stay in. */
   readonly concurrency?: number | null;
   readonly paused?: boolean;
 }
 
-/** The queues of runs, changed while they work. Those of steps are as the engine was given them. */
+/** The queues of runs and steps, changed while they work: what is set of one holds for both. */
 export interface QueueControl {
   /** By name: those that this engine was given, and those that were changed. */
   list(): Promise<QueueInfo[]>;
@@ -617,7 +620,7 @@ export interface QueueControl {
    * @example await engine.queues.set("heavy", { concurrency: 2 });
    */
   set(name: string, change: QueueChange): Promise<QueueInfo>;
-  /** Lets no more runs in; those that are in go on. */
+  /** Lets no more runs and steps in; those that are in go on. */
   pause(name: string): Promise<QueueInfo>;
   resume(name: string): Promise<QueueInfo>;
 }
@@ -631,7 +634,7 @@ export interface Health {
 export interface Engine {
   /** The keys of the HTTP API. */
   readonly keys: ApiKeys;
-  /** Queues of runs: listed, paused, resumed, resized. */
+  /** Queues: listed, paused, resumed, resized. */
   readonly queues: QueueControl;
   /** The addresses that `ctx.resumeUrl` has made. */
   readonly resumes: Resumes;

@@ -28,7 +28,13 @@ export function statusesFor(action: BulkAction): readonly RunStatus[] {
 }
 
 /** What a run may answer that cannot take it. */
-const SKIPPED: ReadonlySet<string> = new Set(["RUN_OVER", "RUN_NOT_OVER", "RUN_NOT_FOUND", "INBOX_FULL"]);
+const SKIPPED: ReadonlySet<string> = new Set([
+  "RUN_OVER",
+  "RUN_NOT_OVER",
+  "RUN_NOT_FOUND",
+  "SINGLETON_BUSY",
+  "INBOX_FULL",
+]);
 
 /** Runs that are told at the same time: their messages share a write. */
 const AT_ONCE = 200;

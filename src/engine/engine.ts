@@ -543,7 +543,15 @@ class EngineOfParts implements api.Engine, HandleHost {
         return;
       }
     }
-    throw notOver(runId);
+    throw await this.#notReopened(runId);
+  }
+
+  async #notReopened(runId: string): Promise<errors.ConflictError> {
+    const row = await this.store.getRun(runId);
+    if (row === null || row.singleton === null || !["failed", "cancelled"].includes(row.status)) return notOver(runId);
+    // One that has just been started is in no line yet.
+    const [place] = await this.store.listPlaces({ line: row.singleton, limit: 1 });
+    return singletonBusy(row, place?.runId ?? null);
   }
 
   async rerun(runId: string, options: api.RerunOptions): Promise<api.StartedRun> {
@@ -803,6 +811,15 @@ function unknownSignal({ id, workflow }: RunRow, name: string, known: readonly s
     "SIGNAL_UNKNOWN",
     `expected a signal that workflow "${workflow}" declares (${names}), but found ${JSON.stringify(name)}`,
     { runId: id, workflow, signal: name },
+  );
+}
+
+function singletonBusy({ id, workflow }: RunRow, busyId: string | null): errors.ConflictError {
+  const other = busyId === null ? "another run of it" : `run ${busyId}`;
+  return new errors.ConflictError(
+    "SINGLETON_BUSY",
+    `expected no other run of the singleton "${workflow}" to be under way while run ${id} is retried, but ${other} is; retry it when that has ended`,
+    { runId: id, workflow, ...(busyId === null ? {} : { busyId }) },
   );
 }
 

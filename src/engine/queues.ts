@@ -1,6 +1,6 @@
 /** The queues of an engine: what they let in, who is in them, and how that is changed while they work. */
-import { queueLine, servesQueue } from "../kernel/pool.ts";
-import type { QueueOptions } from "../kernel/queues.ts";
+import { servesQueue } from "../kernel/pool.ts";
+import { type QueueOptions, queueLine, queueOfLine } from "../kernel/queues.ts";
 import { checkWhole, SLOTS_MAX } from "../kernel/run-rules.ts";
 import { checkPathName } from "../kernel/text.ts";
 import type { LineSetting, LogStore, WorkerRow } from "../log/port.ts";
@@ -29,7 +29,7 @@ export class RunQueues implements QueueControl {
     const { store, queues, checkOpen } = this.#host;
     checkOpen();
     const set = await store.listLines({ after: queueLine(""), limit: QUEUES_LISTED_MAX });
-    const known = set.flatMap(({ line }) => (line.startsWith(queueLine("")) ? [line.slice(queueLine("").length)] : []));
+    const known = set.flatMap(({ line }) => queueOfLine(line) ?? []);
     const names = [...new Set([...queues.keys(), ...known])].sort();
     const workers = await this.#livingWorkers();
     return await Promise.all(names.map((name) => this.#info(name, workers)));

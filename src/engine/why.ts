@@ -1,12 +1,13 @@
 /** Gathers what says why a run does not go on. */
 import { outlookRequests, waitingFor } from "../admission/outlook.ts";
-import { breakerOf, type LineFacts, whyOf } from "../admission/why.ts";
+import { breakerOf, type LineFacts, type LockLine, whyOf } from "../admission/why.ts";
 import { BREAKER_SCOPE, type BreakerState, breakerState } from "../kernel/breaker.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
+import { queueLine } from "../kernel/queues.ts";
 import type { RunState } from "../kernel/state.ts";
 import type { WaitingFor, Why } from "../kernel/why.ts";
-import type { LockRow, LogStore, RunRow } from "../log/port.ts";
+import type { LogStore, PlaceRow, RunRow } from "../log/port.ts";
 import { notFound } from "./results.ts";
 
 /** How far a line is read from its head. */
@@ -27,17 +28,14 @@ export async function why({ store, now, history }: WhyHost, runId: string): Prom
   if (row === null) throw notFound(runId);
   const events = await history(runId);
   const state = events.reduce<RunState | null>(evolve, null);
-  const lines = new Map<string, LineFacts>();
   const places = row.limits === null ? [] : await store.listPlaces({ runId, limit: LINES_MAX });
-  for (const { line } of places) {
-    const setting = await store.getLine(line);
-    const found = await store.listPlaces({ line, limit: LINE_READ_MAX });
-    const held = found.filter(({ grantedAt }) => grantedAt !== null).length;
-    lines.set(line, { places: found, held, slots: setting?.slots ?? null, paused: setting?.paused ?? false });
-  }
-  const locks = new Map<string, readonly LockRow[]>();
-  for (const { name } of await store.listLocks({ name: null, runId, limit: LINES_MAX })) {
-    if (!locks.has(name)) locks.set(name, await store.listLocks({ name, limit: LINE_READ_MAX }));
+  const lines = new Map<string, LineFacts>();
+  for (const mine of places) lines.set(mine.line, await lineFacts(store, mine));
+  const locks = new Map<string, LockLine>();
+  for (const { name, queue } of await store.listLocks({ name: null, runId, limit: LINES_MAX })) {
+    if (locks.has(name)) continue;
+    const setting = queue === null ? null : await store.getLine(queueLine(queue));
+    locks.set(name, { places: await store.listLocks({ name, limit: LINE_READ_MAX }), setting });
   }
   const breakers = await breakersOf(store, state, events);
   const workers = await store.listWorkers();
@@ -68,4 +66,12 @@ export async function waiting(
   if (requests.length === 0) return new Map();
   const [outlook, workers, at] = await Promise.all([store.readOutlook(requests), store.listWorkers(), now()]);
   return waitingFor(rows, outlook, workers, Math.floor(at));
+}
+
+async function lineFacts(store: LogStore, mine: PlaceRow): Promise<LineFacts> {
+  const { line, fair } = mine;
+  const places = await store.listPlaces({ line, limit: LINE_READ_MAX });
+  const ofKey = fair === undefined ? null : await store.listPlaces({ line, fairKey: fair.key, limit: LINE_READ_MAX });
+  const held = places.filter(({ grantedAt }) => grantedAt !== null).length;
+  return { mine, places, held, ofKey, setting: await store.getLine(line) };
 }

@@ -205,15 +205,19 @@ export const QUEUES_PATH = `${API_PATH}/queues`;
 
 export const queueSchema = named(
   "Queue",
-  "A queue of runs as it stands.",
+  "A queue of runs and steps as it stands.",
   z.object({
     name: z.string(),
-    concurrency: z.number().nullable().describe("The most runs that are worked on at once."),
+    concurrency: z.number().nullable().describe("The most runs, and the most steps, that are worked on at once."),
     defined: z.number().nullable().describe("What the engine was given; null: it has no such queue."),
     paused: z.boolean().describe("Whether it lets nobody in."),
     held: z.number().describe("How many runs have a place in it, up to 10,000."),
     waiting: z.number().describe("How many wait for one, up to 10,000."),
     workers: z.number().describe("How many living workers serve it."),
+    steps: z.object({
+      held: z.number().describe("How many attempts of steps have a slot in it, up to 10,000."),
+      waiting: z.number().describe("How many wait for one, up to 10,000."),
+    }),
   }),
 );
 

@@ -6,6 +6,9 @@
  */
 export type PlaceHold = "life" | "work" | "newest";
 
+/** One more of priority goes before whoever has waited for so long, milliseconds. */
+export const PRIORITY_HEAD_START_MS = 60_000;
+
 /** A line in which a run needs a place. */
 export interface PlaceLimit {
   /** Names the line: `queue/<name>`, `workflow/<name>`, `key/<workflow>/<number>/<key>`, `singleton/<workflow>/<key>`. */
@@ -15,7 +18,19 @@ export interface PlaceLimit {
   /** The order of the line: whoever has less goes first. */
   readonly rank: number;
   readonly hold: PlaceHold;
+  /** Those of different keys take turns; absent: as all that have none. */
+  readonly fair?: FairShare;
 }
+
+/** On whose turn a run is admitted. */
+export interface FairShare {
+  readonly key: string;
+  /** How far its admission puts off the next turn of its key: less for more weight. */
+  readonly cost: number;
+}
+
+/** The cost of a turn of weight 1. Whole numbers, which every database adds up alike. */
+export const TURN_COST = 1_000_000;
 
 /** A bucket of which a start takes a token. It is full after a quiet time, and gets another token every `intervalMs`. */
 export interface RateTake {

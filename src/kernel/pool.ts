@@ -2,6 +2,7 @@
 import { DefinitionError } from "./errors.ts";
 import { invalidOption } from "./options.ts";
 import type { PlaceLimit } from "./place-limit.ts";
+import { queueOfLine } from "./queues.ts";
 import { checkName } from "./text.ts";
 
 /** The queue of runs that are in none, as pools name it. */
@@ -9,8 +10,6 @@ export const DEFAULT_QUEUE = "default";
 
 /** The most queues that one worker names. */
 const SERVED_MAX = 100;
-
-const LINE_PREFIX = "queue/";
 
 /** What a worker takes. */
 export interface Pool {
@@ -27,15 +26,9 @@ export interface Pooled {
   readonly limits: readonly PlaceLimit[] | null;
 }
 
-/** The line of a queue. */
-export function queueLine(queue: string): string {
-  return `${LINE_PREFIX}${queue}`;
-}
-
 /** The queue of a run, told from its limits as the log's column does: the place in a queue is the first. */
 export function queueOf(limits: readonly PlaceLimit[] | null): string {
-  const line = limits?.[0]?.line;
-  return line?.startsWith(LINE_PREFIX) === true ? line.slice(LINE_PREFIX.length) : DEFAULT_QUEUE;
+  return queueOfLine(limits?.[0]?.line ?? "") ?? DEFAULT_QUEUE;
 }
 
 /** Whether whoever serves these queues serves this one. */

@@ -11,6 +11,26 @@ export interface QueueOptions {
 /** An engine's queues, by name. */
 export type Queues = Readonly<Record<string, QueueOptions>>;
 
+/** What the lines of queues begin with: those of runs, and among those of locks those of steps. */
+export const QUEUE_LINES = "queue/";
+
+/** The line of a queue. */
+export function queueLine(queue: string): string {
+  return `${QUEUE_LINES}${queue}`;
+}
+
+/** The queue whose line it is; null: it is another's. */
+export function queueOfLine(line: string): string | null {
+  return line.startsWith(QUEUE_LINES) ? line.slice(QUEUE_LINES.length) : null;
+}
+
+/** The queue of which a step needs a slot. */
+export interface SlotQueue {
+  readonly name: string;
+  /** It goes before those that came so much earlier. */
+  readonly headStartMs: number;
+}
+
 /** The most queues of one engine. */
 const QUEUES_MAX = 1_000;
 

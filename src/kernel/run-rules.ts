@@ -2,10 +2,17 @@
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DefinitionError } from "./errors.ts";
+import { isRunExpression, type RunExpression } from "./run-expression.ts";
 import { checkName } from "./text.ts";
 
-/** What runs have in common, told from their input; undefined or null: this run has nothing in common with others. */
-export type RunKey<Input> = (input: Input) => string | number | boolean | null | undefined;
+/** Tells from a run's input what it has in common with others; undefined or null: nothing. */
+type KeyFunction<Input> = (input: Input) => string | number | boolean | null | undefined;
+
+/** What runs have in common, told from their input: a function, or an expression such as `cel("input.customer")`. */
+export type RunKey<Input> = KeyFunction<Input> | RunExpression;
+
+/** A number, or what tells it from a run's input. */
+export type RunNumber<Input> = number | ((input: Input) => number) | RunExpression;
 
 /** At most so many runs of a workflow that have a key in common. */
 export interface ConcurrencyRule<Input = unknown> {
@@ -39,6 +46,18 @@ export interface ThrottleRule<Input = unknown> extends RateRule<Input> {
 }
 
 /**
+ * Runs of different keys take turns: of those that wait for a place in the workflow's queue, for `maxActiveRuns` or for a
+ * concurrency key, the next is one of the key whose turn it is, and among those of a key the first by `priority` and time. So
+ * nobody's many runs hold up another's first. Runs without a key take turns as if they had one in common.
+ */
+export interface FairnessRule<Input = unknown> {
+  /** Of all workflows that share the queue. */
+  readonly key: RunKey<Input>;
+  /** How many turns its key has while one of weight 1 has one: a whole number from 1 to 1,000. @default 1 */
+  readonly weight?: RunNumber<Input>;
+}
+
+/**
  * The limits of a workflow. A run obeys those that its definition had when it was started. It begins once there is room in
  * all of them, and waits as `pending` until then.
  */
@@ -57,11 +76,34 @@ export interface RunRules<Input = unknown> {
    *
    * @default 0
    */
-  readonly priority?: number | ((input: Input) => number);
+  readonly priority?: RunNumber<Input>;
+  /** @default first come, first served, by `priority` */
+  readonly fairness?: FairnessRule<Input>;
 }
 
-/** The rules of any workflow, once they are checked. */
-export type CheckedRules = RunRules<never>;
+/** Tells a key or a number of any input. */
+type CheckedKey = KeyFunction<never>;
+type CheckedNumber = number | ((input: never) => number);
+
+/** A rate of any workflow, once it is checked. */
+export interface CheckedRate {
+  readonly limit: number;
+  readonly periodMs: number;
+  readonly key: CheckedKey | null;
+  readonly burst: number;
+}
+
+/** The rules of any workflow, once they are checked and their expressions are compiled. */
+export interface CheckedRules {
+  readonly queue?: string;
+  readonly maxActiveRuns?: number;
+  readonly concurrency: readonly { readonly key: CheckedKey; readonly limit: number }[];
+  readonly singleton?: { readonly key: CheckedKey | null; readonly mode: SingletonRule["mode"] };
+  readonly rateLimit?: CheckedRate;
+  readonly throttle?: CheckedRate;
+  readonly priority?: CheckedNumber;
+  readonly fairness?: { readonly key: CheckedKey; readonly weight: CheckedNumber };
+}
 
 /** The most that a limit lets in. */
 export const SLOTS_MAX = 10_000;
@@ -75,54 +117,86 @@ const RATE_LIMIT_MAX = 1_000_000;
 
 const SINGLETON_MODES = ["skip", "cancel", "queue"];
 
+const WEIGHT_MAX = 1_000;
+
 /**
  * A workflow's rules; undefined if it has none.
  *
- * @throws DefinitionError `LIMIT_INVALID`, `NAME_INVALID`, `DURATION_INVALID`
+ * @throws DefinitionError `LIMIT_INVALID`, `NAME_INVALID`, `DURATION_INVALID`, `EXPRESSION_INVALID`
  */
 export function checkRunRules(workflow: string, rules: RunRules<never>): CheckedRules | undefined {
-  const { queue, maxActiveRuns, concurrency, singleton, rateLimit, throttle, priority } = rules;
+  const { queue, maxActiveRuns, concurrency, singleton, rateLimit, throttle, priority, fairness } = rules;
+  const given = [queue, maxActiveRuns, concurrency, singleton, rateLimit, throttle, priority, fairness];
+  if (given.every((rule) => rule === undefined)) return undefined;
   const of = `of workflow "${workflow}"`;
-  if (queue !== undefined) checkName(`the queue ${of}`, queue);
-  if (maxActiveRuns !== undefined) checkWhole(`maxActiveRuns ${of}`, maxActiveRuns, [1, SLOTS_MAX]);
-  checkConcurrency(of, concurrency);
-  if (singleton !== undefined) checkSingleton(of, singleton);
-  if (rateLimit !== undefined) checkRate("rateLimit", of, rateLimit);
-  if (throttle !== undefined) {
-    checkRate("throttle", of, throttle);
-    if (throttle.burst !== undefined) checkWhole(`throttle.burst ${of}`, throttle.burst, [1, RATE_LIMIT_MAX]);
-  }
-  if (priority !== undefined && typeof priority !== "function") checkPriority(`priority ${of}`, priority);
-  const given = { queue, maxActiveRuns, concurrency, singleton, rateLimit, throttle, priority };
-  const present = Object.entries(given).filter(([, rule]) => rule !== undefined);
-  return present.length === 0 ? undefined : (Object.fromEntries(present) as CheckedRules);
+  return {
+    ...(queue === undefined ? {} : { queue: checkName(`the queue ${of}`, queue) }),
+    ...(maxActiveRuns === undefined
+      ? {}
+      : { maxActiveRuns: checkWhole(`maxActiveRuns ${of}`, maxActiveRuns, [1, SLOTS_MAX]) }),
+    concurrency: checkConcurrency(of, concurrency),
+    ...(singleton === undefined ? {} : { singleton: checkSingleton(of, singleton) }),
+    ...(rateLimit === undefined ? {} : { rateLimit: checkRate("rateLimit", of, rateLimit, rateLimit.limit) }),
+    ...(throttle === undefined ? {} : { throttle: checkRate("throttle", of, throttle, throttle.burst ?? 1) }),
+    ...(priority === undefined ? {} : { priority: checkNumber(`priority ${of}`, priority, checkPriority) }),
+    ...(fairness === undefined ? {} : { fairness: checkFairness(of, fairness) }),
+  };
 }
 
-function checkConcurrency(of: string, given: RunRules<never>["concurrency"]): void {
+function checkConcurrency(of: string, given: RunRules<never>["concurrency"]): CheckedRules["concurrency"] {
   const rules = given === undefined ? [] : [given].flat();
   checkWhole(`the number of concurrency rules ${of}`, rules.length, [0, CONCURRENCY_RULES_MAX]);
-  rules.forEach((rule, i) => {
+  return rules.map((rule, i) => {
     const what = `concurrency[${i}]`;
     if (typeof rule !== "object" || rule === null) throw invalidLimit(`${what} ${of}`, "{ key, limit }", rule);
-    checkKey(`${what}.key ${of}`, rule.key);
-    checkWhole(`${what}.limit ${of}`, rule.limit, [1, SLOTS_MAX]);
+    const key = checkKey(`${what}.key ${of}`, rule.key);
+    return { key, limit: checkWhole(`${what}.limit ${of}`, rule.limit, [1, SLOTS_MAX]) };
   });
 }
 
-function checkSingleton(of: string, { key, mode }: SingletonRule<never>): void {
+function checkSingleton(of: string, { key, mode }: SingletonRule<never>): NonNullable<CheckedRules["singleton"]> {
   if (!SINGLETON_MODES.includes(mode)) throw invalidLimit(`singleton.mode ${of}`, '"skip", "cancel" or "queue"', mode);
-  if (key !== undefined) checkKey(`singleton.key ${of}`, key);
+  return { key: key === undefined ? null : checkKey(`singleton.key ${of}`, key), mode };
 }
 
-function checkRate(what: string, of: string, { limit, period, key }: RateRule<never>): void {
+/** @param burst of the rule */
+function checkRate(what: string, of: string, rule: RateRule<never>, burst: number): CheckedRate {
+  const { limit, period, key } = rule;
   checkWhole(`${what}.limit ${of}`, limit, [1, RATE_LIMIT_MAX]);
-  if (parseDuration(period) < 1) throw invalidLimit(`${what}.period ${of}`, "a duration of at least 1 ms", period);
-  if (key !== undefined) checkKey(`${what}.key ${of}`, key);
+  const periodMs = parseDuration(period);
+  if (periodMs < 1) throw invalidLimit(`${what}.period ${of}`, "a duration of at least 1 ms", period);
+  checkWhole(`${what}.burst ${of}`, burst, [1, RATE_LIMIT_MAX]);
+  return { limit, periodMs, key: key === undefined ? null : checkKey(`${what}.key ${of}`, key), burst };
 }
 
-function checkKey(what: string, key: unknown): void {
-  if (typeof key !== "function")
-    throw invalidLimit(what, "a function of the input, such as (input) => input.customer", key);
+function checkFairness(of: string, rule: FairnessRule<never>): NonNullable<CheckedRules["fairness"]> {
+  if (typeof rule !== "object" || rule === null) throw invalidLimit(`fairness ${of}`, "{ key, weight }", rule);
+  const { key, weight = 1 } = rule;
+  return {
+    key: checkKey(`fairness.key ${of}`, key),
+    weight: checkNumber(`fairness.weight ${of}`, weight, checkWeight),
+  };
+}
+
+function checkKey(what: string, key: unknown): CheckedKey {
+  if (typeof key === "function") return key as CheckedKey;
+  if (isRunExpression(key)) return key.keyOfInput(what);
+  const expected = 'a function of the input, such as (input) => input.customer, or cel("input.customer")';
+  throw invalidLimit(what, expected, key);
+}
+
+function checkNumber(
+  what: string,
+  found: RunNumber<never>,
+  check: (what: string, found: unknown) => number,
+): CheckedNumber {
+  if (typeof found === "function") return found;
+  return isRunExpression(found) ? found.numberOfInput(what) : check(what, found);
+}
+
+/** @throws DefinitionError `LIMIT_INVALID` */
+export function checkWeight(what: string, weight: unknown): number {
+  return checkWhole(what, weight, [1, WEIGHT_MAX]);
 }
 
 /** @throws DefinitionError `LIMIT_INVALID` */

@@ -6,11 +6,13 @@
  * I1 A run holds all the places that it needs, or waits for all that it lacks: it takes none alone.
  * I2 No line holds more than it lets in. A place that ends is gone at once, and what becomes free is granted at once.
  */
-import type { PlaceLimit } from "../kernel/place-limit.ts";
+import { type PlaceLimit, TURN_COST } from "../kernel/place-limit.ts";
 import { byText } from "./memory-order.ts";
+import { MemoryTurns, NO_KEY } from "./memory-turns.ts";
 import {
   type LineSetting,
   LOOK_AHEAD,
+  LOOK_AHEAD_OF_KEY,
   OPENINGS_MAX,
   PLACES_COUNTED_MAX,
   type PlaceFilter,
@@ -35,6 +37,7 @@ export class MemoryPlaces {
   /** By line. */
   readonly #lines = new Map<string, Set<Place>>();
   readonly #settings = new Map<string, LineSetting>();
+  readonly #turns = new MemoryTurns();
   readonly #admitted: (runId: string) => void;
 
   /** @param admitted a run may have all its places now */
@@ -48,8 +51,14 @@ export class MemoryPlaces {
     this.#places.set(runId, places);
     for (const limit of limits) {
       if (places.has(limit.line)) continue;
-      const { line, slots, rank, hold } = limit;
-      const place: Place = { runId, line, slots, rank, hold, requestedAt: now, grantedAt: null };
+      const { line } = limit;
+      const place: Place = { ...limit, runId, requestedAt: now, grantedAt: null };
+      const key = keyOf(place);
+      this.#turns.arrive(
+        line,
+        key,
+        this.#waitingIn(line).some((other) => keyOf(other) === key),
+      );
       places.set(line, place);
       this.#lines.set(line, (this.#lines.get(line) ?? new Set()).add(place));
     }
@@ -70,8 +79,18 @@ export class MemoryPlaces {
   /** Grants a run what it waits for, if there is room in all of it. */
   admit(runId: string, now: number): void {
     const waiting = [...(this.#places.get(runId)?.values() ?? [])].filter(({ grantedAt }) => grantedAt === null);
-    if (waiting.every((place) => this.#hasRoom(place))) for (const place of waiting) place.grantedAt = now;
+    if (waiting.every((place) => this.#hasRoom(place))) for (const place of waiting) this.#grant(place, now);
     this.#admitted(runId);
+  }
+
+  #grant(place: Place, now: number): void {
+    place.grantedAt = now;
+    const { line, fair } = place;
+    this.#turns.grant(line, keyOf(place), fair?.cost ?? TURN_COST, new Set(this.#waitingIn(line).map(keyOf)));
+  }
+
+  #waitingIn(line: string): Place[] {
+    return [...(this.#lines.get(line) ?? [])].filter(({ grantedAt }) => grantedAt === null);
   }
 
   /** Whether the run waits for a place. */
@@ -112,16 +131,25 @@ export class MemoryPlaces {
     this.#places.get(runId)?.delete(line);
     if (this.#places.get(runId)?.size === 0) this.#places.delete(runId);
     this.#lines.get(line)?.delete(place);
-    if (this.#lines.get(line)?.size === 0) this.#lines.delete(line);
+    if (this.#lines.get(line)?.size !== 0) return;
+    this.#lines.delete(line);
+    this.#turns.forget(line);
   }
 
   /** There may be room in a line: admits the first at its head that has room in all of its lines. */
   open(line: string, now: number): void {
-    const waiting = [...(this.#lines.get(line) ?? [])].filter(({ grantedAt }) => grantedAt === null).sort(byRank);
-    const [first] = waiting;
+    const [first] = this.#waitingIn(line).sort((a, b) => byText(keyOf(a), keyOf(b)) || byRank(a, b));
     if (first === undefined || !this.#hasRoom(first)) return;
-    const next = waiting.slice(0, LOOK_AHEAD).find(({ runId }) => this.#couldEnter(runId));
+    const next = this.#headOf(line).find(({ runId }) => this.#couldEnter(runId));
     if (next !== undefined) this.admit(next.runId, now);
+  }
+
+  /** Those that are looked at, in order. Where runs take turns: the first of each key, key after key. */
+  #headOf(line: string): Place[] {
+    const waiting = this.#waitingIn(line).sort(byRank);
+    if (!this.#turns.has(line)) return waiting.slice(0, LOOK_AHEAD);
+    const keys = this.#turns.inOrder(line, new Set(waiting.map(keyOf))).slice(0, LOOK_AHEAD);
+    return keys.flatMap((key) => waiting.filter((place) => keyOf(place) === key).slice(0, LOOK_AHEAD_OF_KEY));
   }
 
   #couldEnter(runId: string): boolean {
@@ -149,7 +177,7 @@ export class MemoryPlaces {
 
   set(setting: LineSetting, now: number): void {
     this.#settings.set(setting.line, { ...setting });
-    const waiting = [...(this.#lines.get(setting.line) ?? [])].filter(({ grantedAt }) => grantedAt === null).length;
+    const waiting = this.#waitingIn(setting.line).length;
     for (let i = 0; i < Math.min(waiting, OPENINGS_MAX); i++) this.open(setting.line, now);
   }
 
@@ -163,7 +191,12 @@ export class MemoryPlaces {
   list(filter: PlaceFilter, limit: number): PlaceRow[] {
     const places =
       "runId" in filter ? (this.#places.get(filter.runId)?.values() ?? []) : (this.#lines.get(filter.line) ?? []);
+    const isAsked = (place: Place) =>
+      !("line" in filter) ||
+      filter.fairKey === undefined ||
+      (place.grantedAt === null && keyOf(place) === (filter.fairKey ?? NO_KEY));
     return [...places]
+      .filter(isAsked)
       .sort(
         (a, b) => byText(a.line, b.line) || Number(a.grantedAt === null) - Number(b.grantedAt === null) || byRank(a, b),
       )
@@ -178,4 +211,8 @@ function isSet({ slots, paused }: LineSetting): boolean {
 
 function byRank(a: Place, b: Place): number {
   return a.rank - b.rank || byText(a.runId, b.runId);
+}
+
+function keyOf({ fair }: Pick<PlaceRow, "fair">): string {
+  return fair?.key ?? NO_KEY;
 }

@@ -10,6 +10,7 @@ import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
 import { canTake } from "../kernel/pool.ts";
 import type { Clock } from "../kernel/ports.ts";
+import { queueOfLine } from "../kernel/queues.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
 import { MemoryDeliveries } from "./memory-deliveries.ts";
@@ -113,7 +114,7 @@ class MemoryStore implements LogStore {
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
   readonly #outgoing = new MemoryOutgoing();
-  readonly #locks = new MemoryLocks();
+  readonly #locks = new MemoryLocks((line) => this.#places.setting(line));
   readonly #schedules = new MemorySchedules(
     {
       start: (child) => {
@@ -313,7 +314,11 @@ class MemoryStore implements LogStore {
     const endings = runs.flatMap((run): EndingPlaces[] =>
       run.beyond === null ? [] : [{ runId: run.runId, keys: isEnd(run) ? null : run.beyond.unlocks }],
     );
-    for (const { runId, ticket, key } of this.#locks.end(endings, now)) {
+    this.#tellGranted(this.#locks.end(endings, now), now);
+  }
+
+  #tellGranted(granted: readonly LockRow[], now: number): void {
+    for (const { runId, ticket, key } of granted) {
       const data = JSON.stringify({ key });
       this.#insertMessage({ runId, kind: "lock", token: `lock/${ticket}`, data, at: now }, Number.POSITIVE_INFINITY);
     }
@@ -603,8 +608,10 @@ class MemoryStore implements LogStore {
     return this.#places.list(page, page.limit);
   }
 
-  async countPlaces(line: string): Promise<{ held: number; waiting: number }> {
-    return this.#places.count(line);
+  async countPlaces(line: string): ReturnType<LogStore["countPlaces"]> {
+    const queue = queueOfLine(line);
+    const steps = queue === null ? { held: 0, waiting: 0 } : this.#locks.countSlots(queue);
+    return { ...this.#places.count(line), steps };
   }
 
   async getLine(line: string): Promise<LineSetting | null> {
@@ -617,6 +624,8 @@ class MemoryStore implements LogStore {
 
   async setLine(setting: LineSetting): Promise<void> {
     this.#places.set(setting, this.#now);
+    const queue = queueOfLine(setting.line);
+    if (queue !== null) this.#tellGranted(this.#locks.openQueue(queue, this.#now), this.#now);
   }
 
   async readOutlook(runs: readonly OutlookRequest[]): Promise<Outlook> {

@@ -1,6 +1,7 @@
 /** What the log says in short of runs that do not go on: for lists, one read a page. */
 import type { EventRow, EventType } from "../kernel/events.ts";
 import type { PlaceLimit } from "../kernel/place-limit.ts";
+import type { LockRow } from "./port.ts";
 
 /** A run whose last events are wanted: those after a seq. */
 export interface OutlookRequest {
@@ -18,12 +19,7 @@ export interface Outlook {
 }
 
 /** A place in line for a lock that was not granted. */
-export interface OutlookLock {
-  readonly name: string;
-  readonly ticket: number;
-  readonly runId: string;
-  readonly key: string;
-  readonly requestedAt: number;
+export interface OutlookLock extends LockRow {
   readonly grantedAt: null;
 }
 

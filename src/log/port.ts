@@ -7,6 +7,7 @@
  */
 import type { EventDraft, EventRow, Tags } from "../kernel/events.ts";
 import type { PlaceLimit, RateTake } from "../kernel/place-limit.ts";
+import type { SlotQueue } from "../kernel/queues.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
 import type {
@@ -401,15 +402,20 @@ export interface LockRequest {
   readonly name: string;
   /** It is granted when fewer than so many are before it in line. A repetition may change that. */
   readonly slots: number;
+  /** For a slot of a step's queue: what was set of that queue at run time holds, and the line goes by rank. */
+  readonly queue?: SlotQueue | undefined;
   readonly operation: Operation;
 }
 
 /** `lost`: the run is another worker's by now, or over, or the call's place has ended. */
 export type LockVerdict = "granted" | "waiting" | "lost";
 
-/** A place in line for a lock, first come first served. */
+/** A place in line for a lock, first come first served; or in that of a step's queue. */
 export interface LockRow {
   readonly name: string;
+  /** Of a step's queue: who waits goes in the order of its instant, less its head start. Null: it is a lock. */
+  readonly queue: string | null;
+  readonly slots: number;
   /** The order of arrival, over all locks. */
   readonly ticket: number;
   readonly runId: string;
@@ -436,15 +442,30 @@ export interface LineSetting {
   readonly paused: boolean;
 }
 
-export type PlaceFilter = { readonly runId: string } | { readonly line: string };
+/** `fairKey`: only those that wait on the turns of this key; null: of those that have none. */
+export type PlaceFilter =
+  | { readonly runId: string }
+  | { readonly line: string; readonly fairKey?: string | null | undefined };
 
-/** From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. */
+/**
+ * From so many waiting runs at the head of a line the first that has room in all of its lines is admitted. Where runs take
+ * turns, from so many keys whose turn it is.
+ */
 export const LOOK_AHEAD = 64;
+
+/** So many of each of those keys are looked at. */
+export const LOOK_AHEAD_OF_KEY = 4;
 
 /** The most runs that a change of a line admits. */
 export const OPENINGS_MAX = 1_000;
 
 export const PLACES_COUNTED_MAX = 10_000;
+
+/** Counted up to {@link PLACES_COUNTED_MAX}. */
+export interface PlaceCounts {
+  readonly held: number;
+  readonly waiting: number;
+}
 
 /** The most runs that get in line with one claim. */
 export const ARRIVALS_MAX = 500;
@@ -845,7 +866,7 @@ export interface LogStore extends MessageStore, OutgoingStore {
    * message with `{"key"}` and the token `lock/<ticket>`. A call whose place has ended gets no other.
    */
   requestLock(request: LockRequest): Promise<LockVerdict>;
-  /** All places in line, by name and ticket. `runId`: those of this run. */
+  /** All places in line, by name, each line in its order. `runId`: those of this run. */
   listLocks(page: {
     readonly name: string | null;
     readonly runId?: string;
@@ -854,13 +875,13 @@ export interface LogStore extends MessageStore, OutgoingStore {
 
   /** Places of runs with limits: of one run, or of one line in its order; who holds one comes first. */
   listPlaces(page: PlaceFilter & { readonly limit: number }): Promise<PlaceRow[]>;
-  /** How many have a place in a line, and how many wait for one: counted up to {@link PLACES_COUNTED_MAX}. */
-  countPlaces(line: string): Promise<{ readonly held: number; readonly waiting: number }>;
+  /** How many runs have a place in a line, and how many wait for one; and the same of the slots of steps, if it is a queue's. */
+  countPlaces(line: string): Promise<PlaceCounts & { readonly steps: PlaceCounts }>;
   /** What was set of a line; null: nothing. */
   getLine(line: string): Promise<LineSetting | null>;
   /** All lines of which something was set, in order. */
   listLines(page: { readonly after: string | null; readonly limit: number }): Promise<LineSetting[]>;
-  /** Sets what a line lets in, and admits whom there is room for then. */
+  /** Sets what a line lets in, and admits whom there is room for then; of a queue also the steps that wait for its slots. */
   setLine(setting: LineSetting): Promise<void>;
 
   /** What says in short why runs do not go on. */

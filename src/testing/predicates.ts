@@ -63,6 +63,8 @@ export const PREDICATES = {
   "limits-hold": "Of the runs that share a limit no more are under way, or worked on, than it lets in.",
   "no-slot-leaks": "A run that is over has no place in a line.",
   "served-by-pool": "A worker takes runs of the queues that it serves, and of no other.",
+  "turns-taken": "Runs of different fairness keys are let in key after key, whichever came first.",
+  "step-slots-hold": "No more attempts of steps run at once than their queue has slots.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "schedule-decides-once": "An instant of a schedule is decided once, whoever decides it and whatever clocks do.",
   "no-instant-lost": "Whatever a schedule's cursor passes is decided in the same write; it never goes back.",
@@ -124,4 +126,6 @@ export const OF_OWN_WORLDS: readonly PredicateName[] = [
   "limits-hold",
   "no-slot-leaks",
   "served-by-pool",
+  "turns-taken",
+  "step-slots-hold",
 ];

@@ -31,10 +31,7 @@ interface Leaving {
 }
 
 /** What a call does beside its attempts, or before one, has a key of its own. */
-const BESIDE = /#(?:admit\.|report\.|cache)|@\d+$/;
-
-/** The lines of steps' queues: an attempt has its slot before it is in the log. Who has one is judged as its body begins. */
-const isOfSteps = (line: string) => line.startsWith("queue/");
+const BESIDE = /#(?:admit\.|report\.|cache)/;
 
 /** A step's place in the line of its queue: it is asked for before its attempt is in the log, and ends with it. */
 const SLOT = /^(.*)@(\d+)$/;
@@ -73,16 +70,19 @@ export class SharedBook {
 
   // ---- What reaches the log ----
 
-  requested({ name, slots, operation }: LockRequest, verdict: LockVerdict): void {
+  requested({ name, slots, queue, operation }: LockRequest, verdict: LockVerdict): void {
     if (verdict === "lost") return;
     const { runId, key } = operation;
+    // An attempt has its slot before it is in the log. Who has one is judged as its body begins.
+    if (queue !== undefined) {
+      this.#checkOwned(operation, `the request for a slot of ${name}`);
+      return;
+    }
     this.#checkHeld(operation, `the request for lock ${name}`);
-    if (isOfSteps(name)) return;
     this.#entered.set(`${runId} ${key}`, operation.epoch);
     const line = this.#lines.get(name) ?? [];
     this.#lines.set(name, line);
     if (line.some((place) => place.runId === runId && place.key === key)) return;
-    if (SLOT.test(key)) return;
     // Its history may say by now that it has left the line.
     if (this.#wants(runId, key)) line.push({ runId, key, slots });
   }
@@ -107,7 +107,16 @@ export class SharedBook {
   }
 
   /** What is done in the name of a run is done under its epoch, after what it says of itself. */
-  #checkHeld({ runId, epoch, key }: Operation, what: string): void {
+  #checkHeld(operation: Operation, what: string): void {
+    this.#checkOwned(operation, what);
+    const { runId, key } = operation;
+    if (BESIDE.test(key)) return;
+    const call = this.#books.get(runId)?.calls.get(key);
+    const isSaid = call !== undefined && call.firstSeq !== Number.POSITIVE_INFINITY;
+    this.#expect("change-after-record", isSaid, () => `${what} by call ${key} of run ${runId} is not in the log`);
+  }
+
+  #checkOwned({ runId, epoch }: Operation, what: string): void {
     const book = this.#books.get(runId);
     const isHeld = book !== undefined && book.epoch === epoch && !book.isOver;
     this.#expect(
@@ -115,10 +124,6 @@ export class SharedBook {
       isHeld,
       () => `${what} by run ${runId} in epoch ${epoch}, not ${book?.epoch ?? "any"}`,
     );
-    if (BESIDE.test(key) || SLOT.test(key)) return;
-    const call = book?.calls.get(key);
-    const isSaid = call !== undefined && call.firstSeq !== Number.POSITIVE_INFINITY;
-    this.#expect("change-after-record", isSaid, () => `${what} by call ${key} of run ${runId} is not in the log`);
   }
 
   // ---- What histories say ----
@@ -144,7 +149,7 @@ export class SharedBook {
   appended({ runId, releases, events }: Leaving, places: readonly LockRow[]): void {
     const left = new Set(events.filter(({ type }) => LEAVES_LINE.has(type)).map(({ key }) => key));
     const isCancelled = events.some(({ type }) => type === "cancel.requested");
-    for (const { key, name } of places.filter((place) => place.runId === runId && !isOfSteps(place.name))) {
+    for (const { key, name } of places.filter((place) => place.runId === runId && place.queue === null)) {
       const book = this.#books.get(runId);
       const isOwn = this.#entered.get(`${runId} ${key}`) === book?.epoch;
       const isWanted = this.#wants(runId, key);
@@ -202,10 +207,8 @@ export class SharedBook {
 
   /** Once nothing is under way any more. `places`: all that the log has in line for locks. */
   finish(places: readonly LockRow[]): void {
-    for (const { name, runId, key } of places) {
-      const isWanted = isOfSteps(name) ? this.#books.get(runId)?.isOver === false : this.#wants(runId, key);
-      this.#expect("no-place-left-behind", isWanted, () => `${name} has a place for ${runId} ${key}`);
-    }
+    for (const { name, runId, key } of places)
+      this.#expect("no-place-left-behind", this.#wants(runId, key), () => `${name} has a place for ${runId} ${key}`);
     for (const call of new Set([...this.#caused.keys(), ...this.#recorded.keys()])) this.#checkChanges(call);
   }
 

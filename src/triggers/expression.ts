@@ -38,6 +38,11 @@ export type Condition = Expression<boolean, false>;
 /** A text that values have in common: of a text, a number or a truth value; null: there is none. */
 export type KeyExpression = Expression<string, null>;
 
+/** The key of a run; null: it has nothing in common with others. */
+export interface RunKeyValue {
+  readonly key: string | null;
+}
+
 export interface ExpressionOptions {
   /** The names that it may use. */
   readonly variables: readonly string[];
@@ -102,6 +107,37 @@ export function compileKey(text: string, options: ExpressionOptions): KeyExpress
     types: ["string", "int", "uint", "double", "bool", "dyn"],
     otherwise: null,
     take: keyText,
+  });
+}
+
+/**
+ * Compiles the expression of what runs have in common. It may come to null: this run has nothing in common with others.
+ *
+ * @throws DefinitionError `EXPRESSION_INVALID`, as {@link compileExpression}
+ */
+export function compileRunKey(text: string, options: ExpressionOptions): Expression<RunKeyValue, null> {
+  return compile<RunKeyValue, null>(text, options, {
+    expected: `a text of 1 to ${NAME_LENGTH_MAX} characters, a number, a truth value or null`,
+    types: ["string", "int", "uint", "double", "bool", "null", "dyn"],
+    otherwise: null,
+    take: (found) => {
+      const key = found === null ? null : keyText(found);
+      return found !== null && key === null ? null : { key };
+    },
+  });
+}
+
+/**
+ * Compiles the expression of a number.
+ *
+ * @throws DefinitionError `EXPRESSION_INVALID`, as {@link compileExpression}
+ */
+export function compileNumber(text: string, options: ExpressionOptions): Expression<number, null> {
+  return compile<number, null>(text, options, {
+    expected: "a number",
+    types: ["int", "uint", "double", "dyn"],
+    otherwise: null,
+    take: (found) => (typeof found === "bigint" ? Number(found) : typeof found === "number" ? found : null),
   });
 }
 

@@ -41,7 +41,15 @@ export interface WebhookDelivery {
   form(): Readonly<Record<string, string>>;
 }
 
-/** Which deliveries a hook takes: see {@link cel}. */
+/** An expression over a delivery, as `cel` returns it. */
+export interface DeliveryExpression {
+  /** As it was written. */
+  readonly text: string;
+  /** @throws DefinitionError `EXPRESSION_INVALID`, with the position and a hint */
+  readonly ofDelivery: (what: string) => DeliveryCondition;
+}
+
+/** Which deliveries a hook takes: an expression that was checked. */
 export interface DeliveryCondition {
   /** As it was written: the decision about a delivery that it ignores names it. */
   readonly text: string;
@@ -49,7 +57,10 @@ export interface DeliveryCondition {
   readonly objection: (delivery: WebhookDelivery) => string | null;
 }
 
-/** What all hooks have. */
+/** Whether a hook takes a delivery. */
+type DeliveryFilter = (delivery: WebhookDelivery) => boolean | Promise<boolean>;
+
+/** What is said of all hooks. */
 export interface HookBase {
   /** Its place: `POST /hooks/<name>`. Letters, digits, `-` and `_`. */
   readonly name: string;
@@ -58,7 +69,7 @@ export interface HookBase {
    * Which deliveries it takes: a function, or an expression of {@link cel}. The others are recorded as ignored, and their
    * sender is told that all is well. @default all
    */
-  readonly filter?: ((delivery: WebhookDelivery) => boolean | Promise<boolean>) | DeliveryCondition;
+  readonly filter?: DeliveryFilter | DeliveryExpression;
   /**
    * By what a repeat is known: 1 to 128 characters. It takes the place of the scheme's id of a delivery.
    *
@@ -98,7 +109,8 @@ export interface HookSignal {
 
 export type HookOptions<Input> = StartingHookOptions<Input> | SignallingHookOptions;
 
-export interface Hook extends HookBase {
+export interface Hook extends Omit<HookBase, "filter"> {
+  readonly filter?: DeliveryFilter | DeliveryCondition;
   readonly target: HookTarget;
   readonly [HOOK]: true;
 }
@@ -124,7 +136,7 @@ const bodyAsJson = (delivery: WebhookDelivery): unknown => delivery.json();
  * Defines a hook: each request with a good signature is decided about once, however often it comes. It starts a run or tells
  * one something, is ignored or found invalid; the decision is recorded with the request in the same write.
  *
- * @throws DefinitionError `HOOK_INVALID`, `DURATION_INVALID`
+ * @throws DefinitionError `HOOK_INVALID`, `DURATION_INVALID`, `EXPRESSION_INVALID`
  * @example
  * export const githubHook = webhook({
  *   name: "github",
@@ -139,20 +151,23 @@ export function webhook<Input>(options: HookOptions<Input>): Hook {
   if (typeof name !== "string" || !NAME.test(name)) {
     throw invalid(`the name of a hook to have the form ${NAME.source}, but found ${JSON.stringify(name)}`, { name });
   }
-  if (filter !== undefined && typeof filter !== "function" && typeof filter?.objection !== "function") {
-    const hint = typeof filter === "string" ? '; an expression is written filter: cel("...")' : "";
-    throw invalid(`filter of the hook "${name}" to be a function or what cel("...") returns${hint}`, { name });
-  }
   if (key !== undefined && typeof key !== "function")
     throw invalid(`key of the hook "${name}" to be a function`, { name });
   return {
     name,
     scheme,
-    ...(filter === undefined ? {} : { filter }),
+    ...(filter === undefined ? {} : { filter: filterOf(name, filter) }),
     ...(key === undefined ? {} : { key }),
     target: "signal" in options ? signalOf(options) : startOf(options),
     [HOOK]: true,
   };
+}
+
+function filterOf(hook: string, filter: DeliveryFilter | DeliveryExpression): DeliveryFilter | DeliveryCondition {
+  if (typeof filter === "function") return filter;
+  if (typeof filter?.ofDelivery === "function") return filter.ofDelivery(`filter of the hook "${hook}"`);
+  const hint = typeof filter === "string" ? '; an expression is written filter: cel("...")' : "";
+  throw invalid(`filter of the hook "${hook}" to be a function or what cel("...") returns${hint}`, { name: hook });
 }
 
 function startOf<Input>(options: StartingHookOptions<Input>): HookTarget {

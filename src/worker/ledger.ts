@@ -224,14 +224,14 @@ export class Ledger implements CallHost {
     });
   }
 
-  enterQueue(call: Call, { attempt, line, slots }: QueueSlot, granted: () => void): void {
+  enterQueue(call: Call, { attempt, line, slots, queue }: QueueSlot, granted: () => void): void {
     const { places } = this.#parts;
     const place = slotKey(call.key, attempt);
     places.enterQueue(call.key, place, granted);
     this.operate(call, {
       entersLine: true,
       place,
-      run: (shared) => shared.enterLine(line, slots),
+      run: (shared) => shared.enterLine(line, slots, queue),
       done: (answer) => (answer === "granted" ? places.slotGranted(place) : call.waitForMail()),
     });
   }

@@ -13,6 +13,7 @@
 import { assert } from "../kernel/assert.ts";
 import { StoreError } from "../kernel/errors.ts";
 import type { Clock, Random } from "../kernel/ports.ts";
+import type { SlotQueue } from "../kernel/queues.ts";
 import type { KeyedVerdict, LogStore } from "../log/port.ts";
 import { Backoff } from "./backoff.ts";
 import type { Task } from "./bodies.ts";
@@ -141,9 +142,9 @@ class SharedByRun implements Shared {
     return noted === null ? null : held(noted);
   }
 
-  async enterLine(name: string, slots: number): Promise<"granted" | "waiting"> {
+  async enterLine(name: string, slots: number, queue?: SlotQueue): Promise<"granted" | "waiting"> {
     this.hasEntered = true;
-    const verdict = await this.#host.store.requestLock({ name, slots, operation: this.#operation(this.place) });
+    const verdict = await this.#host.store.requestLock({ name, slots, queue, operation: this.#operation(this.place) });
     if (verdict !== "lost") return verdict;
     // A place that has ended is refused as well.
     if (!this.#host.isInLine(this.place)) return "waiting";

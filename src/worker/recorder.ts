@@ -6,6 +6,7 @@ import type { Payload } from "../kernel/codec.ts";
 import type { EventData, EventType, RunEvent, Tags, Trigger } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import type { LogLevel } from "../kernel/ports.ts";
+import type { SlotQueue } from "../kernel/queues.ts";
 import type { ResumeSigner } from "../kernel/resume.ts";
 import type { CallKind, CallState, ReceivedSignal } from "../kernel/state.ts";
 
@@ -153,6 +154,7 @@ export interface QueueSlot {
   readonly attempt: number;
   readonly line: string;
   readonly slots: number;
+  readonly queue: SlotQueue;
 }
 
 /** Something that a call does to what runs share. */
@@ -180,8 +182,8 @@ export interface Shared {
   put(put: SharedPut): Promise<PutVerdict>;
   /** What an earlier owner of the run has put by this very operation, and may not have recorded; null: nothing. */
   inherited(): Promise<Extract<PutVerdict, { kind: "done" }> | null>;
-  /** Takes the call's place in line for a lock, or finds the one that it has. */
-  enterLine(name: string, slots: number): Promise<"granted" | "waiting">;
+  /** Takes the call's place in line for a lock, or for a slot of a queue, or finds the one that it has. */
+  enterLine(name: string, slots: number, queue?: SlotQueue): Promise<"granted" | "waiting">;
   /**
    * Begins the call's wait for a message, or finds it. `isMeant`: the messages that were published before, from `since` on;
    * null: none of them.

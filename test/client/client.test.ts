@@ -136,7 +136,9 @@ describe("a run over HTTP", () => {
 
   it("can be held back by a queue, which is paused and resized over HTTP", async () => {
     expect(await client().queues.list()).toEqual([]);
-    const paused = { name: "a/b", concurrency: null, defined: null, paused: true, held: 0, waiting: 0, workers: 1 };
+    const none = { held: 0, waiting: 0 };
+    const queue = { name: "a/b", concurrency: null, defined: null, paused: true, workers: 1 };
+    const paused = { ...queue, ...none, steps: none };
     expect(await client().queues.pause("a/b")).toEqual(paused);
     expect(await client().queues.set("a/b", { concurrency: 2 })).toEqual({ ...paused, concurrency: 2 });
     expect(await engine.queues.list()).toEqual([{ ...paused, concurrency: 2 }]);

@@ -27,6 +27,83 @@ function place() {
 const statuses = async (runs: readonly { status(): Promise<{ status: string }> }[]) =>
   await Promise.all(runs.map(async (run) => (await run.status()).status));
 
+describe("the queue of a step at run time", () => {
+  it("is listed, paused, resumed and resized, and a step that waits for it says why", async () => {
+    const { lab, seen, flow } = place();
+    const engine = await lab.engine({ workflows: [flow({ queue: "one" })], queues: QUEUES });
+    await engine.queues.pause("one");
+    const runs = [];
+    for (let n = 0; n < 5; n++) runs.push(await engine.start("flow", n));
+    await lab.pass(2_000);
+    expect(seen.done).toEqual([]);
+    expect(await statuses(runs)).toEqual(runs.map(() => "waiting"));
+    expect(await engine.queues.list()).toEqual([
+      { name: "api", concurrency: 2, defined: 2, paused: false, held: 0, waiting: 0, steps: { held: 0, waiting: 0 } },
+      { name: "one", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 0, steps: { held: 0, waiting: 5 } },
+    ]);
+    expect((await runs[1]?.why())?.waitsFor).toMatchObject([
+      {
+        ...{ kind: "slot", key: "call", name: "queue/one", slots: 0, position: 2, holders: [] },
+        text: '"call" waits for a slot of queue/one, which is paused',
+        hint: "resume it: varve queues resume one",
+      },
+    ]);
+    await engine.queues.resume("one");
+    await lab.pass(1_500);
+    expect(seen).toMatchObject({ most: 1, done: [0] });
+    expect((await runs[2]?.why())?.waitsFor).toMatchObject([
+      { kind: "slot", slots: 1, position: 1, holders: [runs[1]?.id] },
+    ]);
+    expect(await engine.queues.set("one", { concurrency: 3 })).toMatchObject({ steps: { held: 3, waiting: 1 } });
+    await lab.pass(2_000);
+    expect(seen).toMatchObject({ most: 3, done: expect.arrayContaining([0, 1, 2, 3]) });
+    await lab.pass(2_000);
+    expect(await statuses(runs)).toEqual(runs.map(() => "completed"));
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
+  });
+
+  it("that is paused lets the attempt that has a slot end, and no other begin", async () => {
+    const { lab, seen, flow } = place();
+    const engine = await lab.engine({ workflows: [flow({ queue: "one" })], queues: QUEUES });
+    for (let n = 0; n < 2; n++) await engine.start("flow", n);
+    await lab.pass(500);
+    await engine.queues.pause("one");
+    await lab.pass(5_000);
+    expect(seen.done).toEqual([0]);
+  });
+});
+
+describe("the priority of a step", () => {
+  it("goes before others in its queue, and waiting makes up for it", async () => {
+    const { lab, seen, work } = place();
+    const ranked = workflow({ name: "flow" }, (ctx, n: number) =>
+      ctx.step("call", () => work(n), { queue: { name: "one", priority: n === 9 ? 1 : 0 } }),
+    );
+    const engine = await lab.engine({ workflows: [ranked], queues: QUEUES });
+    await engine.queues.pause("one");
+    await engine.start("flow", 0);
+    await lab.pass(61_000);
+    for (const n of [1, 9]) await engine.start("flow", n);
+    await lab.pass(1_000);
+    await engine.queues.resume("one");
+    await lab.pass(5_000);
+    expect(seen.done).toEqual([0, 9, 1]);
+  });
+
+  it("is refused when it is none", async () => {
+    const { lab, work } = place();
+    const wrong = workflow({ name: "flow" }, (ctx) =>
+      ctx.step("call", () => work(1), { queue: { name: "one", priority: 0.5 } }),
+    );
+    const engine = await lab.engine({ workflows: [wrong], queues: QUEUES });
+    const run = await engine.start("flow", 1);
+    await lab.pass(1_000);
+    expect((await run.status()).error).toMatchObject({
+      message: expect.stringContaining('the priority in the queue of step "call"'),
+    });
+  });
+});
+
 describe("a step with a queue", () => {
   it("runs when it has a slot; runs that wait for one hold no worker", async () => {
     const { lab, seen, flow } = place();

@@ -1,4 +1,4 @@
-import { type Ctx, workflow } from "varve";
+import { type Ctx, cel, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import type { RunRules } from "../../src/kernel/run-rules.ts";
 import { type Lab, openLab } from "../support/lab.ts";
@@ -221,6 +221,26 @@ describe("a singleton", () => {
     expect(runs.map(({ created }) => created)).toEqual([true, true, false]);
   });
 
+  it("that is over is not retried while another is under way, and the error says which; after its end it is", async () => {
+    const { lab, engine } = await setup({ mode: "skip" });
+    const first = await engine.start("visit", { customer: "a", n: 1 });
+    await lab.pass(1_000);
+    await first.cancel();
+    await lab.pass(1_000);
+    const second = await engine.start("visit", { customer: "b", n: 2 });
+    // Neither before it is in line nor after.
+    await expect(first.retry()).rejects.toMatchObject({ name: "ConflictError", code: "SINGLETON_BUSY" });
+    await lab.pass(1_000);
+    const facts = { runId: first.id, workflow: "visit", busyId: second.id };
+    await expect(first.retry()).rejects.toMatchObject({ code: "SINGLETON_BUSY", facts });
+    expect(await engine.bulk("retry", { workflow: "visit" })).toMatchObject({ done: 0, skipped: 1 });
+    await expect(second.retry()).rejects.toMatchObject({ code: "RUN_NOT_OVER" });
+    await lab.pass(11_000);
+    await first.retry();
+    await lab.pass(11_000);
+    expect((await first.status()).status).toBe("completed");
+  });
+
   it("that cancels lets the newest go on when the one before has been told and has ended", async () => {
     const { lab, seen, engine } = await setup({ mode: "cancel" });
     const runs = await starts(lab, engine, customers("a", "b", "c"));
@@ -273,6 +293,49 @@ describe("rates", () => {
   });
 });
 
+describe("fairness", () => {
+  it("lets tenants take turns in a queue, whoever came first; each run is worked on in its turn", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const rules = { queue: "q", fairness: { key: (input: Input) => input.customer } };
+    const work = (ctx: Ctx) => ctx.step("work", () => new Promise<void>((done) => lab.clock.timer(1_000, done)));
+    const engine = await lab.engine({ workflows: [visit(seen, rules, work)], queues: { q: { concurrency: 1 } } });
+    await starts(lab, engine, [...customers("a", "a", "a", "a"), { customer: "b", n: 5 }, { customer: "c", n: 6 }]);
+    await lab.pass(10_000);
+    expect(seen.filter((line) => line.startsWith("in"))).toEqual([
+      "in a1",
+      "in b5",
+      "in c6",
+      "in a2",
+      "in a3",
+      "in a4",
+    ]);
+  });
+
+  it("is told: a run's position is among those of its key, also far behind the runs of others", async () => {
+    const lab = openLab();
+    const rules = { maxActiveRuns: 1, fairness: { key: (input: Input) => input.customer } };
+    const engine = await lab.engine({ workflows: [visit([], rules)] });
+    const many = Array.from({ length: 600 }, (_, n) => ({ customer: "a", n }));
+    for (const input of many) await engine.start("visit", input);
+    const [first, second] = await starts(lab, engine, customers("b", "b"));
+    await lab.pass(3_000);
+    const why = async (id = "") => (await engine.run(id).why()).waitsFor;
+    expect(await why(first?.id)).toMatchObject([
+      {
+        kind: "slot",
+        name: "workflow/visit",
+        slots: 1,
+        position: 1,
+        text: expect.stringContaining('fairness key "b"'),
+      },
+    ]);
+    expect(await why(second?.id)).toMatchObject([{ position: 2, holders: [expect.any(String)] }]);
+  });
+});
+
+const NONE = { held: 0, waiting: 0 };
+
 describe("queues at run time", () => {
   it("are listed, paused, resumed and resized", async () => {
     const lab = openLab();
@@ -285,8 +348,8 @@ describe("queues at run time", () => {
     await lab.pass(1_000);
     expect(seen).toEqual([]);
     expect(await engine.queues.list()).toEqual([
-      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0, workers: 1 },
-      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4, workers: 1 },
+      { name: "other", concurrency: 5, defined: 5, paused: false, held: 0, waiting: 0, steps: NONE, workers: 1 },
+      { name: "q", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 4, steps: NONE, workers: 1 },
     ]);
     expect(await engine.queues.resume("q")).toMatchObject({ paused: false });
     await lab.pass(1_000);
@@ -296,6 +359,87 @@ describe("queues at run time", () => {
     expect(seen).toEqual(["in a1", "in b2", "in c3"]);
     expect(await engine.queues.set("q", { concurrency: null })).toMatchObject({ concurrency: 1, held: 3, waiting: 1 });
     await expect(engine.queues.set("q", { concurrency: 0 })).rejects.toMatchObject({ code: "LIMIT_INVALID" });
+  });
+});
+
+describe("limits by expressions", () => {
+  it("hold as those by functions do", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const rules = {
+      concurrency: { key: cel("input.customer"), limit: 1 },
+      singleton: { key: cel('input.customer + "/" + string(input.n)'), mode: "skip" as const },
+      rateLimit: { key: cel("input.n"), limit: 2, period: "1h" },
+      priority: cel("input.n * 2"),
+      fairness: { key: cel("input.customer"), weight: cel("input.n + 1") },
+    };
+    const engine = await lab.engine({ workflows: [visit(seen, { ...rules, maxActiveRuns: 9 })] });
+    const [a, again] = [
+      { customer: "a", n: 1 },
+      { customer: "a", n: 1 },
+    ];
+    const run = await engine.start("visit", a);
+    expect(await engine.start("visit", again)).toMatchObject({ id: run.id, skipped: true });
+    await engine.start("visit", { customer: "b", n: 1 });
+    await expect(engine.start("visit", { customer: "c", n: 1 })).rejects.toMatchObject({ code: "RATE_LIMITED" });
+    const row = await lab.store.getRun(run.id);
+    const rank = (row?.createdAt as number) - 2 * 60_000;
+    const fair = { key: "a", cost: 500_000 };
+    expect(row?.limits).toEqual([
+      { line: "workflow/visit", slots: 9, rank, hold: "life", fair },
+      { line: "key/visit/0/a", slots: 1, rank, hold: "life", fair },
+      { line: "singleton/visit/a/1", slots: 1, rank, hold: "life" },
+    ]);
+  });
+
+  it("over a field that is missing refuse the start, unless it is asked for; null is no key", async () => {
+    const lab = openLab();
+    const strict = workflow({ name: "strict", concurrency: { key: cel("input.a.b"), limit: 1 } }, async () => null);
+    const lax = { key: cel("has(input.a) ? input.a : null"), limit: 1 };
+    const loose = workflow({ name: "loose", concurrency: lax, maxActiveRuns: 9 }, async () => null);
+    const engine = await lab.engine({ workflows: [strict, loose] });
+    await expect(engine.start("strict", { a: {} })).rejects.toMatchObject({
+      ...{ name: "DefinitionError", code: "LIMIT_KEY_INVALID" },
+      facts: { what: 'concurrency[0].key of workflow "strict"' },
+      message: expect.stringContaining("input.a.b"),
+    });
+    expect(await lab.rows("strict")).toEqual([]);
+    const keyless = await engine.start("loose", {});
+    const keyed = await engine.start("loose", { a: 7 });
+    expect((await lab.store.getRun(keyless.id))?.limits).toHaveLength(1);
+    expect((await lab.store.getRun(keyed.id))?.limits).toHaveLength(2);
+  });
+
+  it.each([
+    [{ concurrency: { key: cel("input.a"), limit: 1 } }, { a: [] }, "concurrency[0].key", "LIMIT_KEY_INVALID"],
+    [{ singleton: { key: cel("input.a"), mode: "queue" } }, { a: "x".repeat(999) }, "singleton", "LIMIT_KEY_INVALID"],
+    [{ throttle: { key: cel("input.a"), limit: 1, period: 9 } }, {}, "throttle.key", "LIMIT_KEY_INVALID"],
+    [{ priority: cel("input.a") }, { a: "high" }, "priority", "LIMIT_KEY_INVALID"],
+    [{ priority: cel("input.a") }, { a: 0.5 }, "priority", "LIMIT_INVALID"],
+    [{ fairness: { key: cel("input.a"), weight: cel("input.w") } }, { a: 1, w: 0 }, "fairness.weight", "LIMIT_INVALID"],
+  ] as const)("%j of %j refuses the start", async (rules, input, text, code) => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [workflow({ name: "w", ...rules }, async () => null)] });
+    const message = expect.stringContaining(text);
+    await expect(engine.start("w", input)).rejects.toMatchObject({ name: "DefinitionError", code, message });
+    expect(await lab.rows("w")).toEqual([]);
+  });
+
+  it.each([
+    [{ concurrency: { key: cel("input.customer =="), limit: 1 } }, "concurrency[0].key", 17],
+    [{ concurrency: [{ key: cel("customer"), limit: 1 }] }, "concurrency[0].key", 0],
+    [{ singleton: { key: cel("body.id"), mode: "skip" } }, "singleton.key", 0],
+    [{ rateLimit: { key: cel("[input.a]"), limit: 1, period: 1 } }, "rateLimit.key", null],
+    [{ throttle: { key: cel("input.a.matches('x')"), limit: 1, period: 1 } }, "throttle.key", 0],
+    [{ priority: cel("'high'") }, "priority", null],
+    [{ fairness: { key: cel("input.a + tenant") } }, "fairness.key", 10],
+    [{ fairness: { key: cel("1"), weight: cel("input.vip == true") } }, "fairness.weight", null],
+  ] as const)("%j is refused where it is defined, with its place and a hint", (rules, what, position) => {
+    const define = () => workflow({ name: "w", ...rules }, async () => null);
+    const facts = { what: `${what} of workflow "w"`, position, hint: expect.any(String) };
+    expect(define).toThrow(
+      expect.objectContaining({ code: "EXPRESSION_INVALID", facts: expect.objectContaining(facts) }),
+    );
   });
 });
 
@@ -324,6 +468,10 @@ describe("bad limits", () => {
     [{ throttle: { limit: 1, period: "1s", burst: 0 } }, "throttle.burst", "LIMIT_INVALID"],
     [{ priority: 1_001 }, "priority", "LIMIT_INVALID"],
     [{ queue: "" }, "queue", "NAME_INVALID"],
+    [{ fairness: "customer" }, "fairness", "LIMIT_INVALID"],
+    [{ fairness: { key: "customer" } }, 'cel("input.customer")', "LIMIT_INVALID"],
+    [{ fairness: { key: () => 1, weight: 0 } }, "fairness.weight", "LIMIT_INVALID"],
+    [{ fairness: { key: () => 1, weight: 1_001 } }, "from 1 to 1000", "LIMIT_INVALID"],
   ])("%j is refused where it is defined, by name", (rules, text, code) => {
     expect(define(rules)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(text) }));
   });

@@ -8,7 +8,7 @@ import { createEngineOf } from "../../src/engine/engine.ts";
 import type { WireDelivery } from "../../src/http/wire-deliveries.ts";
 import { memoryStore } from "../../src/log/memory.ts";
 import { INBOX_ROWS_MAX } from "../../src/log/port.ts";
-import { cel } from "../../src/triggers/filter.ts";
+import { cel } from "../../src/triggers/cel.ts";
 import { github } from "../../src/triggers/github.ts";
 import { type Hook, webhook } from "../../src/triggers/hook.ts";
 import { none } from "../../src/triggers/none.ts";
@@ -103,8 +103,8 @@ describe("a filter", () => {
 });
 
 it.each([
-  ["a text that is no expression", () => cel("body.id ==")],
-  ["an unknown name", () => cel("payload.id == 1")],
+  ["a text that is no expression", () => webhook({ name: "h", scheme, workflow: order, filter: cel("body.id ==") })],
+  ["an unknown name", () => webhook({ name: "h", scheme, workflow: order, filter: cel("input.id == 1") })],
   ["a filter as a text", () => webhook({ name: "h", scheme, workflow: order, filter: "true" as never })],
   ["neither workflow nor signal", () => webhook({ name: "h", scheme } as never)],
   ["both", () => webhook({ name: "h", scheme, workflow: order, signal: { name: "x", run: () => "" } } as never)],

@@ -288,4 +288,108 @@ export function locksContract(store: () => LogStore): void {
       expect((await mailOf(b.id)).at(-1)).toMatchObject({ kind: "lock" });
     });
   });
+
+  describe("a slot of a queue", () => {
+    const enter = ({ id, epoch }: Held, name = "q", more: { slots?: number; priority?: number; key?: string } = {}) => {
+      const { slots = 1, priority = 0, key } = more;
+      const line = `queue/${name}${key === undefined ? "" : `/${key}`}`;
+      const queue = { name, headStartMs: priority * 60_000 };
+      return store().requestLock({ name: line, slots, queue, operation: { runId: id, epoch, key: "slot" } });
+    };
+
+    const set = (name: string, change: { slots?: number | null; paused?: boolean }) =>
+      store().setLine({ line: `queue/${name}`, slots: null, paused: false, ...change });
+
+    it("goes to who has more priority, and to nobody in place of who has it", async () => {
+      const [a, b, c, d] = (await runs(4)) as [Held, Held, Held, Held];
+      expect(await enter(a)).toBe("granted");
+      expect([await enter(b), await enter(c, "q", { priority: 1 })]).toEqual(["waiting", "waiting"]);
+      expect(await enter(d, "q", { priority: 9 })).toBe("waiting");
+      expect(await line("queue/q")).toEqual([`${a.id} holds`, `${d.id} waits`, `${c.id} waits`, `${b.id} waits`]);
+      const order: string[] = [];
+      for (let [run, ...rest] = [a, b, c, d] as (Held | undefined)[]; run !== undefined; ) {
+        await goOn(run, unlock("slot"));
+        const next = (await places("queue/q")).find(({ grantedAt }) => grantedAt !== null);
+        if (next !== undefined) order.push(next.runId);
+        run = rest.find((each) => each?.id === next?.runId);
+      }
+      expect(order).toEqual([d.id, c.id, b.id]);
+    });
+
+    it("that was waited for longer makes up for priority", async () => {
+      const [a, b, c] = (await runs(3)) as [Held, Held, Held];
+      await enter(a);
+      await store().requestLock({
+        ...{ name: "queue/q", slots: 1, queue: { name: "q", headStartMs: 60_000 } },
+        operation: { runId: b.id, epoch: b.epoch, key: "slot" },
+      });
+      // As if it had come two minutes before.
+      await store().requestLock({
+        ...{ name: "queue/q", slots: 1, queue: { name: "q", headStartMs: 120_000 } },
+        operation: { runId: c.id, epoch: c.epoch, key: "slot" },
+      });
+      await goOn(a, unlock("slot"));
+      expect(await line("queue/q")).toEqual([`${c.id} holds`, `${b.id} waits`]);
+    });
+
+    it("of a paused queue is given to nobody until it is resumed, in each of its lines, with mail that wakes", async () => {
+      await set("q", { paused: true });
+      const [a, b, c, d] = [await claimed(), await parked(), await parked(), await parked()];
+      expect(await enter(a)).toBe("waiting");
+      for (const [run, key] of [
+        [b, "x"],
+        [c, "x"],
+        [d, "y"],
+      ] as const)
+        expect(await enter(run, "q", { key })).toBe("waiting");
+      expect(await store().countPlaces("queue/q")).toMatchObject({ held: 0, steps: { held: 0, waiting: 4 } });
+      await set("other", { paused: false });
+      expect(await line("queue/q")).toEqual([`${a.id} waits`]);
+      await set("q", { paused: false });
+      expect(await line("queue/q")).toEqual([`${a.id} holds`]);
+      expect(await line("queue/q/x")).toEqual([`${b.id} holds`, `${c.id} waits`]);
+      expect(await line("queue/q/y")).toEqual([`${d.id} holds`]);
+      expect(await mailOf(a.id, b.id, c.id, d.id)).toMatchObject([{ id: a.id }, { id: b.id }, { id: d.id }]);
+      expect([await statusOf(b.id), await statusOf(c.id)]).toEqual(["pending", "waiting"]);
+      expect(await store().countPlaces("queue/q")).toMatchObject({ steps: { held: 3, waiting: 1 } });
+    });
+
+    it("is given to as many as was set, also as places end and others come; what is set of one queue is no lock's", async () => {
+      const all = await runs(5);
+      for (const run of all.slice(0, 4)) await enter(run);
+      await set("q", { slots: 3 });
+      expect((await line("queue/q")).filter((place) => place.endsWith("holds"))).toHaveLength(3);
+      await goOn(all[0] as Held, unlock("slot"));
+      expect((await line("queue/q")).filter((place) => place.endsWith("holds"))).toHaveLength(3);
+      await set("q", { slots: 1 });
+      await goOn(all[1] as Held, unlock("slot"));
+      expect(await enter(all[4] as Held)).toBe("waiting");
+      expect((await line("queue/q")).filter((place) => place.endsWith("holds"))).toHaveLength(2);
+      await set("q", {});
+      await goOn(all[2] as Held, unlock("slot"));
+      await goOn(all[3] as Held, unlock("slot"));
+      expect(await line("queue/q")).toEqual([`${all[4]?.id} holds`]);
+    });
+
+    it("of a queue that is paused while it is held stays, and goes to nobody else when it ends", async () => {
+      const [a, b] = (await runs(2)) as [Held, Held];
+      await enter(a);
+      await enter(b);
+      await set("q", { paused: true });
+      await goOn(a, unlock("slot"));
+      expect(await line("queue/q")).toEqual([`${b.id} waits`]);
+      expect([await enter(b), await places("queue/q")]).toMatchObject(["waiting", [{ queue: "q", slots: 1 }]]);
+      await set("q", { slots: 5 });
+      expect(await line("queue/q")).toEqual([`${b.id} holds`]);
+    });
+
+    it("is counted apart from the places of runs, and for the whole queue", async () => {
+      const [a, b, c] = (await runs(3)) as [Held, Held, Held];
+      await enter(a, "q", { key: "x" });
+      await enter(b, "q", { key: "x" });
+      await enter(c, "q", { key: "y" });
+      expect(await store().countPlaces("queue/q")).toEqual({ held: 0, waiting: 0, steps: { held: 2, waiting: 1 } });
+      expect(await store().countPlaces("queue/q/x")).toMatchObject({ steps: { held: 0, waiting: 0 } });
+    });
+  });
 }

@@ -1,72 +1,15 @@
 /** What every log must do with runs that have limits: lines of places, and who is admitted when. */
 import { describe, expect, it } from "vitest";
-import type { PlaceLimit, RateTake } from "../../src/kernel/place-limit.ts";
-import { ARRIVALS_MAX, LOOK_AHEAD, type LogStore, type RunAppend } from "../../src/log/port.ts";
-import {
-  append,
-  beyond,
-  created,
-  ended,
-  type Held,
-  handAt,
-  LEASE_MS,
-  left,
-  message,
-  type OpenedLog,
-  runId,
-  start,
-} from "./hand.ts";
-import { eventOf, moved, PROGRAM, turn } from "./writes.ts";
-
-const NOTHING = { takes: [], singleton: null } as const;
+import type { RateTake } from "../../src/kernel/place-limit.ts";
+import { ARRIVALS_MAX, LOOK_AHEAD, type LogStore } from "../../src/log/port.ts";
+import { append, beyond, created, ended, LEASE_MS, left, message, type OpenedLog, runId, start } from "./hand.ts";
+import { handInLines, NOTHING } from "./hand-places.ts";
+import { eventOf, moved, PROGRAM } from "./writes.ts";
 
 export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): void {
-  const { goOn, next, statusOf, write } = handAt(store);
-
-  const line = (name: string, slots = 1, more: Partial<PlaceLimit> = {}): PlaceLimit => ({
-    ...{ line: name, slots, rank: 0, hold: "life" as const },
-    ...more,
-  });
-
-  /** A pending run with these limits. */
-  async function limited(places: readonly PlaceLimit[], lineAt = 0): Promise<string> {
-    const id = runId();
-    await write(startOf(id, places, lineAt));
-    return id;
-  }
-
-  const startOf = (id: string, places: readonly PlaceLimit[], lineAt = 0) => ({
-    starts: [start(id, { limits: { places, lineAt, ...NOTHING } })],
-    runs: [created(id, { row: moved({ availableAt: null }) })],
-  });
-
-  const claimWith = (linesDue: boolean, limit: number, worker: string) =>
-    store().claim({ turn: turn(), worker, programs: [PROGRAM], limit, alone: false, linesDue });
-
-  /** Lets those in line that are due, and claims what can be. */
-  async function arrive(limit = 99, worker = "w1"): Promise<Held[]> {
-    await store().openWorker(worker, LEASE_MS);
-    const { claims } = await claimWith(true, limit, worker);
-    return claims.map(({ runId: id, epoch, head }) => ({ id, epoch, head }));
-  }
-
-  const idsOf = (runs: readonly Held[]) => runs.map(({ id }) => id);
-
-  /** Who has what in a line. */
-  const inLine = async (name: string) =>
-    (await store().listPlaces({ line: name, limit: 999 })).map(
-      ({ runId: id, grantedAt }) => `${id} ${grantedAt === null ? "waits" : "holds"}`,
-    );
-
-  const end = (run: Held): RunAppend => next(run, { row: ended("completed"), beyond: beyond({ places: "end" }) });
-  const yields = (run: Held, availableAt: number | null = null) =>
-    next(run, { row: { ...left("waiting"), availableAt }, beyond: beyond({ places: "yield" }) });
-
-  const only = async (runs: Promise<Held[]>): Promise<Held> => {
-    const found = await runs;
-    expect(found).toHaveLength(1);
-    return found[0] as Held;
-  };
+  const hand = handInLines(store);
+  const { arrive, claimWith, end, goOn, idsOf, inLine, limited, line, next, only, startOf, statusOf, write, yields } =
+    hand;
 
   describe("a run with limits", () => {
     it("is not claimed before it has got in line, and a look ahead says that it must", async () => {

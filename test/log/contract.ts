@@ -5,6 +5,7 @@ import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from 
 import type { RunFilter } from "../../src/log/port-lists.ts";
 import { beyondContract } from "./contract-beyond.ts";
 import { deliveriesContract } from "./contract-deliveries.ts";
+import { fairnessContract } from "./contract-fairness.ts";
 import { keyedContract } from "./contract-keyed.ts";
 import { locksContract } from "./contract-locks.ts";
 import { messagesContract } from "./contract-messages.ts";
@@ -685,4 +686,5 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     () => store,
     (ms) => pass(ms),
   );
+  fairnessContract(() => store);
 }

@@ -131,15 +131,21 @@ const PLANS: { readonly [N in Name]: string } = {
   DELETE_SETTLED: "operations:operations_call j:json j:json r:primary c:json o:operations_call",
   DELETE_OPERATIONS_OF_ENDED: "operations:operations_call j:json r:primary",
   TAKE_PLACE: "r:primary",
-  GRANT_PLACE: "locks:locks_call r:primary e:locks_line",
+  GRANT_PLACE: "locks:locks_call r:primary q:primary q:primary e:locks_line",
   READ_PLACE: "r:primary l:locks_call",
   END_PLACES: "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call",
   TELL_NEXT_IN_LINE:
-    "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary t:primary",
+    "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary t:primary",
   WAKE_NEXT_IN_LINE:
-    "runs:primary j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary i:inbox_run",
+    "runs:primary j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary i:inbox_run",
   GRANT_NEXT_IN_LINE:
-    "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:locks_line x:locks_slots line:all x:locks_line line:all w:primary",
+    "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary",
+  TELL_NEXT_IN_QUEUE:
+    "o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary t:primary",
+  WAKE_NEXT_IN_QUEUE:
+    "runs:primary o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary i:inbox_run",
+  GRANT_NEXT_IN_QUEUE:
+    "o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary",
   DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
   INSERT_GUARDED_STARTS: "s:primary g:all c:json",
   INSERT_GUARDED_EVENTS: "s:primary g:all c:json n:primary",
@@ -183,7 +189,7 @@ const PLANS: { readonly [N in Name]: string } = {
   ARRIVE: "x:runs_line d:all",
   MARK_PLACES: "places:primary j:json r:primary j:json r:primary",
   DELETE_PLACES: "places:primary j:json r:primary",
-  COUNT_PLACES: "p:places_line q:places_line",
+  COUNT_PLACES: "p:places_line q:places_line h:locks_queue s:locks_queue",
   SET_LINE: "",
   READ_LAST_EVENTS: "j:json e:events_run_seq",
   READ_PLACES_OF: "j:json p:primary l:primary",
@@ -229,8 +235,8 @@ function rows(from: number, to: number, events: number): string[] {
      ${numbers} SELECT 's' || i, 'ship', '{}', 'api', 1, 1, 't', i, CASE WHEN i % 2 = 0 THEN i END, i % 3 = 0, i, i FROM n`,
     `INSERT INTO firings (schedule_id, at, lane, decision, cause, generation, run_id, decided_at, is_open)
      ${numbers} SELECT 's' || (i % 100), i, 'schedule', 'fired', 'schedule', 1, ${id}, i, i % 10 = 0 FROM n`,
-    `INSERT INTO locks (name, run_id, key, slots, requested_at, granted_at, ended_at)
-     ${numbers} SELECT 'n' || (i % 3), ${id}, 'c', 5, i, i, CASE WHEN i % 2 = 0 THEN i END FROM n WHERE i % 5 = 0`,
+    `INSERT INTO locks (name, run_id, key, slots, queue, rank, requested_at, granted_at, ended_at)
+     ${numbers} SELECT 'n' || (i % 3), ${id}, 'c', 5, CASE WHEN i % 3 = 0 THEN 'n' END, 0, i, i, CASE WHEN i % 2 = 0 THEN i END FROM n WHERE i % 5 = 0`,
   ];
 }
 

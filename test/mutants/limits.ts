@@ -2,6 +2,9 @@
 import type { Mutant } from "./mutants.ts";
 
 const MEMORY_PLACES = "src/log/memory-places.ts";
+const MEMORY_TURNS = "src/log/memory-turns.ts";
+const MEMORY_LOCKS = "src/log/memory-locks.ts";
+const LOCKS = "src/log/libsql/statements-locks.ts";
 const MEMORY = "src/log/memory.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-places.ts";
@@ -66,6 +69,46 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     world: "limits-over-owned-file",
     edits: [{ file: STATEMENTS, text: "AND j.value ->> 3 = 1", by: "AND j.value ->> 3 = 2" }],
     predicate: "no-slot-leaks",
+    seed: 0,
+  },
+  {
+    name: "turn-is-put-off",
+    guard: "a key that has had its turn has the next one after the others",
+    world: "fairness",
+    edits: [
+      { file: MEMORY_TURNS, text: "turns.byKey.set(key, turns.last + cost);", by: "turns.byKey.set(key, turns.last);" },
+    ],
+    predicate: "turns-taken",
+    seed: 0,
+  },
+  {
+    name: "turn-is-put-off-in-sql",
+    guard: "a key that has had its turn has the next one after the others",
+    world: "fairness-over-owned-file",
+    edits: [{ file: MIGRATIONS, text: "WHERE l.line = NEW.line) + NEW.cost", by: "WHERE l.line = NEW.line) + 0" }],
+    predicate: "turns-taken",
+    seed: 0,
+  },
+  {
+    name: "slot-before-those-that-wait",
+    guard: "who has a slot is before all that wait, whatever their priority",
+    world: "step-slots",
+    edits: [{ file: MEMORY_LOCKS, text: "place.rank = Number.MIN_SAFE_INTEGER;", by: "" }],
+    predicate: "step-slots-hold",
+    seed: 0,
+  },
+  {
+    name: "slot-before-those-that-wait-in-sql",
+    guard: "who has a slot is before all that wait, whatever their priority",
+    world: "step-slots-over-owned-file",
+    edits: [
+      {
+        file: LOCKS,
+        text: ".queue IS NULL, ${place}.rank, ${RANK_OF_GRANTED})",
+        by: ".queue IS NULL, ${place}.rank, ${place}.rank)",
+      },
+    ],
+    predicate: "step-slots-hold",
     seed: 0,
   },
 ];

@@ -85,3 +85,111 @@ function allOver({ checker }: Simulation): void {
     checker.expect("liveness", isRight, () => `run ${runId} with limits is not over`);
   }
 }
+
+/** Of the tenant that came first, and of the one whose runs are not to wait for all of those. */
+const MANY = 12;
+const FEW = 3;
+
+/** While the few are let in, so many of the many are: turn about, and some that were under way, or taken over. */
+const MEANWHILE_MAX = FEW + 3;
+
+/** One tenant's many runs, and after them another's few: these are not behind all of those. */
+export async function fairness(
+  seed: number,
+  { store }: Pick<SimulationOptions, "store"> = {},
+): Promise<readonly Failure[]> {
+  const begun: string[] = [];
+  let asked = 0;
+  let before = 0;
+  const startOne = async (engine: Engine, tenant: string, n: number) => {
+    await engine.start("tenant", { tenant, n }, { idempotencyKey: `${tenant} ${n}` });
+    if (tenant === "few" && ++asked === FEW) before = begun.length;
+  };
+  const runs = (tenant: string, count: number, atMs: number) =>
+    Array.from({ length: count }, (_, n) => ({ atMs, do: (engine: Engine) => startOne(engine, tenant, n) }));
+  return await perform(`fairness ${seed}`, {
+    processes: 2,
+    lastsMs: LASTS_MS,
+    ...(store === undefined ? {} : { options: { store } }),
+    setup: (sim) => {
+      planDeaths(sim);
+      return {
+        workflows: (proc) => [ofTenant(proc, begun)],
+        queues: { work: { concurrency: 1 } },
+        worker: { parkAfterMs: 100 },
+      };
+    },
+    deeds: () => [...runs("a lot", MANY, 0), ...runs("few", FEW, 4_000)],
+    judge: (sim) => {
+      allOver(sim);
+      const meanwhile = begun.slice(before, begun.lastIndexOf("few") + 1).filter((tenant) => tenant !== "few").length;
+      const isFair = meanwhile <= MEANWHILE_MAX;
+      sim.checker.expect("turns-taken", isFair, () => `${meanwhile} of the many went before ${FEW} others`);
+    },
+  });
+}
+
+function ofTenant(proc: SimulatedProcess, begun: string[]) {
+  const rules = { queue: "work", fairness: { key: ({ tenant }: { readonly tenant: string }) => tenant } };
+  const seen = new Set<string>();
+  return workflow({ name: "tenant", ...rules }, async (ctx, { tenant }: { tenant: string; n: number }) => {
+    await ctx.step(
+      "work",
+      () => {
+        if (!seen.has(ctx.run.id)) begun.push(tenant);
+        seen.add(ctx.run.id);
+        return new Promise<void>((resolve) => proc.after(2_000, resolve));
+      },
+      { retry: { attempts: 20 } },
+    );
+  });
+}
+
+const SLOTS = 2;
+
+/** Steps of one queue, each with a priority of its own: who comes later with more of it takes nobody's slot. */
+export async function stepSlots(
+  seed: number,
+  { store }: Pick<SimulationOptions, "store"> = {},
+): Promise<readonly Failure[]> {
+  let running = 0;
+  let most = 0;
+  const flow = (sim: Simulation, proc: SimulatedProcess) =>
+    workflow({ name: "slotted" }, async (ctx, n: number) => {
+      const priority = sim.prng.stream(`priority ${seed} ${n}`).int(-9, 9);
+      const work = async () => {
+        most = Math.max(most, ++running);
+        await new Promise<void>((resolve) => proc.after(1_500, resolve));
+        running--;
+      };
+      await ctx.step("work", work, { queue: { name: "slots", priority }, retry: { attempts: 20 } });
+    });
+  const change = (concurrency: number, paused: boolean) => async (engine: Engine) => {
+    await engine.queues.set("slots", { concurrency, paused });
+  };
+  return await perform(`step slots ${seed}`, {
+    processes: 2,
+    lastsMs: LASTS_MS,
+    ...(store === undefined ? {} : { options: { store } }),
+    setup: (sim) => {
+      sim.faults.stop();
+      return {
+        workflows: (proc) => [flow(sim, proc)],
+        queues: { slots: { concurrency: SLOTS } },
+        worker: { parkAfterMs: 100 },
+      };
+    },
+    deeds: () => [
+      ...Array.from({ length: RUNS }, (_, n) => ({
+        atMs: n * 300,
+        do: (engine: Engine) => engine.start("slotted", n, { idempotencyKey: `run ${n}` }),
+      })),
+      { atMs: 2_000, do: change(1, true) },
+      { atMs: 9_000, do: change(SLOTS, false) },
+    ],
+    judge: (sim) => {
+      allOver(sim);
+      sim.checker.expect("step-slots-hold", most <= SLOTS, () => `${most} attempts ran at once in ${SLOTS} slots`);
+    },
+  });
+}

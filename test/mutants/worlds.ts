@@ -27,7 +27,7 @@ import { realPorts } from "../support/ports.ts";
 import { lines } from "./lines.ts";
 import { perform, TASKS_MAX } from "./play.ts";
 import { breakers } from "./worlds-breakers.ts";
-import { limits } from "./worlds-limits.ts";
+import { fairness, limits, stepSlots } from "./worlds-limits.ts";
 import { pools } from "./worlds-pools.ts";
 import { TOGETHER } from "./worlds-together.ts";
 
@@ -62,6 +62,10 @@ export const WORLDS = {
   sizes,
   "fickle-values": fickleValues,
   limits,
+  fairness,
+  "fairness-over-owned-file": (seed) => overFile("owned", (store) => fairness(seed, { store })),
+  "step-slots": (seed) => stepSlots(seed),
+  "step-slots-over-owned-file": (seed) => overFile("owned", (store) => stepSlots(seed, { store })),
   "limits-over-owned-file": (seed) => overFile("owned", (store) => limits(seed, { store })),
   pools,
   "pools-over-owned-file": (seed) => overFile("owned", (store) => pools(seed, { store })),

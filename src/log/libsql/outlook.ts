@@ -28,6 +28,8 @@ export async function readOutlook(db: Database, runs: readonly OutlookRequest[])
     })),
     locks: (locks?.rows ?? []).map((row) => ({
       name: row.name as string,
+      queue: row.queue as string | null,
+      slots: row.slots as number,
       ticket: row.ticket as number,
       runId: row.run_id as string,
       key: row.key as string,

@@ -105,6 +105,8 @@ export const locks = sqliteTable("locks", {
   runId: text("run_id").notNull(),
   key: text("key").notNull(),
   slots: integer("slots").notNull(),
+  queue: text("queue"),
+  rank: integer("rank").notNull(),
   requestedAt: integer("requested_at").notNull(),
   grantedAt: integer("granted_at"),
   endedAt: integer("ended_at"),
@@ -210,6 +212,8 @@ export const places = sqliteTable(
     slots: integer("slots").notNull(),
     rank: integer("rank").notNull(),
     hold: text("hold").$type<PlaceHold>().notNull(),
+    share: text("share").notNull(),
+    cost: integer("cost").notNull(),
     requestedAt: integer("requested_at").notNull(),
     grantedAt: integer("granted_at"),
     endedAt: integer("ended_at"),
@@ -227,7 +231,19 @@ export const lines = sqliteTable("lines", {
   slots: integer("slots"),
   paused: integer("paused", { mode: "boolean" }).notNull(),
   held: integer("held").notNull(),
+  turn: integer("turn").notNull(),
 });
+
+export const turns = sqliteTable(
+  "turns",
+  {
+    line: text("line").notNull(),
+    share: text("share").notNull(),
+    turn: integer("turn").notNull(),
+    waits: integer("waits", { mode: "boolean" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.line, table.share] })],
+);
 
 export const apiKeys = sqliteTable("api_keys", {
   id: text("id").primaryKey(),

@@ -21,7 +21,7 @@ ORDER BY j.key, p.line`;
 
 /** Locks and slots of steps that runs wait for, by `locks_call`. */
 export const READ_LOCKS_OF: HotStatement = `
-SELECT k.name, k.ticket, k.run_id, k.key, k.requested_at
+SELECT k.name, k.queue, k.slots, k.ticket, k.run_id, k.key, k.requested_at
 FROM json_each(:runs) j CROSS JOIN locks k INDEXED BY locks_call ON k.run_id = j.value ->> 0
 WHERE k.ended_at IS NULL AND k.granted_at IS NULL
 ORDER BY j.key, k.ticket`;

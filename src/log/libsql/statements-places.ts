@@ -47,13 +47,17 @@ WHERE run_id IN (${LEAVING}) AND (hold = 'work' OR run_id IN (${LEAVING} AND j.v
 export const DELETE_PLACES: HotStatement = `
 DELETE FROM places INDEXED BY sqlite_autoindex_places_1 WHERE run_id IN (${LEAVING}) AND ended_at IS NOT NULL`;
 
-/** How many are in a line, by `places_line`: no further than so many. */
+/** How many are in a line, by `places_line`, and how many steps in that of a queue, by `locks_queue`: no further than so many. */
 export const COUNT_PLACES: HotStatement = `
 SELECT
   (SELECT count(*) FROM (SELECT 1 FROM places p INDEXED BY places_line
     WHERE p.line = :line AND p.granted_at IS NOT NULL AND p.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS held,
   (SELECT count(*) FROM (SELECT 1 FROM places q INDEXED BY places_line
-    WHERE q.line = :line AND q.granted_at IS NULL AND q.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS waiting`;
+    WHERE q.line = :line AND q.granted_at IS NULL AND q.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS waiting,
+  (SELECT count(*) FROM (SELECT 1 FROM locks h INDEXED BY locks_queue
+    WHERE h.queue = :queue AND h.granted_at IS NOT NULL AND h.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS steps_held,
+  (SELECT count(*) FROM (SELECT 1 FROM locks s INDEXED BY locks_queue
+    WHERE s.queue = :queue AND s.granted_at IS NULL AND s.ended_at IS NULL LIMIT ${PLACES_COUNTED_MAX})) AS steps_waiting`;
 
 /** Notes what a line lets in, by primary key. */
 export const SET_LINE: HotStatement = `
