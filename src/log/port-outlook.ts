@@ -1,7 +1,6 @@
 /** What the log says in short of runs that do not go on: for lists, one read a page. */
 import type { EventRow, EventType } from "../kernel/events.ts";
 import type { PlaceLimit } from "../kernel/place-limit.ts";
-import type { LockRow } from "./port.ts";
 
 /** A run whose last events are wanted: those after a seq. */
 export interface OutlookRequest {
@@ -19,7 +18,15 @@ export interface Outlook {
 }
 
 /** A place in line for a lock that was not granted. */
-export interface OutlookLock extends LockRow {
+export interface OutlookLock {
+  readonly name: string;
+  /** Null: it is a lock, and no step's queue. */
+  readonly queue: string | null;
+  readonly slots: number;
+  readonly ticket: number;
+  readonly runId: string;
+  readonly key: string;
+  readonly requestedAt: number;
   readonly grantedAt: null;
 }
 

@@ -60,11 +60,11 @@ export const PREDICATES = {
   "acknowledged-message-kept": "A message that was acknowledged is in the log, once, as it was published first.",
   "message-dispatched-once": "What becomes of a message is decided once, and no subscription starts two runs for it.",
   "wait-ends-one-way": "A wait for a message is given one message or expires: never both, and never otherwise later.",
-  "limits-hold": "Of the runs that share a limit no more are under way, or worked on, than it lets in.",
+  "limits-hold":
+    "Of the runs, or attempts of steps, that share a limit no more are under way, or worked on, than it lets in.",
   "no-slot-leaks": "A run that is over has no place in a line.",
   "served-by-pool": "A worker takes runs of the queues that it serves, and of no other.",
   "turns-taken": "Runs of different fairness keys are let in key after key, whichever came first.",
-  "step-slots-hold": "No more attempts of steps run at once than their queue has slots.",
   "breaker-change-recorded": "Each change of a breaker is in the history of the run that caused it, once.",
   "schedule-decides-once": "An instant of a schedule is decided once, whoever decides it and whatever clocks do.",
   "no-instant-lost": "Whatever a schedule's cursor passes is decided in the same write; it never goes back.",
@@ -127,5 +127,4 @@ export const OF_OWN_WORLDS: readonly PredicateName[] = [
   "no-slot-leaks",
   "served-by-pool",
   "turns-taken",
-  "step-slots-hold",
 ];

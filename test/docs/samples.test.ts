@@ -80,6 +80,10 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
      import { z } from "zod";
      const Order = z.object({ customer: z.string(), express: z.boolean() });
      declare function print(order: z.infer<typeof Order>): string;`,
+    `import type { Workflow } from "varve";
+     import { createEngine } from "varve/node";
+     declare const db: string;
+     declare const workflows: readonly Workflow<unknown, unknown>[];`,
   ],
 };
 

@@ -74,7 +74,7 @@ describe("list", () => {
       },
     };
     const first = await listRuns({ store, drain: setImmediate }, { tags: { a: "b" } }, { before: null, limit: 5 });
-    expect(first).toEqual({ runs: [], cursor: "w79" });
+    expect(first).toEqual({ rows: [], cursor: "w79" });
     expect(pages.map(({ before }) => before).slice(0, 3)).toEqual([null, "w98", "w97"]);
     expect([pages.length, looked]).toEqual([20, 20]);
     // What one index gives in order needs no window.

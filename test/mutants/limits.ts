@@ -94,7 +94,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     guard: "who has a slot is before all that wait, whatever their priority",
     world: "step-slots",
     edits: [{ file: MEMORY_LOCKS, text: "place.rank = Number.MIN_SAFE_INTEGER;", by: "" }],
-    predicate: "step-slots-hold",
+    predicate: "limits-hold",
     seed: 0,
   },
   {
@@ -108,7 +108,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
         by: ".queue IS NULL, ${place}.rank, ${place}.rank)",
       },
     ],
-    predicate: "step-slots-hold",
+    predicate: "limits-hold",
     seed: 0,
   },
 ];

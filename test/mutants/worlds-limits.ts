@@ -189,7 +189,7 @@ export async function stepSlots(
     ],
     judge: (sim) => {
       allOver(sim);
-      sim.checker.expect("step-slots-hold", most <= SLOTS, () => `${most} attempts ran at once in ${SLOTS} slots`);
+      sim.checker.expect("limits-hold", most <= SLOTS, () => `${most} attempts ran at once in ${SLOTS} slots`);
     },
   });
 }

@@ -49,7 +49,7 @@ ORDER BY n.due_at, n.position LIMIT :limit`;
  * Records what tries came to, by primary keys. `:outcomes`: `[[position, tries, status, dueAt, firstAt, note, wasDueAt], ...]`
  */
 export const SETTLE_NOTICES: HotStatement = `
-UPDATE notices SET
+UPDATE notices INDEXED BY sqlite_autoindex_notices_1 SET
   tries = j.value ->> 1, status = j.value ->> 2, due_at = j.value ->> 3, first_at = coalesce(first_at, j.value ->> 4),
   note = j.value ->> 5, ended_at = iif(j.value ->> 2 = 'pending', NULL, NOW)
 FROM json_each(:outcomes) j
