@@ -2,7 +2,7 @@
 import type { EventRow, RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
 import { isTerminalStatus, type RunState } from "../kernel/state.ts";
-import type { WaitingFor } from "../kernel/why.ts";
+import type { WaitingFor, WaitReason } from "../kernel/why.ts";
 import type { RunRow, WorkerRow } from "../log/port.ts";
 import {
   OUTLOOK_EVENTS_MAX,
@@ -11,7 +11,7 @@ import {
   type OutlookPlace,
   type OutlookRequest,
 } from "../log/port-outlook.ts";
-import { type LineFacts, type LockLine, whyOf } from "./why.ts";
+import { type LineFacts, type LockLine, type WhyFacts, whyOf } from "./why.ts";
 
 /** What has to be read to say it of these runs: nothing of one that is over. */
 export function outlookRequests(rows: readonly RunRow[]): OutlookRequest[] {
@@ -32,19 +32,23 @@ export function waitingFor(
   const locksOf = grouped(locks, ({ runId }) => runId);
   const found = new Map<string, WaitingFor>();
   for (const row of rows) {
-    const end = (eventsOf.get(row.id) ?? []).map(inShort);
-    const facts = {
-      ...{ row, workers, now, events: end },
-      state: stateOf(row, end),
-      lines: linesOf(placesOf.get(row.id) ?? []),
-      locks: locksBy(locksOf.get(row.id) ?? []),
-      breakers: new Map(),
-    };
-    const [first] = whyOf(facts).waitsFor;
-    if (first !== undefined)
+    const lines = linesOf(placesOf.get(row.id) ?? []);
+    const locks = locksBy(locksOf.get(row.id) ?? []);
+    const first = firstReason(eventsOf.get(row.id) ?? [], { row, workers, now, lines, locks, breakers: new Map() });
+    if (first !== null)
       found.set(row.id, { kind: first.kind, name: first.name ?? first.key ?? null, since: first.since });
   }
   return found;
+}
+
+function firstReason(rows: readonly EventRow[], facts: Omit<WhyFacts, "state" | "events">): WaitReason | null {
+  try {
+    const events = rows.map(inShort);
+    return whyOf({ ...facts, events, state: stateOf(facts.row, events) }).waitsFor[0] ?? null;
+  } catch {
+    // Its events are damaged. Whoever works on it finds that; a list goes on.
+    return null;
+  }
 }
 
 /** What a wait was given lies before the end of the history, and is not asked for. */

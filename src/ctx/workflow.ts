@@ -1,6 +1,8 @@
 /** Defines workflows: a name, a version, and a function of a context and an input. */
+
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { DefinitionError } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { checkRunRules, type RunRules } from "../kernel/run-rules.ts";
 import { checkPathName } from "../kernel/text.ts";
 import { validateNow } from "../kernel/validate.ts";
@@ -97,6 +99,7 @@ type Options<In extends Schema | undefined, Out extends Schema | undefined> = Wo
   RunRules<never>;
 
 function define(options: Options<Schema | undefined, Schema | undefined>, run: Run): Workflow {
+  checkOptions("workflow", options);
   const { name, version } = checkProgramId(options.name, options.version);
   if (typeof run !== "function") {
     throw new DefinitionError(

@@ -13,7 +13,7 @@ import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName, checkPathName } from "../kernel/text.ts";
-import type { WorkflowRef } from "../kernel/workflow-ref.ts";
+import { checkProgramId, type WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { ChildStart, FiringRow, InboxMessage, LogStore, ScheduleRow, ScheduleView } from "../log/port.ts";
 import { nextDue, type RuledFiring, WAITING_MAX } from "../scheduler/decide.ts";
 import {
@@ -168,7 +168,9 @@ export class EngineSchedules implements api.Schedules {
   }
 
   #stored({ workflow, options }: ScheduleDefinition): Promise<StoredDefinition> {
-    return this.#definitionOf(workflow.name, options.version ?? null, options as Given);
+    const { version, ...rest } = options;
+    const asked = version === undefined ? null : checkProgramId(workflow.name, version).version;
+    return this.#definitionOf(workflow.name, asked, rest as Given);
   }
 
   // ---- What users do ----

@@ -2,12 +2,14 @@
 import { outlookRequests, waitingFor } from "../admission/outlook.ts";
 import { breakerOf, type LineFacts, type LockLine, whyOf } from "../admission/why.ts";
 import { BREAKER_SCOPE, type BreakerState, breakerState } from "../kernel/breaker.ts";
+import { isVarveError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
 import { queueLine } from "../kernel/queues.ts";
 import type { RunState } from "../kernel/state.ts";
 import type { WaitingFor, Why } from "../kernel/why.ts";
 import type { LogStore, PlaceRow, RunRow } from "../log/port.ts";
+import type { Outlook, OutlookRequest } from "../log/port-outlook.ts";
 import { notFound } from "./results.ts";
 
 /** How far a line is read from its head. */
@@ -64,8 +66,24 @@ export async function waiting(
 ): Promise<Map<string, WaitingFor>> {
   const requests = outlookRequests(rows);
   if (requests.length === 0) return new Map();
-  const [outlook, workers, at] = await Promise.all([store.readOutlook(requests), store.listWorkers(), now()]);
+  const [outlook, workers, at] = await Promise.all([readable(store, requests), store.listWorkers(), now()]);
   return waitingFor(rows, outlook, workers, Math.floor(at));
+}
+
+/** One damaged row fails the read of all: then each run is read alone, and nothing is said of those that cannot be read. */
+async function readable(store: WhyHost["store"], requests: readonly OutlookRequest[]): Promise<Outlook> {
+  try {
+    return await store.readOutlook(requests);
+  } catch (error) {
+    if (!isVarveError(error, "STORE_CORRUPT")) throw error;
+    if (requests.length === 1) return { events: [], places: [], locks: [] };
+    const each = await Promise.all(requests.map((request) => readable(store, [request])));
+    return {
+      events: each.flatMap(({ events }) => events),
+      places: each.flatMap(({ places }) => places),
+      locks: each.flatMap(({ locks }) => locks),
+    };
+  }
 }
 
 async function lineFacts(store: LogStore, mine: PlaceRow): Promise<LineFacts> {

@@ -1,5 +1,7 @@
 /** Options that are numbers: checked where they come in, because what they break is far away. */
+
 import { DefinitionError } from "./errors.ts";
+import { shownValue } from "./text.ts";
 
 /** The least and the greatest whole number that an option takes. */
 export type Range = readonly [min: number, max: number];
@@ -30,6 +32,17 @@ function checkNumber(what: string, found: unknown, [min, max]: Range): number {
 
 /** The error of an option that is not as it must be. */
 export function invalidOption(what: string, expected: string, found: unknown): DefinitionError {
-  const shown = typeof found === "string" ? JSON.stringify(found) : typeof found === "number" ? found : typeof found;
-  return new DefinitionError("OPTION_INVALID", `expected ${what} to be ${expected}, but found ${shown}`, { what });
+  return new DefinitionError("OPTION_INVALID", `expected ${what} to be ${expected}, but found ${shownValue(found)}`, {
+    what,
+  });
+}
+
+/**
+ * What takes options is given some.
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function checkOptions(what: string, options: unknown): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw invalidOption(`the options of ${what}`, "an object", options);
 }

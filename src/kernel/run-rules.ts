@@ -3,7 +3,7 @@ import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DefinitionError } from "./errors.ts";
 import { isRunExpression, type RunExpression } from "./run-expression.ts";
-import { checkName } from "./text.ts";
+import { checkName, shownValue } from "./text.ts";
 
 /** Tells from a run's input what it has in common with others; undefined or null: nothing. */
 type KeyFunction<Input> = (input: Input) => string | number | boolean | null | undefined;
@@ -136,8 +136,8 @@ export function checkRunRules(workflow: string, rules: RunRules<never>): Checked
       : { maxActiveRuns: checkWhole(`maxActiveRuns ${of}`, maxActiveRuns, [1, SLOTS_MAX]) }),
     concurrency: checkConcurrency(of, concurrency),
     ...(singleton === undefined ? {} : { singleton: checkSingleton(of, singleton) }),
-    ...(rateLimit === undefined ? {} : { rateLimit: checkRate("rateLimit", of, rateLimit, rateLimit.limit) }),
-    ...(throttle === undefined ? {} : { throttle: checkRate("throttle", of, throttle, throttle.burst ?? 1) }),
+    ...(rateLimit === undefined ? {} : { rateLimit: checkRateLimit(of, rateLimit) }),
+    ...(throttle === undefined ? {} : { throttle: checkRate("throttle", of, throttle) }),
     ...(priority === undefined ? {} : { priority: checkNumber(`priority ${of}`, priority, checkPriority) }),
     ...(fairness === undefined ? {} : { fairness: checkFairness(of, fairness) }),
   };
@@ -148,20 +148,22 @@ function checkConcurrency(of: string, given: RunRules<never>["concurrency"]): Ch
   checkWhole(`the number of concurrency rules ${of}`, rules.length, [0, CONCURRENCY_RULES_MAX]);
   return rules.map((rule, i) => {
     const what = `concurrency[${i}]`;
-    if (typeof rule !== "object" || rule === null) throw invalidLimit(`${what} ${of}`, "{ key, limit }", rule);
-    const key = checkKey(`${what}.key ${of}`, rule.key);
-    return { key, limit: checkWhole(`${what}.limit ${of}`, rule.limit, [1, SLOTS_MAX]) };
+    const { key, limit } = checkRule(`${what} ${of}`, "{ key, limit }", rule);
+    return {
+      key: checkKey(`${what}.key ${of}`, key),
+      limit: checkWhole(`${what}.limit ${of}`, limit, [1, SLOTS_MAX]),
+    };
   });
 }
 
-function checkSingleton(of: string, { key, mode }: SingletonRule<never>): NonNullable<CheckedRules["singleton"]> {
+function checkSingleton(of: string, rule: SingletonRule<never>): NonNullable<CheckedRules["singleton"]> {
+  const { key, mode } = checkRule(`singleton ${of}`, "{ mode, key }", rule);
   if (!SINGLETON_MODES.includes(mode)) throw invalidLimit(`singleton.mode ${of}`, '"skip", "cancel" or "queue"', mode);
   return { key: key === undefined ? null : checkKey(`singleton.key ${of}`, key), mode };
 }
 
-/** @param burst of the rule */
-function checkRate(what: string, of: string, rule: RateRule<never>, burst: number): CheckedRate {
-  const { limit, period, key } = rule;
+function checkRate(what: string, of: string, rule: ThrottleRule<never>): CheckedRate {
+  const { limit, period, key, burst = 1 } = checkRule(`${what} ${of}`, "{ limit, period, key }", rule);
   checkWhole(`${what}.limit ${of}`, limit, [1, RATE_LIMIT_MAX]);
   const periodMs = parseDuration(period);
   if (periodMs < 1) throw invalidLimit(`${what}.period ${of}`, "a duration of at least 1 ms", period);
@@ -169,13 +171,24 @@ function checkRate(what: string, of: string, rule: RateRule<never>, burst: numbe
   return { limit, periodMs, key: key === undefined ? null : checkKey(`${what}.key ${of}`, key), burst };
 }
 
+/** All of a period's starts may come at once. */
+function checkRateLimit(of: string, rule: RateRule<never>): CheckedRate {
+  const checked = checkRate("rateLimit", of, rule);
+  return { ...checked, burst: checked.limit };
+}
+
 function checkFairness(of: string, rule: FairnessRule<never>): NonNullable<CheckedRules["fairness"]> {
-  if (typeof rule !== "object" || rule === null) throw invalidLimit(`fairness ${of}`, "{ key, weight }", rule);
-  const { key, weight = 1 } = rule;
+  const { key, weight = 1 } = checkRule(`fairness ${of}`, "{ key, weight }", rule);
   return {
     key: checkKey(`fairness.key ${of}`, key),
     weight: checkNumber(`fairness.weight ${of}`, weight, checkWeight),
   };
+}
+
+/** A rule that is made of fields has them. */
+function checkRule<Rule>(what: string, expected: string, rule: Rule): Rule {
+  if (typeof rule === "object" && rule !== null) return rule;
+  throw invalidLimit(what, expected, rule);
 }
 
 function checkKey(what: string, key: unknown): CheckedKey {
@@ -212,6 +225,7 @@ export function checkWhole(what: string, found: unknown, [min, max]: readonly [n
 
 /** The error of a limit that is not as it must be. */
 export function invalidLimit(what: string, expected: string, found: unknown): DefinitionError {
-  const shown = typeof found === "string" ? JSON.stringify(found) : typeof found === "number" ? found : typeof found;
-  return new DefinitionError("LIMIT_INVALID", `expected ${what} to be ${expected}, but found ${shown}`, { what });
+  return new DefinitionError("LIMIT_INVALID", `expected ${what} to be ${expected}, but found ${shownValue(found)}`, {
+    what,
+  });
 }

@@ -55,6 +55,16 @@ function nameProblem(name: unknown): string | null {
   return name.isWellFormed() ? null : "a lone surrogate";
 }
 
+/** So much of a text is shown that is wrong. */
+const SHOWN_LENGTH_MAX = 200;
+
+/** Anything, as an error says what was found: texts and numbers as they are, else what kind of thing it is. */
+export function shownValue(found: unknown): string {
+  if (typeof found === "string") return JSON.stringify(clipText(found, SHOWN_LENGTH_MAX));
+  if (found === null || typeof found === "number" || typeof found === "boolean") return String(found);
+  return Array.isArray(found) ? "a list" : typeof found;
+}
+
 /** `text` made storable and no longer than `max`: for messages of foreign errors, which nobody checked. */
 export function clipText(text: string, max: number): string {
   const clipped = text.length > max ? `${text.slice(0, max - 1)}…` : text;

@@ -1,5 +1,7 @@
 /** Instants and times on a wall, as texts: ISO 8601, to the second or the millisecond. */
+
 import { DefinitionError } from "../kernel/errors.ts";
+import { shownValue } from "../kernel/text.ts";
 
 /** A time on a wall, as if the wall's zone were UTC: milliseconds. */
 export type Wall = number;
@@ -39,10 +41,9 @@ function offsetOf(zone: string): number {
 }
 
 function invalidMoment(field: string, text: unknown, found: string): DefinitionError {
-  const shown = typeof text === "string" ? JSON.stringify(text) : typeof text;
   return new DefinitionError(
     "SCHEDULE_INVALID",
-    `expected ${field} to be an instant such as "2027-01-01T00:00:00Z", or a time on the zone's wall such as "2027-01-01T09:00", but in ${shown}: ${found}`,
+    `expected ${field} to be an instant such as "2027-01-01T00:00:00Z", or a time on the zone's wall such as "2027-01-01T09:00", but in ${shownValue(text)}: ${found}`,
     { field, position: 0, hint: 'write it as "YYYY-MM-DDTHH:MM:SSZ"' },
   );
 }

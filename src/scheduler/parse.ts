@@ -1,6 +1,8 @@
 /** Specs, checked once: every mistake is found here, with its place and what to write in its stead. */
+
 import { type Duration, formatDuration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, isVarveError } from "../kernel/errors.ts";
+import { shownValue } from "../kernel/text.ts";
 import { readCalendar } from "./calendar.ts";
 import { type CronFields, isRepeating, readCron, writePattern } from "./cron.ts";
 import { parseMoment } from "./instants.ts";
@@ -65,7 +67,7 @@ function checkShape(spec: unknown): asserts spec is ScheduleSpec {
 function readPolicy(dst: unknown): DstPolicy {
   const policy = DST_POLICIES.find((known) => known === (dst ?? "shift"));
   if (policy !== undefined) return policy;
-  throw invalidSpec("dst", `found ${shown(dst)}`, `write one of ${DST_POLICIES.join(", ")}`);
+  throw invalidSpec("dst", `found ${shownValue(dst)}`, `write one of ${DST_POLICIES.join(", ")}`);
 }
 
 function readBound(field: string, text: unknown, zone: Zone): number {
@@ -82,7 +84,8 @@ function readSources(spec: ScheduleSpec, zone: Zone, dst: DstPolicy): Source[] {
   }
   if (spec.every !== undefined) sources.push(everySource("every", spec.every, spec.offset ?? 0));
   for (const [field, calendar] of listed("calendar", spec.calendar, SCHEDULE_LIMITS.patterns)) {
-    sources.push(patternSource(JSON.stringify(calendar), readCalendar(field, calendar, "start"), zone.name));
+    const pattern = readCalendar(field, calendar, "start");
+    sources.push(patternSource(JSON.stringify(calendar), pattern, zone.name));
   }
   const instants = listed("at", spec.at, SCHEDULE_LIMITS.instants).flatMap(([field, text]) =>
     instantsOf(field, text, zone, dst),
@@ -150,7 +153,7 @@ function readExceptions(spec: ScheduleSpec): Excluded[] {
 function dayOff(field: string, text: string): Excluded {
   const moment = parseMoment(field, text);
   if (moment.kind === "instant" || !/^\s*[\d-]{10}\s*$/.test(text)) {
-    throw invalidSpec(field, `found ${shown(text)}`, 'write a day such as "2026-12-25", or a calendar');
+    throw invalidSpec(field, `found ${shownValue(text)}`, 'write a day such as "2026-12-25", or a calendar');
   }
   return { kind: "day", wallFrom: moment.wall, wallTo: moment.wall + DAY_MS };
 }
@@ -180,10 +183,6 @@ function listed(name: string, value: unknown, max: number): (readonly [field: st
   if (value.length === 0) throw invalidSpec(name, "the list is empty", "leave the field out");
   if (value.length > max) throw invalidSpec(name, `the list has ${value.length} parts`, `give at most ${max}`);
   return value.map((part, i) => [`${name}[${i}]`, part] as const);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : value === null ? "null" : typeof value;
 }
 
 function invalidSpec(field: string, found: string, hint: string, position = 0, cause?: unknown): DefinitionError {

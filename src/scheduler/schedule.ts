@@ -1,4 +1,5 @@
 /** How a schedule is defined in code. Brings along what computes with timetables: who defines none does not carry it. */
+import { checkOptions, invalidOption } from "../kernel/options.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import { SCHEDULE, type ScheduleDefinition, type ScheduleOptions } from "./definition.ts";
 import { scheduleTimes } from "./times.ts";
@@ -17,7 +18,9 @@ import { scheduleTimes } from "./times.ts";
  * });
  */
 export function schedule<Input>(options: ScheduleOptions<Input>): ScheduleDefinition {
+  checkOptions("schedule", options);
   const { id, workflow, ...rest } = options;
+  if (typeof workflow?.name !== "string") throw invalidOption("workflow of a schedule", "a workflow", workflow);
   return {
     id,
     // Of one definition the input fits its workflow, which was just checked; of a list of them nobody can say.

@@ -2,7 +2,9 @@
  * Zones: from instants to what the zone's wall shows, and back. The offsets come from `Intl.DateTimeFormat`, which every
  * runtime has; where they change is found by bisection and kept, so a question costs a look into a map.
  */
+
 import { DefinitionError } from "../kernel/errors.ts";
+import { shownValue } from "../kernel/text.ts";
 import type { Wall } from "./instants.ts";
 
 /** Where a zone's offset changes: the wall jumps over a gap, or back into a fold. */
@@ -76,10 +78,9 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
 }
 
 function invalidZone(field: string, name: unknown, cause?: unknown): DefinitionError {
-  const shown = typeof name === "string" ? JSON.stringify(name) : typeof name;
   return new DefinitionError(
     "SCHEDULE_INVALID",
-    `expected ${field} to be the name of an IANA time zone that this runtime knows, but found ${shown}; write it like "Europe/Berlin", "America/New_York" or "UTC"`,
+    `expected ${field} to be the name of an IANA time zone that this runtime knows, but found ${shownValue(name)}; write it like "Europe/Berlin", "America/New_York" or "UTC"`,
     { field, position: 0, hint: 'a name such as "Europe/Berlin"' },
     { cause },
   );

@@ -1,5 +1,7 @@
 /** Where the id of a delivery comes from, by which a repeat is known. */
+
 import { DefinitionError } from "../kernel/errors.ts";
+import { shownValue } from "../kernel/text.ts";
 import { atPointer, jsonOf } from "./json-body.ts";
 import { digestOf } from "./mac.ts";
 import { type Found, refuse, singleHeader, type WebhookRequest } from "./scheme.ts";
@@ -25,7 +27,7 @@ export function checkIdSource(scheme: string, source: DeliveryIdSource): Deliver
   }
   throw new DefinitionError(
     "SCHEME_INVALID",
-    `expected id of the webhook scheme "${scheme}" to be "body", { header: "X-Id" } or { pointer: "/event/id" }, but found ${JSON.stringify(source)}`,
+    `expected id of the webhook scheme "${scheme}" to be "body", { header: "X-Id" } or { pointer: "/event/id" }, but found ${shownValue(source)}`,
     { scheme, field: "id" },
   );
 }
@@ -35,7 +37,7 @@ export function checkHeader(scheme: string, field: string, name: string): string
   if (typeof name === "string" && HEADER.test(name)) return name.toLowerCase();
   throw new DefinitionError(
     "SCHEME_INVALID",
-    `expected ${field} of the webhook scheme "${scheme}" to be the name of a header, but found ${JSON.stringify(name)}`,
+    `expected ${field} of the webhook scheme "${scheme}" to be the name of a header, but found ${shownValue(name)}`,
     { scheme, field },
   );
 }

@@ -1,6 +1,9 @@
 /** Webhooks of senders that sign by HMAC in a way of their own: what differs between them is configuration. */
+
 import type { Duration } from "../kernel/duration.ts";
 import { DefinitionError } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
+import { shownValue } from "../kernel/text.ts";
 import { checkHeader, checkIdSource, type DeliveryIdSource, deliveryIdOf } from "./delivery-id.ts";
 import {
   decodeMac,
@@ -98,6 +101,7 @@ export function hmac(options: HmacOptions): WebhookScheme {
 }
 
 function check(options: HmacOptions): Checked {
+  checkOptions("hmac", options);
   const { prefix = "", encoding = "hex", algorithm = "sha256", timestamp } = options;
   const id = checkIdSource("hmac", options.id);
   const header = checkHeader("hmac", "header", options.header);
@@ -115,6 +119,7 @@ function check(options: HmacOptions): Checked {
 
 function checkTimestamp(timestamp: HmacTimestamp | undefined): Checked["timestamp"] {
   if (timestamp === undefined) return null;
+  if (typeof timestamp !== "object" || timestamp === null) throw invalid("timestamp", ["{ header, unit }"], timestamp);
   const { unit = "s", tolerance } = timestamp;
   if (!Object.hasOwn(UNIT_MS, unit)) throw invalid("timestamp.unit", Object.keys(UNIT_MS), unit);
   const header = checkHeader("hmac", "timestamp.header", timestamp.header);
@@ -171,7 +176,7 @@ async function sign(
 function invalid(field: string, expected: readonly string[], found: unknown): DefinitionError {
   return new DefinitionError(
     "SCHEME_INVALID",
-    `expected ${field} of the webhook scheme "hmac" to be ${expected.join(" or ")}, but found ${JSON.stringify(found)}`,
+    `expected ${field} of the webhook scheme "hmac" to be ${expected.join(" or ")}, but found ${shownValue(found)}`,
     { scheme: "hmac", field },
   );
 }

@@ -1,8 +1,11 @@
 /** A hook: webhook requests of one sender, and what they start or tell. */
+
 import { PAYLOAD_DEPTH_MAX } from "../kernel/codec.ts";
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, ValidationError } from "../kernel/errors.ts";
 import { isDeeper, type Json } from "../kernel/json.ts";
+import { checkOptions } from "../kernel/options.ts";
+import { shownValue } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { WebhookRequest, WebhookScheme } from "./scheme.ts";
 
@@ -147,9 +150,19 @@ const bodyAsJson = (delivery: WebhookDelivery): unknown => delivery.json();
  * });
  */
 export function webhook<Input>(options: HookOptions<Input>): Hook {
+  checkOptions("webhook", options);
   const { name, scheme, filter, key } = options;
   if (typeof name !== "string" || !NAME.test(name)) {
-    throw invalid(`the name of a hook to have the form ${NAME.source}, but found ${JSON.stringify(name)}`, { name });
+    throw invalid(`the name of a hook to have the form ${NAME.source}, but found ${shownValue(name)}`, { name });
+  }
+  if (typeof scheme?.check !== "function" || typeof scheme.verify !== "function") {
+    const found = shownValue(scheme);
+    throw invalid(
+      `scheme of the hook "${name}" to be what one such as github({ secrets }) returns, but found ${found}`,
+      {
+        name,
+      },
+    );
   }
   if (key !== undefined && typeof key !== "function")
     throw invalid(`key of the hook "${name}" to be a function`, { name });
@@ -175,7 +188,7 @@ function startOf<Input>(options: StartingHookOptions<Input>): HookTarget {
   if (workflow === undefined)
     throw invalid(`the hook "${name}" to have a workflow or a signal, but found neither`, { name });
   if (respond !== "accepted" && respond !== "result") {
-    const found = JSON.stringify(respond);
+    const found = shownValue(respond);
     throw invalid(`respond of the hook "${name}" to be "accepted" or "result", but found ${found}`, { name });
   }
   if (respond === "accepted" && timeout !== undefined)

@@ -1,4 +1,5 @@
 /** No scheme at all, for a developer's own machine. */
+import { checkOptions } from "../kernel/options.ts";
 import { checkIdSource, type DeliveryIdSource, deliveryIdOf } from "./delivery-id.ts";
 import { refuse, type WebhookScheme } from "./scheme.ts";
 
@@ -15,6 +16,7 @@ export interface NoneOptions {
  * @example webhook({ name: "try", scheme: none(), workflow: greet });
  */
 export function none(options: NoneOptions = {}): WebhookScheme {
+  checkOptions("none", options);
   const id = checkIdSource("none", options.id ?? "body");
   return {
     name: "none",

@@ -4,13 +4,15 @@
  * A notice is about one event of the log, to one endpoint. Its form is Standard Webhooks 1.0: `webhook-id`,
  * `webhook-timestamp` and `webhook-signature`, over a body `{ type, timestamp, data }`.
  */
+
 import { fromBase64, toBase64 } from "../kernel/base64.ts";
 import { derivedFloat, hmacSha256, sha256Hex } from "../kernel/derive.ts";
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { EVENT_TYPES, type EventType, type RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
-import { clipText, shownAddress } from "../kernel/text.ts";
+import { checkOptions } from "../kernel/options.ts";
+import { clipText, shownAddress, shownValue } from "../kernel/text.ts";
 import { isPrivateHost } from "./private-address.ts";
 import { currentSecrets, isReference, requireSecretsOf, type SecretResolver, type Secrets } from "./secrets.ts";
 
@@ -106,22 +108,26 @@ const OWN_HEADERS =
  * @throws DefinitionError `ENDPOINT_INVALID`
  */
 export function checkEndpoint(options: NotifyOptions): Endpoint {
+  checkOptions("notify", options);
   const { name, url, secrets, events, workflow, filter = () => true, headers = {}, output = false } = options;
   const { timeout = TIMEOUT_MS.default, giveUpAfter = GIVE_UP_MS.default, allowPrivate = false } = options;
   if (typeof name !== "string" || !NAME.test(name)) throw invalid("name", `a text of the form ${NAME.source}`, name);
+  if (typeof allowPrivate !== "boolean") throw invalid(`allowPrivate of "${name}"`, "true or false", allowPrivate);
   checkUrl(name, url, allowPrivate);
   if (!Array.isArray(events) || events.length === 0) throw invalid(`events of "${name}"`, "types of events", events);
   const unknown = events.find((type) => !EVENT_TYPES.includes(type));
   if (unknown !== undefined) throw invalid(`events of "${name}"`, `of ${EVENT_TYPES.join(", ")}`, unknown);
   if (typeof filter !== "function") throw invalid(`filter of "${name}"`, "a function", filter);
   if (typeof secrets !== "function" && !isReference(secrets)) keysOf(name, secrets);
+  if (typeof output !== "boolean") throw invalid(`output of "${name}"`, "true or false", output);
+  if (typeof headers !== "object" || headers === null) throw invalid(`headers of "${name}"`, "texts by name", headers);
   for (const [header, value] of Object.entries(headers)) checkHeader(name, header, value);
   return {
     name,
     url,
     secrets,
     events: new Set(events),
-    workflows: workflow === undefined ? null : new Set([workflow].flat()),
+    workflows: workflow === undefined ? null : workflowsOf(name, workflow),
     filter,
     headers,
     timeoutMs: within(`timeout of "${name}"`, timeout, TIMEOUT_MS.max),
@@ -129,6 +135,14 @@ export function checkEndpoint(options: NotifyOptions): Endpoint {
     output,
     allowPrivate,
   };
+}
+
+function workflowsOf(name: string, workflow: string | readonly string[]): ReadonlySet<string> {
+  const names = [workflow].flat();
+  const stranger = names.find((each) => typeof each !== "string" || each === "");
+  if (names.length === 0 || stranger !== undefined)
+    throw invalid(`workflow of "${name}"`, "the name of a workflow, or a list of some", stranger ?? workflow);
+  return new Set(names);
 }
 
 /**
@@ -148,7 +162,7 @@ export async function checkNamedSecrets(
 function checkUrl(name: string, url: unknown, allowPrivate: boolean): void {
   const what = `url of "${name}"`;
   const form = allowPrivate ? "an http: or https: URL" : "an https: URL";
-  if (typeof url !== "string" || !URL.canParse(url)) throw invalid(what, form, null);
+  if (typeof url !== "string" || !URL.canParse(url)) throw invalid(what, form, undefined);
   const { protocol, hostname, username, password } = new URL(url);
   const isKnown = protocol === "https:" || (allowPrivate && protocol === "http:");
   if (!isKnown || `${username}${password}` !== "") {
@@ -175,11 +189,10 @@ function within(what: string, duration: Duration, max: number): number {
 function keysOf(name: string, secrets: readonly string[]): Uint8Array[] {
   const keys = (Array.isArray(secrets) ? secrets : []).map((secret) => keyOf(secret));
   if (keys.length > 0 && keys.every((key) => key !== null)) return keys;
-  // Not what was found: it is a secret, or nearly one.
   throw invalid(
     `secrets of "${name}"`,
     `texts of the form "whsec_" and base64 of ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes`,
-    null,
+    undefined,
   );
 }
 
@@ -193,9 +206,10 @@ function keyOf(secret: unknown): Uint8Array | null {
   }
 }
 
+/** @param found what may be shown of it; undefined: nothing, since it is a secret, or nearly one */
 function invalid(what: string, expected: string, found: unknown): DefinitionError {
-  const shown = typeof found === "string" ? `, but found ${JSON.stringify(clipText(found, 200))}` : ", but it is not";
-  return new DefinitionError("ENDPOINT_INVALID", `expected ${what} to be ${expected}${shown}`, { what });
+  const shown = found === undefined ? "it is not" : `found ${shownValue(found)}`;
+  return new DefinitionError("ENDPOINT_INVALID", `expected ${what} to be ${expected}, but ${shown}`, { what });
 }
 
 /** The notice about `event`, of a run of this workflow and version. */

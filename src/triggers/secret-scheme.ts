@@ -1,6 +1,8 @@
 /** What all schemes share that verify by secrets: they are required at the start, and asked for anew at each request. */
+
 import type { Duration } from "../kernel/duration.ts";
 import { toFailure } from "../kernel/failure.ts";
+import { checkOptions } from "../kernel/options.ts";
 import {
   refuse,
   type Sample,
@@ -38,9 +40,11 @@ export interface SecretSchemeParts {
 
 /** @throws DefinitionError `DURATION_INVALID` */
 export function secretScheme(
-  { secrets, tolerance }: TimedSchemeOptions,
+  options: TimedSchemeOptions,
   { name, requireForm, verify, sign }: SecretSchemeParts,
 ): WebhookScheme {
+  checkOptions(name, options);
+  const { secrets, tolerance } = options;
   const toleranceMs = toleranceMsOf(tolerance);
   return {
     name,

@@ -89,8 +89,9 @@ export async function requireSecretsOf(
 ): Promise<readonly string[]> {
   if (isReference(secrets)) await requireNamed(owner, secrets, resolve);
   const current = await currentSecrets(secrets, resolve);
-  const found =
-    current.length === 0
+  const found = !Array.isArray(current)
+    ? "no list of texts"
+    : current.length === 0
       ? "none"
       : current.some((secret) => typeof secret !== "string" || secret === "")
         ? "an empty one"

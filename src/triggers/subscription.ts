@@ -10,7 +10,7 @@ import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { TerminalStatus } from "../kernel/state.ts";
-import { checkName } from "../kernel/text.ts";
+import { checkName, shownValue } from "../kernel/text.ts";
 import { type Condition, compileExpression, compileKey, type Judgement, type KeyExpression } from "./expression.ts";
 import { checkPattern, meansTopic, RUN_ENDS } from "./topic.ts";
 
@@ -213,7 +213,7 @@ function sourceOf(
   const { run, ends = ["completed"] } = trigger;
   const name = checkName(`run of ${what}`, typeof run === "object" && run !== null ? run.name : run);
   if (!Array.isArray(ends) || ends.length === 0 || !ends.every((end) => ENDS.includes(end))) {
-    throw invalid(what, `ends to be some of ${ENDS.join(", ")}`, JSON.stringify(ends));
+    throw invalid(what, `ends to be some of ${ENDS.join(", ")}`, shownValue(ends));
   }
   return {
     patterns: ENDS.filter((end) => ends.includes(end)).map(endTopic),
@@ -257,6 +257,8 @@ function gatherOf(
 ): { readonly text: GatherText | null; readonly key: ((message: Message<never>) => string) | null } {
   const given = debounce ?? batch;
   if (given === undefined) return { text: null, key: null };
+  if (typeof given !== "object" || given === null)
+    throw invalid(what, "debounce to be { period, max, key }, or batch { size, timeout, key }", shownValue(given));
   const { key } = given;
   const isText = key !== undefined && typeof key !== "function";
   const keyText = isText ? compileKey(key, { variables: ["message"], what: `key of ${what}` }).text : null;

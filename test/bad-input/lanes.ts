@@ -1,5 +1,6 @@
 /** All lanes of bad input, by name. */
 import { commandLine } from "./command-line.ts";
+import { definitions } from "./definitions.ts";
 import { eventRows } from "./event-rows.ts";
 import { http } from "./http.ts";
 import type { Property } from "./lane.ts";
@@ -13,6 +14,7 @@ const LANES: Readonly<Record<string, readonly Property[]>> = {
   webhooks,
   values: storedValues,
   options,
+  definitions,
   "the command line": commandLine,
   "rows of events": eventRows,
   "the testing kit": testingKit,

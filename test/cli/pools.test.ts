@@ -16,7 +16,7 @@ describe("varve serve --queues", () => {
     await here.serve(["--queues", "default"]);
     expect((await here.varve(["run", "plain", "--wait"])).code).toBe(0);
     const id = String(json(await here.varve(["run", "render", "--json"])).id);
-    expect((await here.varve(["queues", "list"])).stdout).toBe("heavy\t2\topen\t1\t0\t0\n");
+    expect((await here.varve(["queues", "list"])).stdout).toBe("heavy\t2\topen\t1\t0\t0\t0\t0\n");
     expect(json(await here.varve(["runs", "why", id, "--json"]))).toMatchObject({
       waitsFor: [{ kind: "worker", name: "queue/heavy", text: 'no worker serves the queue "heavy"' }],
     });

@@ -26,10 +26,10 @@ describe("a server", () => {
     const here = withLabels();
     await here.serve();
     const list = async () => json<{ queues: QueueInfo[] }>(await here.varve(["queues", "list", "--json"])).queues;
-    const heavy = { name: "heavy", concurrency: 1, defined: 1, paused: false, ...NONE, steps: NONE };
+    const heavy = { name: "heavy", concurrency: 1, defined: 1, paused: false, ...NONE, steps: NONE, workers: 1 };
     const printers = { ...heavy, name: "printers", concurrency: 2, defined: 2 };
     expect(await list()).toEqual([heavy, printers]);
-    expect((await here.varve(["queues", "pause", "printers"])).stdout).toContain("printers\t2\tpaused\t0\t0\t0\t0");
+    expect((await here.varve(["queues", "pause", "printers"])).stdout).toContain("printers\t2\tpaused\t0\t0\t1\t0\t0");
     const run = (await here.varve(["run", "label"])).stdout.trim();
     await expect
       .poll(async () => (await here.varve(["runs", "why", run])).stdout, { timeout: 20_000, interval: 200 })

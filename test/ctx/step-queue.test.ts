@@ -38,8 +38,26 @@ describe("the queue of a step at run time", () => {
     expect(seen.done).toEqual([]);
     expect(await statuses(runs)).toEqual(runs.map(() => "waiting"));
     expect(await engine.queues.list()).toEqual([
-      { name: "api", concurrency: 2, defined: 2, paused: false, held: 0, waiting: 0, steps: { held: 0, waiting: 0 } },
-      { name: "one", concurrency: 1, defined: 1, paused: true, held: 0, waiting: 0, steps: { held: 0, waiting: 5 } },
+      {
+        name: "api",
+        concurrency: 2,
+        defined: 2,
+        paused: false,
+        held: 0,
+        waiting: 0,
+        steps: { held: 0, waiting: 0 },
+        workers: 1,
+      },
+      {
+        name: "one",
+        concurrency: 1,
+        defined: 1,
+        paused: true,
+        held: 0,
+        waiting: 0,
+        steps: { held: 0, waiting: 5 },
+        workers: 1,
+      },
     ]);
     expect((await runs[1]?.why())?.waitsFor).toMatchObject([
       {

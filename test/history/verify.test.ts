@@ -360,7 +360,7 @@ describe("what no event determines is held to bounds and references", () => {
         "place",
         null,
         () =>
-          `INSERT INTO places (run_id, line, slots, rank, hold, requested_at) VALUES ('run_none', 'x', 1, 1, 'life', 1)`,
+          `INSERT INTO places (run_id, line, slots, rank, hold, share, cost, requested_at) VALUES ('run_none', 'x', 1, 1, 'life', '', 1, 1)`,
       ],
       "a place in a line that its run does not name": [
         "place",

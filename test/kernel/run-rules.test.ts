@@ -1,8 +1,24 @@
 import { describe, expect, it } from "vitest";
-import { checkPriority, checkRunRules, invalidLimit, SLOTS_MAX } from "../../src/kernel/run-rules.ts";
+import { type Duration, parseDuration } from "../../src/kernel/duration.ts";
+import { checkPriority, checkRunRules, invalidLimit, type RunRules, SLOTS_MAX } from "../../src/kernel/run-rules.ts";
 
 const check = (rules: object) => checkRunRules("ship", rules as never);
 const key = (order: { customer: string }) => order.customer;
+
+/** What the rules of a definition become. */
+function checkedForm({ concurrency = [], singleton, rateLimit, throttle, ...rest }: RunRules<never>): object {
+  const rate = (rule: { limit: number; period: Duration; burst?: number }) => {
+    const { period, ...given } = { burst: 1, ...rule };
+    return { key: null, ...given, periodMs: parseDuration(period) };
+  };
+  return {
+    ...rest,
+    concurrency: [concurrency].flat(),
+    ...(singleton === undefined ? {} : { singleton: { key: null, ...singleton } }),
+    ...(rateLimit === undefined ? {} : { rateLimit: rate({ burst: rateLimit.limit, ...rateLimit }) }),
+    ...(throttle === undefined ? {} : { throttle: rate(throttle) }),
+  };
+}
 
 const refusal = (code: string, message: string) =>
   expect.objectContaining({ name: "DefinitionError", code, message: expect.stringContaining(message) });
@@ -23,8 +39,13 @@ describe("a workflow's rules", () => {
       throttle: { limit: 5, period: 1_000, burst: 3 },
       priority: () => 5,
     };
-    expect(check({ ...rules, name: "ship", retries: 3 })).toEqual(rules);
-    expect(check({ queue: "heavy", maxActiveRuns: undefined })).toEqual({ queue: "heavy" });
+    const checked = check({ ...rules, name: "ship", retries: 3 });
+    expect(checked).toEqual({
+      ...rules,
+      rateLimit: { limit: 10, periodMs: 60_000, key, burst: 10 },
+      throttle: { limit: 5, periodMs: 1_000, key: null, burst: 3 },
+    });
+    expect(check({ queue: "heavy", maxActiveRuns: undefined })).toEqual({ queue: "heavy", concurrency: [] });
   });
 
   const rule = { key, limit: 1 };
@@ -46,8 +67,8 @@ describe("a workflow's rules", () => {
     { priority: -1_000 },
     { priority: 1_000 },
     { priority: () => 0 },
-  ])("may be %j", (rules) => {
-    expect(check(rules)).toEqual(rules);
+  ] as RunRules<never>[])("may be %j", (rules) => {
+    expect(check(rules)).toMatchObject({ concurrency: [], ...checkedForm(rules) });
   });
 
   it.each([
@@ -143,6 +164,6 @@ describe("the error of a limit", () => {
   it("quotes texts, shows numbers, and names the type of anything else", () => {
     expect(invalidLimit("x", "a y", "a").message).toBe('expected x to be a y, but found "a"');
     expect(invalidLimit("x", "a y", 7).message).toBe("expected x to be a y, but found 7");
-    expect(invalidLimit("x", "a y", true).message).toBe("expected x to be a y, but found boolean");
+    expect(invalidLimit("x", "a y", true).message).toBe("expected x to be a y, but found true");
   });
 });

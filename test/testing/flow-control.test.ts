@@ -161,15 +161,3 @@ describe("a test engine with queues and limits", () => {
     await t.close();
   });
 });
-
-describe("a test engine with messages", () => {
-  it("forgets them after their time", async () => {
-    const t = await testEngine({ workflows: [report], messages: { retention: "1d" } });
-    await t.publish("orders.paid", 1, { id: "m-1" });
-    await t.advance("3d");
-    await t.publish("orders.paid", 2, { id: "m-2" });
-    await t.advance("1h");
-    expect((await t.messages()).messages.map(({ id }) => id)).toEqual(["m-2"]);
-    await t.close();
-  });
-});

@@ -12,11 +12,11 @@ export const UNDISPATCHED =
 export const UNFIRED =
   "EXISTS (SELECT 1 FROM gatherings u WHERE u.id = :gathering AND u.count = :count AND u.fired_at IS NULL)";
 
-/** Writes a message, unless one with its id is there. By `messages_id`. */
+/** Writes a message, unless one with its id is there: a conflict alone would use up a position. By `messages_id`. */
 export const INSERT_MESSAGE: HotStatement = `
 INSERT INTO messages (topic, id, payload, tags, at, token, published_at)
-VALUES (:topic, :id, :payload, :tags, :at, :token, NOW)
-ON CONFLICT (topic, id) DO NOTHING`;
+SELECT :topic, :id, :payload, :tags, :at, :token, NOW
+WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.topic = :topic AND m.id = :id)`;
 
 /** By `messages_id`. */
 export const READ_PUBLISHED: HotStatement =
@@ -148,11 +148,11 @@ WHERE d.gathering = :gathering ORDER BY d.position DESC LIMIT :limit`;
 export const MARK_FIRED: HotStatement = `
 UPDATE gatherings SET fired_at = NOW, is_open = 0, run_id = :runId, reason = :reason WHERE id = :gathering AND ${UNFIRED}`;
 
-/** Begins a call's wait. By primary key and `waits_call`. */
+/** Begins a call's wait, once: a conflict alone would use up an id. By primary key and `waits_call`. */
 export const BEGIN_WAIT: HotStatement = `
 INSERT INTO waits (run_id, key, topic, match, after)
 SELECT r.id, :call, :topic, :match, iif(:isOpen, coalesce((SELECT max(position) FROM messages), 0), NULL) FROM runs r WHERE ${HELD}
-ON CONFLICT (run_id, key) DO NOTHING`;
+  AND NOT EXISTS (SELECT 1 FROM waits w WHERE w.run_id = r.id AND w.key = :call)`;
 
 /** Ends it, if nothing was given to it. */
 export const EXPIRE_WAIT: HotStatement = `

@@ -4,6 +4,8 @@ import type { HotStatement } from "./fragments.ts";
 /** The last events of runs, by `events_run_seq`, without the values of users. `:telling`: JSON of the types whose data is wanted. */
 export const READ_LAST_EVENTS: HotStatement = `
 SELECT e.position, e.run_id, e.seq, e.epoch, e.type, e.v, e.key, e.scope, e.attempt, e.at, CASE
+    -- What is damaged says nothing, and harms none of the others.
+    WHEN NOT json_valid(e.data) THEN NULL
     WHEN e.type = 'run.created' THEN json_object('availableAt', e.data ->> '$.availableAt')
     WHEN instr(:telling, '"' || e.type || '"') THEN e.data
   END AS data
