@@ -443,11 +443,15 @@ describe("a reopening", () => {
     expect(breaks(...between, started("a", 1))).toEqual(["attempts-count-up"]);
   });
 
-  it("lets a call that failed be made again any number of times, and its attempts count on", () => {
+  it("lets a call be made again any number of times, and its attempts count on", () => {
     const calls: Told[] = [["run.created"], started("a", 1), ended("step.failed", "a"), ...reopened(3)];
     const again: Told[] = [["wait.expired", "w"], started("a", 2), ended("step.completed", "a"), ...reopened(6, 2)];
     expect(breaks(...calls, ...again, started("a", 3), ended("step.completed", "a"))).toEqual([]);
     expect(breaks(...calls, ...again, started("a", 1))).toEqual(["attempts-count-up"]);
+    const cached: Told = ["step.completed", "a", { value: 1, cached: true }];
+    const made: Told[] = [["wait.expired", "w"], started("a", 1), ended("step.completed", "a"), ...reopened(5, 2)];
+    expect(breaks(["run.created"], cached, ...reopened(2), ...made, started("a", 2))).toEqual([]);
+    expect(breaks(["run.created"], cached, ...reopened(2), ...made, started("a", 1))).toEqual(["attempts-count-up"]);
   });
 
   it("opens a scope again that failed from there on, and no other", () => {
