@@ -352,6 +352,7 @@ describe("what the log cannot hold", () => {
     ["a function", { a: [() => 1] }, ["a", 0], "a function at $.a[0]"],
     ["a symbol", [Symbol("x")], [0], "a symbol at $[0]"],
     ["an object with symbol keys", { a: { [Symbol("k")]: 1 } }, ["a"], "an object with symbol keys at $.a"],
+    ["a plain object that calls itself an error", { [Symbol.toStringTag]: "Error" }, [], "an object with symbol keys"],
     ["a class instance", { price: new Money() }, ["price"], "an instance of Money at $.price"],
     ["a promise", { list: [1, Promise.resolve()] }, ["list", 1], "an instance of Promise at $.list[1]"],
     ["a Response", new Response("x"), [], "an instance of Response at $;"],

@@ -131,6 +131,7 @@ describe("a row that concludes a scope", () => {
     expect(closes("scope.completed", '{"value":{"kept":true}}')).toBe(true);
     expect(closes("scope.completed", '{"value":"\\"kept\\":true"}')).toBe(true);
     expect(closes("scope.completed", '{"kept":true')).toBe(true);
+    expect(closes("scope.completed", null)).toBe(true);
     expect(closes("scope.failed", '{"error":{}}')).toBe(false);
     expect(closes("step.completed", null)).toBe(false);
   });

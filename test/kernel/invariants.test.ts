@@ -435,10 +435,23 @@ describe("a reopening", () => {
     const calls: Told[] = [["run.created"], ["wait.expired", "w"], started("a", 1), ended("step.completed", "a")];
     const twice = [...calls, ...reopened(2), ["wait.expired", "w"] as Told, ...reopened(7, 2)];
     expect(breaks(...twice, started("a", 1))).toEqual([]);
+    const after: Told[] = [["wait.expired", "w"], started("a", 1), ended("step.completed", "a")];
+    expect(breaks(...calls, ...reopened(2), ...after, ...reopened(7, 2), started("a", 1))).toEqual([]);
     const retried: Told[] = [started("a", 1), ["attempt.failed", "a"], ["wait.expired", "w"]];
     const between = [...calls, ...reopened(2), ...retried, ...reopened(9, 2)];
     expect(breaks(...between, started("a", 2))).toEqual([]);
     expect(breaks(...between, started("a", 1))).toEqual(["attempts-count-up"]);
+  });
+
+  it("lets a call be made again any number of times, and its attempts count on", () => {
+    const calls: Told[] = [["run.created"], started("a", 1), ended("step.failed", "a"), ...reopened(3)];
+    const again: Told[] = [["wait.expired", "w"], started("a", 2), ended("step.completed", "a"), ...reopened(6, 2)];
+    expect(breaks(...calls, ...again, started("a", 3), ended("step.completed", "a"))).toEqual([]);
+    expect(breaks(...calls, ...again, started("a", 1))).toEqual(["attempts-count-up"]);
+    const cached: Told = ["step.completed", "a", { value: 1, cached: true }];
+    const made: Told[] = [["wait.expired", "w"], started("a", 1), ended("step.completed", "a"), ...reopened(5, 2)];
+    expect(breaks(["run.created"], cached, ...reopened(2), ...made, started("a", 2))).toEqual([]);
+    expect(breaks(["run.created"], cached, ...reopened(2), ...made, started("a", 1))).toEqual(["attempts-count-up"]);
   });
 
   it("opens a scope again that failed from there on, and no other", () => {

@@ -111,6 +111,14 @@ describe("options", () => {
     expect(`${refusal?.stack}${JSON.stringify(refusal)}`).not.toMatch(/c4n4ry|of the tests/);
   });
 
+  it("with secrets of 32 characters are taken, and up to 16 of them", () => {
+    const secrets = Array.from({ length: 16 }, (_, i) => `${i}`.padEnd(32, "s"));
+    expect(signer(secrets).read(tokenOf(ticket, secrets[15]))).toEqual(ticket);
+    expect(refusalOf({ baseUrl: BASE, secret: ["s".repeat(31)] })?.message).toContain(
+      "a random text of at least 32 characters, or a list of 1 to 16 of them, but found something else; `openssl rand -base64 32` makes one",
+    );
+  });
+
   it.each([
     "",
     "example.org",
@@ -123,12 +131,15 @@ describe("options", () => {
   ])("with the address %j are refused, and no password in it is shown", (baseUrl) => {
     const refusal = refusalOf({ baseUrl, secret: SECRET });
     expect(refusal).toMatchObject({ name: "DefinitionError", code: "OPTION_INVALID" });
-    expect(refusal?.message).toContain("resume.baseUrl");
+    expect(refusal?.message).toContain("resume.baseUrl to be an address such as https://example.org/varve, but found");
     expect(`${refusal?.stack}${JSON.stringify(refusal)}`).not.toMatch(/c4n4ry|of the tests/);
   });
 
   it.each([undefined, null, "x", 1])("that are %j are refused", (options) => {
-    expect(refusalOf(options)).toMatchObject({ code: "OPTION_INVALID" });
+    expect(refusalOf(options)).toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining("expected resume to be an object with baseUrl and secret, but found"),
+    });
   });
 
   it("do not keep the secret where it is seen", () => {

@@ -52,6 +52,11 @@ describe("a value", () => {
     expect(error.facts.issues).toHaveLength(9);
     const five = (await thrownBy(() => validate("it", schema, Array(5).fill("x"), "C"))) as Error;
     expect(five.message).toMatch(/\$\[4\]: [^()]+$/);
+    const own: Schema = {
+      "~standard": { version: 1, vendor: "test", validate: () => ({ issues: [{ message: "is odd", path: ["a"] }] }) },
+    };
+    const one = (await thrownBy(() => validate("it", own, 1, "C"))) as Error;
+    expect(one.message).toBe("expected it to fit its schema, but found $.a: is odd");
   });
 
   it("is waited for where its schema takes time", async () => {
