@@ -116,10 +116,4 @@ export const OF_OUTGOING: readonly PredicateName[] = [
 ];
 
 /** What has worlds of its own, and is not in random programs. */
-export const OF_OWN_WORLDS: readonly PredicateName[] = [
-  ...OF_SCHEDULES,
-  ...OF_MESSAGES,
-  ...OF_OUTGOING,
-  "limits-hold",
-  "no-slot-leaks",
-];
+export const OF_OWN_WORLDS: readonly PredicateName[] = OF_OUTGOING;
