@@ -302,8 +302,10 @@ class MemoryStore implements LogStore {
     const row = this.#runs.get(message.runId);
     if (row === undefined || isTerminalStatus(row.status)) return;
     const mail = this.#mailOf(message.runId);
-    if (mail.length < rowsMax && !this.#inbox.some(({ token }) => token === message.token)) {
-      this.#inbox.push({ ...message, id: ++this.#lastInboxId });
+    if (mail.length < rowsMax) {
+      // A repeat uses up an id, as a conflict does in SQLite: so simulations over both are told the same.
+      const id = ++this.#lastInboxId;
+      if (!this.#inbox.some(({ token }) => token === message.token)) this.#inbox.push({ ...message, id });
     }
     if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;
     wake(row, this.#now);

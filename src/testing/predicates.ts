@@ -119,12 +119,4 @@ export const OF_OUTGOING: readonly PredicateName[] = [
 ];
 
 /** What has worlds of its own, and is not in random programs. */
-export const OF_OWN_WORLDS: readonly PredicateName[] = [
-  ...OF_SCHEDULES,
-  ...OF_MESSAGES,
-  ...OF_OUTGOING,
-  "limits-hold",
-  "no-slot-leaks",
-  "served-by-pool",
-  "turns-taken",
-];
+export const OF_OWN_WORLDS: readonly PredicateName[] = [...OF_OUTGOING, "served-by-pool", "turns-taken"];

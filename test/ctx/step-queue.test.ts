@@ -148,6 +148,25 @@ describe("a step with a queue", () => {
     expect(seen).toMatchObject({ most: 2, done: [0, 1] });
   });
 
+  it("gives its slot back when its breaker refuses it", async () => {
+    const { lab } = place();
+    const breaker = { name: "b", failures: 1, window: "1m", resetAfter: "1h" } as const;
+    const refused = workflow({ name: "flow" }, async (ctx) => {
+      const fail = () => {
+        throw new Error("it is down");
+      };
+      for (const name of ["first", "second"]) {
+        await ctx.step(name, fail, { queue: "one", breaker, retry: { attempts: 1 } }).catch(() => null);
+      }
+      await ctx.sleep("rest", "1h");
+    });
+    const engine = await lab.engine({ workflows: [refused], queues: QUEUES });
+    const run = await engine.start("flow", 0);
+    await lab.pass(2_000);
+    expect((await run.history()).filter(({ type }) => type === "attempt.started")).toHaveLength(1);
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
+  });
+
   it("holds no slot while it waits for its next attempt", async () => {
     const { lab, seen, work } = place();
     let fails = 1;

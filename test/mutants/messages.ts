@@ -125,34 +125,6 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     seed: 90,
   },
   {
-    name: "sql-message-missed-while-opening",
-    guard: "in SQL: a wait that looks back opens only if nothing came after what it has seen",
-    world: "messages-over-owned-file",
-    edits: [
-      {
-        file: STATEMENTS_MESSAGES,
-        text: "WHERE m.topic = waits.topic AND m.position > :seen",
-        by: "WHERE m.topic = waits.topic AND m.position > :seen + 1000000",
-      },
-    ],
-    predicate: "message-dispatched-once",
-    seed: 0,
-  },
-  {
-    name: "sql-gathering-of-fewer",
-    guard: "in SQL: what is gathered starts one run with all that was put to it",
-    world: "messages-over-owned-file",
-    edits: [
-      {
-        file: STATEMENTS_MESSAGES,
-        text: "u.id = :gathering AND u.count = :count AND",
-        by: "u.id = :gathering AND :count > 0 AND",
-      },
-    ],
-    predicate: "message-dispatched-once",
-    seed: 0,
-  },
-  {
     name: "sql-message-dispatched-again",
     guard: "a message that was dispatched is not dispatched again",
     world: "messages-over-owned-file",

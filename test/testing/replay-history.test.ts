@@ -87,6 +87,15 @@ describe("a history that the code goes along with", () => {
     expect(bodies).toEqual([]);
   });
 
+  it("may be of code that names queues", async () => {
+    const flow = workflow({ name: "flow", queue: "runs" }, (ctx) => ctx.step("work", () => 1, { queue: "steps" }));
+    const queues = { runs: { concurrency: 1 }, steps: { concurrency: 1 } };
+    const t = await testEngine({ workflows: [flow], queues });
+    const run = await t.start(flow, null);
+    await run.result();
+    expect((await replayHistory(flow, await run.history())).calls).toEqual(["step work"]);
+  });
+
   it("may have ended by a cancel, a deadline, a failure or a limit", async () => {
     const waiting = workflow({ name: "waiting" }, async (ctx) => ctx.sleep("long", "1d"));
     expect((await historyOf(waiting, null, "1h")).at(-1)?.type).toBe("run.failed");
