@@ -332,7 +332,7 @@ about("a bad spec is refused with the field, the place and a hint", () => {
     [{ at: "tomorrow" }, "at", 0, /instant/],
     [{ at: "2026-02-30T00:00:00Z" }, "at", 0, /no such time/],
     [{ at: "2026-02-03T25:00:00Z" }, "at", 0, /no such time/],
-    [{ at: 1_700_000_000_000 }, "at", 0, /number/],
+    [{ at: 1_700_000_000_000 }, "at", 0, /1700000000000/],
     [{ at: ["2026-01-01", "1969-01-01"] }, "at[1]", 0, /before 1970/],
     [{ cron: "@daily", timezone: "Europe/Atlantis" }, "timezone", 0, /IANA/],
     [{ cron: "@daily", timezone: "+01:00" }, "timezone", 0, /IANA/],
