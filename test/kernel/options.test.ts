@@ -49,10 +49,10 @@ describe("options that are numbers", () => {
     [Number.POSITIVE_INFINITY, "Infinity"],
     ["5", '"5"'],
     ["", '""'],
-    [null, "object"],
+    [null, "null"],
     [5n, "bigint"],
-    [true, "boolean"],
-    [[5], "object"],
+    [true, "true"],
+    [[5], "a list"],
     [Symbol("5"), "symbol"],
   ])("are refused if they are %s, naming the option and its range", (slots, shown) => {
     const error = refusal(() => check({ slots }));

@@ -87,6 +87,8 @@ export const ADMINISTRATION: readonly Site[] = [
   "reopen",
   "listKeyed",
   "listLocks",
+  "readOutlook",
+  "passOver",
   "holdEndpoint",
   "releaseEndpoint",
   "planNotices",
