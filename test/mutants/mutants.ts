@@ -174,7 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "message-token",
     guard: "a message that is sent again is the same one",
     world: "mail",
-    edits: [{ file: MEMORY, text: "&& !this.#inbox.some(({ token }) => token === message.token)", by: "" }],
+    edits: [{ file: MEMORY, text: "if (!this.#inbox.some(({ token }) => token === message.token)) this", by: "this" }],
     predicate: "message-once",
     seed: 0,
   },
@@ -987,7 +987,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: WORKER,
-        text: "void look.then(() => (this.#owned.has(runId) ? this.#readMail([runId]) : undefined));",
+        text: "void look.then(() => (this.#owned.has(runId) ? this.#mail.read([runId]) : undefined));",
         by: "void look;",
       },
     ],

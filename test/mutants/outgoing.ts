@@ -86,9 +86,7 @@ export const OUTGOING_MUTANTS: readonly Mutant[] = [
     name: "sent-to-a-private-network",
     guard: "nothing is sent to a host that is on a private network",
     world: WORLD,
-    edits: [
-      { file: SENDER, text: "if (addresses?.some(isPrivateAddress) === true) {", by: "if (addresses?.length === 0) {" },
-    ],
+    edits: [{ file: SENDER, text: "!isPrivateAddress(address)", by: "address !== null" }],
     predicate: "notice-out-in-the-world",
     seed: 0,
   },

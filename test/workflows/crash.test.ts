@@ -4,7 +4,10 @@ import { type Death, LEASE_MS, openLab } from "../support/lab.ts";
 
 beforeEach(() => {
   vi.stubEnv("TRIAGE_URL", TRIAGE_URL);
-  return () => vi.unstubAllEnvs();
+  return () => {
+    vi.unstubAllEnvs();
+    vi.unstubAllGlobals();
+  };
 });
 
 /** One life of a run, in which its first engine may die. Bodies that start after their completion are counted. */
