@@ -26,17 +26,30 @@ const TAKEN = `(
 const RETURNING = `FROM json_each(:programs) p CROSS JOIN runs r INDEXED BY runs_passed
   ON r.workflow = p.value ->> 0 AND r.version = p.value ->> 1 AND r.passed_at IS NOT NULL AND ${served("r")}`;
 
+/** Runs with limits that may be claimed, now or at a time: `runs_queue` holds them by kind, and of each kind the oldest first. */
+const firstOf = (what: string, condition: string) => `
+    SELECT ${what} FROM runs y INDEXED BY runs_queue
+    WHERE y.limits IS NOT NULL AND y.available_at IS NOT NULL ${condition}
+    ORDER BY y.queue, y.workflow, y.version, y.available_at LIMIT 1`;
+
 /**
- * Queues and programs of which a run has been admitted for long and that nobody takes, by `runs_queue`; and whether there are runs
- * that get in line again.
+ * Queues and programs of which a run has been admitted for long and that nobody takes; and whether there are runs that get in
+ * line again. From kind to kind by `runs_queue`, however many runs there are of each. A row value behind `queue IS` would use no
+ * more of the index than its first part, so each part has its own search.
  */
 export const READ_UNTAKEN: HotStatement = `
+WITH RECURSIVE kind (queue, workflow, version, since) AS (
+  SELECT * FROM (${firstOf("y.queue, y.workflow, y.version, y.available_at", "")})
+  UNION ALL
+  SELECT x.queue, x.workflow, x.version, x.available_at FROM kind CROSS JOIN runs x ON x.rowid = coalesce(
+    (${firstOf("y.rowid", "AND y.queue IS kind.queue AND y.workflow = kind.workflow AND y.version > kind.version")}),
+    (${firstOf("y.rowid", "AND y.queue IS kind.queue AND y.workflow > kind.workflow")}),
+    (${firstOf("y.rowid", "AND y.queue > coalesce(kind.queue, '')")}))
+  LIMIT ${KINDS_MAX}
+)
 SELECT
-  (SELECT json_group_array(json_array(kind.queue, kind.workflow, kind.version)) FROM (
-    SELECT x.queue, x.workflow, x.version FROM runs x INDEXED BY runs_queue
-    WHERE x.limits IS NOT NULL AND x.available_at IS NOT NULL
-    GROUP BY x.queue, x.workflow, x.version HAVING min(x.available_at) <= NOW - :patienceMs LIMIT ${KINDS_MAX}) kind
-  WHERE NOT ${TAKEN}) AS untaken,
+  (SELECT json_group_array(json_array(kind.queue, kind.workflow, kind.version)) FROM kind
+    WHERE kind.since <= NOW - :patienceMs AND NOT ${TAKEN}) AS untaken,
   EXISTS (SELECT 1 ${RETURNING}) AS returns`;
 
 /** Lets them get in line again. */
