@@ -101,7 +101,8 @@ const PLANS: { readonly [N in Name]: string } = {
   CLAIM_SUSPECT_OF_POOL: "runs:primary r:runs_suspect p:json w:primary s:json me:primary i:inbox_run",
   READ_WORK_AHEAD_OF_POOL:
     "x:runs_line s:json p:json x:runs_queue s:json p:json x:runs_due w:all r:runs_owner p:json s:json r:runs_suspect p:json s:json w:primary r:runs_suspect p:json w:primary s:json",
-  READ_UNTAKEN: "y:runs_queue kind:all x:primary y:runs_queue y:runs_queue y:runs_queue kind:all p:json q:json w:all p:json q:json p:json r:runs_passed q:json",
+  READ_UNTAKEN:
+    "y:runs_queue kind:all x:primary y:runs_queue y:runs_queue y:runs_queue kind:all p:json q:json w:all p:json q:json p:json r:runs_passed q:json",
   RETURN_PASSED: "runs:primary p:json r:runs_passed q:json",
   COUNT_PASSED: "runs:runs_passed",
   PASS_OVER:
