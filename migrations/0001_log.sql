@@ -200,7 +200,7 @@ CREATE TABLE lines (
   held INTEGER NOT NULL DEFAULT 0,
   -- Which turn was taken last, where runs have fairness keys.
   turn INTEGER NOT NULL DEFAULT 0
-) STRICT;
+) STRICT, WITHOUT ROWID;
 --> statement
 -- Whose turn it is in a line to which a run with a fairness key has come, until nobody is in it: the least is next. A key of
 -- which nobody waits has a row until that turn is past. '' is of all that have no key.
@@ -287,15 +287,15 @@ CREATE INDEX buckets_used ON buckets (used_until);
 --> statement
 -- Procedures: an insert of rows into these views does something for each row in turn, so that each sees what the one
 -- before has done. They are called by src/log/libsql/statements-places.ts.
-CREATE VIEW admissions AS SELECT NULL AS run_id, NULL AS at;
+CREATE VIEW admissions AS SELECT NULL AS run_id, NULL AS fits, NULL AS at;
 --> statement
--- A run gets the places that it waits for if there is room in all of them, and can be claimed once it has all. What only
--- ends a run needs none.
+-- A run gets the places that it waits for if there is room in all of them, which whoever knows it says by `fits`; and it can
+-- be claimed once it has all. What only ends a run needs none.
 CREATE TRIGGER admissions_insert INSTEAD OF INSERT ON admissions
 BEGIN
   UPDATE places SET granted_at = NEW.at
   WHERE run_id = NEW.run_id AND granted_at IS NULL AND ended_at IS NULL
-    AND NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = NEW.run_id);
+    AND (NEW.fits OR NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = NEW.run_id));
   UPDATE runs SET available_at = NEW.at
   WHERE id = NEW.run_id AND +status = 'pending' AND owner IS NULL AND available_at IS NULL AND line_at IS NULL AND (
     NOT EXISTS (SELECT 1 FROM places p WHERE p.run_id = NEW.run_id AND p.granted_at IS NULL AND p.ended_at IS NULL)
@@ -316,8 +316,8 @@ WHEN EXISTS (
   ) f
   WHERE coalesce((SELECT iif(l.paused, 0, coalesce(l.slots, f.slots)) - l.held FROM lines l WHERE l.line = NEW.line), f.slots) > 0)
 BEGIN
-  INSERT INTO admissions (run_id, at)
-  SELECT c.run_id, NEW.at FROM (
+  INSERT INTO admissions (run_id, fits, at)
+  SELECT c.run_id, 1, NEW.at FROM (
     SELECT p.run_id FROM places p
     WHERE p.line = NEW.line AND p.granted_at IS NULL AND p.share = '' AND p.ended_at IS NULL
     ORDER BY p.rank, p.run_id LIMIT 64
@@ -325,8 +325,8 @@ BEGIN
   WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.line = NEW.line)
     AND NOT EXISTS (SELECT 1 FROM places_without_room w WHERE w.run_id = c.run_id)
   LIMIT 1;
-  INSERT INTO admissions (run_id, at)
-  SELECT f.run_id, NEW.at FROM (
+  INSERT INTO admissions (run_id, fits, at)
+  SELECT f.run_id, 1, NEW.at FROM (
     SELECT (
       SELECT c.run_id FROM (
         SELECT p.run_id FROM places p
@@ -342,7 +342,15 @@ BEGIN
   LIMIT 1;
 END;
 --> statement
-CREATE TRIGGER places_delete AFTER DELETE ON places
+-- Somebody has left a line: there may be room for the next.
+CREATE TRIGGER places_delete AFTER DELETE ON places WHEN NOT EXISTS (SELECT 1 FROM turns t WHERE t.line = OLD.line)
+BEGIN
+  INSERT INTO openings (line, at) VALUES (OLD.line, OLD.ended_at);
+  DELETE FROM lines WHERE line = OLD.line AND held = 0 AND slots IS NULL AND NOT paused;
+END;
+--> statement
+-- The same in a line that has turns, which say nothing once nobody is in it.
+CREATE TRIGGER places_delete_with_turns AFTER DELETE ON places WHEN EXISTS (SELECT 1 FROM turns t WHERE t.line = OLD.line)
 BEGIN
   UPDATE turns SET waits = 0
   WHERE line = OLD.line AND share = OLD.share AND NOT EXISTS (
@@ -354,21 +362,21 @@ BEGIN
   WHERE line = OLD.line AND held = 0 AND slots IS NULL AND NOT paused AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.line = OLD.line);
 END;
 --> statement
-CREATE VIEW arrivals AS SELECT NULL AS run_id, NULL AS at;
+CREATE VIEW returns AS SELECT NULL AS run_id, NULL AS at;
 --> statement
--- A run with limits gets in line for the places that it lacks, and is admitted if there is room. One that is stuck or
--- paused gives back what is held only while a run is worked on.
-CREATE TRIGGER arrivals_insert INSTEAD OF INSERT ON arrivals
+-- A run that has places is stuck or paused, or goes on: what is held only while it is worked on is given back.
+CREATE TRIGGER returns_insert INSTEAD OF INSERT ON returns
 BEGIN
   UPDATE places SET ended_at = NEW.at
   WHERE run_id = NEW.run_id AND hold = 'work' AND (SELECT r.status FROM runs r WHERE r.id = NEW.run_id) IN ('stuck', 'paused');
   DELETE FROM places WHERE run_id = NEW.run_id AND ended_at IS NOT NULL;
-  INSERT INTO places (run_id, line, slots, rank, hold, share, cost, requested_at)
-  SELECT r.id, l.value ->> 'line', l.value ->> 'slots', l.value ->> 'rank', l.value ->> 'hold',
-    coalesce(l.value ->> '$.fair.key', ''), coalesce(l.value ->> '$.fair.cost', 1000000), NEW.at
-  FROM runs r CROSS JOIN json_each(r.limits) l
-  WHERE r.id = NEW.run_id AND r.status IN ('pending', 'waiting')
-  ON CONFLICT (run_id, line) DO NOTHING;
+END;
+--> statement
+CREATE VIEW newests AS SELECT NULL AS run_id, NULL AS at;
+--> statement
+-- Those before a run in a line of the newest are cancelled.
+CREATE TRIGGER newests_insert INSTEAD OF INSERT ON newests
+BEGIN
   INSERT INTO inbox (run_id, token, kind, data, at)
   SELECT s.run_id, 'newest/' || NEW.run_id || '/' || s.run_id, 'cancel', json_object('reason', 'run ' || NEW.run_id || ' has taken its place'), NEW.at
   FROM superseded s WHERE s.newest_id = NEW.run_id
@@ -376,8 +384,27 @@ BEGIN
   UPDATE runs SET status = 'pending', line_at = NEW.at
   WHERE id IN (SELECT s.run_id FROM superseded s WHERE s.newest_id = NEW.run_id)
     AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL AND available_at IS NULL;
-  UPDATE runs SET status = iif(status = 'waiting', 'pending', status), line_at = NULL, passed_at = NULL WHERE id = NEW.run_id;
-  INSERT INTO admissions (run_id, at) VALUES (NEW.run_id, NEW.at);
+END;
+--> statement
+CREATE VIEW arrivals AS SELECT NULL AS run_id, NULL AS at;
+--> statement
+-- A run with limits gets in line for the places that it lacks, and is admitted if there is room. One that is stuck or
+-- paused gives back what is held only while a run is worked on. What few runs need has a procedure of its own: a look
+-- whether it is needed costs a third of a statement that finds nothing to do.
+CREATE TRIGGER arrivals_insert INSTEAD OF INSERT ON arrivals
+BEGIN
+  INSERT INTO returns (run_id, at) SELECT NEW.run_id, NEW.at WHERE EXISTS (SELECT 1 FROM places p WHERE p.run_id = NEW.run_id);
+  INSERT INTO places (run_id, line, slots, rank, hold, share, cost, requested_at)
+  SELECT r.id, l.value ->> 'line', l.value ->> 'slots', l.value ->> 'rank', l.value ->> 'hold',
+    coalesce(l.value ->> '$.fair.key', ''), coalesce(l.value ->> '$.fair.cost', 1000000), NEW.at
+  FROM runs r CROSS JOIN json_each(r.limits) l
+  WHERE r.id = NEW.run_id AND r.status IN ('pending', 'waiting')
+  ON CONFLICT (run_id, line) DO NOTHING;
+  INSERT INTO newests (run_id, at) SELECT NEW.run_id, NEW.at
+  WHERE EXISTS (SELECT 1 FROM places p WHERE p.run_id = NEW.run_id AND p.hold = 'newest' AND p.granted_at IS NULL);
+  UPDATE runs SET line_at = NULL, passed_at = NULL WHERE id = NEW.run_id;
+  UPDATE runs SET status = 'pending' WHERE id = NEW.run_id AND +status = 'waiting';
+  INSERT INTO admissions (run_id, fits, at) VALUES (NEW.run_id, 0, NEW.at);
 END;
 --> statement
 CREATE VIEW asides AS SELECT NULL AS run_id, NULL AS at, NULL AS until;

@@ -789,6 +789,7 @@ type Reach = Pick<WorkerParts, "reached" | "freed" | "arrived">;
  * take the place of another.
  */
 function reachOf(workers: () => Iterable<Worker>, supersedes: boolean): Reach {
+  let isFreed = false;
   return {
     reached: (runIds, dueAt) => {
       for (const worker of workers()) {
@@ -796,8 +797,14 @@ function reachOf(workers: () => Iterable<Worker>, supersedes: boolean): Reach {
         if (dueAt !== null) worker.dueAt(dueAt);
       }
     },
+    // One look for all that end in a write: who waits is looked for among all runs.
     freed: () => {
-      for (const worker of workers()) void worker.locksGranted();
+      if (isFreed) return;
+      isFreed = true;
+      void Promise.resolve().then(() => {
+        isFreed = false;
+        for (const worker of workers()) void worker.locksGranted();
+      });
     },
     arrived: () => {
       if (supersedes) for (const worker of workers()) void worker.mayHaveMail();

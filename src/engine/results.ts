@@ -10,6 +10,9 @@ import type { Shutdown } from "./shutdown.ts";
 /** Between two looks at a run that another process may end, milliseconds: doubled from `first` to `max`. */
 const POLL_MS = { first: 20, max: 1_000 } as const;
 
+/** The most runs of which it is remembered that they were created here and have not ended. */
+const OPEN_MAX = 10_000;
+
 export interface WaitOptions {
   /** Null: without bound. */
   readonly timeoutMs: number | null;
@@ -41,10 +44,13 @@ export class Results {
   readonly #parts: ResultsParts;
   /** Who waits, by run. */
   readonly #waiting = new Map<string, Set<Wait>>();
+  /** Runs that were created here and have not ended, oldest first: the last {@link OPEN_MAX}, where nobody else writes. */
+  readonly #open = new Set<string>();
 
   constructor(parts: ResultsParts) {
     this.#parts = parts;
     const { bus } = parts;
+    if (parts.store.exclusive) bus.on("run.created", ({ runId }) => this.#opened(runId));
     bus.on("run.completed", ({ runId, data }) =>
       this.#tell(runId, () => resultText({ status: "completed", output: data })),
     );
@@ -52,7 +58,17 @@ export class Results {
       bus.on(type, ({ runId }) => this.#tell(runId, () => null));
   }
 
+  #opened(runId: string): void {
+    this.#open.add(runId);
+    if (this.#open.size <= OPEN_MAX) return;
+    for (const oldest of this.#open) {
+      this.#open.delete(oldest);
+      return;
+    }
+  }
+
   #tell(runId: string, output: () => string | null): void {
+    this.#open.delete(runId);
     const waits = this.#waiting.get(runId);
     if (waits === undefined) return;
     const text = output();
@@ -71,7 +87,7 @@ export class Results {
     const { store, clock, shutdown } = this.#parts;
     const giveUpAt = timeoutMs === null ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
     // A run that is under way here needs no look: two reads a run were half the time of a short one.
-    let isUnderWay = this.#parts.isUnderWay(runId);
+    let isUnderWay = this.#open.has(runId) || this.#parts.isUnderWay(runId);
     let pollMs: number = POLL_MS.first;
     for (;;) {
       // Registered before the look, so that an end between the two is not missed.

@@ -69,17 +69,20 @@ export class PendingStart implements Source {
       firstSeq: 1,
       events: [appendedEvent(this.#created)],
       drained: [],
-      row: {
-        kind: "move",
-        unclean: "keep",
-        status: "pending",
-        availableAt: this.#availableAt,
-        release: true,
-        result: null,
-        startedAt: null,
-        endedAt: null,
-        stuck: null,
-      },
+      row:
+        this.#availableAt === null
+          ? { kind: "advance", unclean: "keep" }
+          : {
+              kind: "move",
+              unclean: "keep",
+              status: "pending",
+              availableAt: this.#availableAt,
+              release: true,
+              result: null,
+              startedAt: null,
+              endedAt: null,
+              stuck: null,
+            },
       beyond: null,
     };
   }

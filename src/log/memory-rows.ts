@@ -148,6 +148,11 @@ export function isEnd({ row }: RunAppend): boolean {
   return row.kind === "move" && isTerminalStatus(row.status);
 }
 
+/** Whether all ends with this that the run may share with others. */
+export function endsSharing(run: RunAppend): boolean {
+  return isEnd(run) && run.beyond?.shares === true;
+}
+
 /** Whether a parked run of this status goes on because of its mail. */
 export function isWoken(status: RunStatus, mail: readonly InboxRow[]): boolean {
   if (status === "paused") return mail.some(({ kind }) => WAKES_PAUSED.includes(kind));

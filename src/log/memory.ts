@@ -23,6 +23,7 @@ import { isGivenBack, passedOver } from "./memory-patience.ts";
 import { MemoryPlaces } from "./memory-places.ts";
 import {
   changedUnclean,
+  endsSharing,
   goesOn,
   isEnd,
   isKnown,
@@ -201,7 +202,7 @@ class MemoryStore implements LogStore {
     this.#endPlaces(fenced);
     this.#leaveLines(fenced);
     for (const run of fenced) this.#settle(run);
-    for (const run of fenced) if (run.beyond !== null && isEnd(run)) this.#messages.forgetWaits(run.runId);
+    for (const run of fenced) if (endsSharing(run)) this.#messages.forgetWaits(run.runId);
     for (const run of fenced) this.#deleteMail(run);
     for (const run of fenced) this.#moveRow(run);
     return {
@@ -314,7 +315,7 @@ class MemoryStore implements LogStore {
   #endPlaces(runs: readonly RunAppend[]): void {
     const now = this.#now;
     const endings = runs.flatMap((run): EndingPlaces[] =>
-      run.beyond === null ? [] : [{ runId: run.runId, keys: isEnd(run) ? null : run.beyond.unlocks }],
+      run.beyond === null ? [] : [{ runId: run.runId, keys: endsSharing(run) ? null : run.beyond.unlocks }],
     );
     this.#tellGranted(this.#locks.end(endings, now), now);
   }
@@ -379,7 +380,7 @@ class MemoryStore implements LogStore {
   }
 
   #settle(run: RunAppend): void {
-    if (run.beyond !== null) this.#keyed.settle(run.runId, isEnd(run) ? null : run.beyond.settled);
+    if (run.beyond !== null) this.#keyed.settle(run.runId, endsSharing(run) ? null : run.beyond.settled);
   }
 
   #mailOf(runId: string): InboxRow[] {

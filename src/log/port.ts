@@ -37,18 +37,19 @@ export interface RunAppend {
   readonly drained: readonly number[];
   readonly row: RunRowPatch;
   /**
-   * What happens beyond the run if, and only if, its part is taken; null: nothing. A run that may have asked for a lock or
-   * put a value ends with one, though it be empty: see {@link Beyond}.
+   * What happens beyond the run if, and only if, its part is taken; null: nothing.
    */
   readonly beyond: Beyond | null;
 }
 
-/**
- * What a run's part of a write does to others, under the run's fence. With a terminal status all that the run has beyond
- * itself ends too: its places in line, and what is kept of its operations. A part without it does not look for them, so
- * that an ordinary run pays nothing.
- */
+/** What a run's part of a write does to others, under the run's fence. */
 export interface Beyond {
+  /**
+   * Whether the run may have asked for a lock, put a value or waited for a message. Then, with a terminal status, its places
+   * in line, its waits and what is kept of its operations end. A part without it does not look for them, so that an ordinary
+   * run pays nothing.
+   */
+  readonly shares: boolean;
   /** Runs that it starts. One whose id exists, or whose idempotency key has a run, is left as it is. */
   readonly children: readonly ChildStart[];
   /**
@@ -57,9 +58,9 @@ export interface Beyond {
    * can be taken twice, and what was told could have been read in between.
    */
   readonly tells: readonly InboxMessage[];
-  /** Calls whose places in line for a lock, held or waited for, end here. All of a run's end with the run itself. */
+  /** Calls whose places in line for a lock, held or waited for, end here. */
   readonly unlocks: readonly string[];
-  /** Calls whose {@link Operation} has been recorded: its answer need not be kept. All of a run's end with the run itself. */
+  /** Calls whose {@link Operation} has been recorded: its answer need not be kept. */
   readonly settled: readonly string[];
   /**
    * What becomes of the places that the run's limits give it. `yield`: those that it holds only while it is worked on are
@@ -90,7 +91,7 @@ export type UncleanChange = "keep" | "reset" | "undo";
 
 /** What a write makes of a run's row beside its head. */
 export type RunRowPatch =
-  /** It stays as it is: a running run. */
+  /** It stays as it is: a running run, or one that is created and gets in line. */
   { readonly kind: "advance"; readonly unclean: Exclude<UncleanChange, "undo"> } | RunRowMove;
 
 /** A row that changes as a whole. */

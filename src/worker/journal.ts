@@ -37,6 +37,7 @@ export interface QueuedEvents {
 
 /** What is queued for others, to be written with the events that are queued. */
 class Outgoing implements Beyond {
+  shares = false;
   readonly children: ChildStart[] = [];
   readonly tells: InboxMessage[] = [];
   readonly unlocks: string[] = [];

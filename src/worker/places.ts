@@ -100,8 +100,8 @@ export class Places {
   /** The run's end is queued. `mayShare`: it may have more than places. */
   runIsOver(mayShare: boolean): void {
     if (this.#all().length + this.#slots.size > 0) this.#journal.afterDurable(this.#freed);
-    // The store ends all that the run has beyond itself, if it is told to look.
-    if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond();
+    // Of what has happened within completed scopes nothing is known.
+    if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;
   }
 
   /** The end of a place is recorded, or its call has left the line before it was in it. */

@@ -2,7 +2,7 @@ import type { Beyond, Claim, RunAppend } from "../log/port.ts";
 import { type Leave, leavingRow } from "./row.ts";
 import type { Source } from "./writer.ts";
 
-const YIELDS: Beyond = { children: [], tells: [], unlocks: [], settled: [], places: "yield" };
+const YIELDS: Beyond = { shares: false, children: [], tells: [], unlocks: [], settled: [], places: "yield" };
 
 /** Nothing of a run that was not begun has changed. */
 const UNCHANGED = { startedAt: null, endedAt: null, result: null } as const;

@@ -37,6 +37,7 @@ export const append = (id: string, epoch: number, firstSeq: number, more: Partia
 });
 
 export const beyond = (part: Partial<Beyond>): Beyond => ({
+  shares: true,
   children: [],
   tells: [],
   unlocks: [],

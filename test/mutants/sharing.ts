@@ -82,7 +82,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "places-outlive-their-run",
     guard: "the end of a run is the end of its places in line",
     world: WORLD,
-    edits: [{ file: MEMORY, text: "keys: isEnd(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" }],
+    edits: [{ file: MEMORY, text: "keys: endsSharing(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" }],
     predicate: "no-place-left-behind",
     seed: 0,
   },

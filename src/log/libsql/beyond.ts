@@ -52,15 +52,20 @@ export function addTells(batch: Batch, runs: readonly OutwardAppend[]): void {
   batch.add(beyond.WAKE_FOR_TELLS, "tells", rows);
 }
 
+/** Whether all ends that the run may share with others. */
+export function endsSharing(run: OutwardAppend): boolean {
+  return isEnd(run) && run.beyond.shares;
+}
+
 /** Ends places in line, and grants their locks to the next. */
 export function addEndings(batch: Batch, runs: readonly OutwardAppend[]): void {
-  const leaving = runs.filter((run) => isEnd(run) || run.beyond.unlocks.length > 0);
-  const endings = leaving.map((run) => [...fenceOf(run), isEnd(run) ? null : run.beyond.unlocks]);
+  const leaving = runs.filter((run) => endsSharing(run) || run.beyond.unlocks.length > 0);
+  const endings = leaving.map((run) => [...fenceOf(run), endsSharing(run) ? null : run.beyond.unlocks]);
   batch.add(locks.END_PLACES, "endings", endings);
   batch.add(locks.TELL_NEXT_IN_LINE, "endings", endings);
   batch.add(locks.WAKE_NEXT_IN_LINE, "endings", endings);
   batch.add(locks.GRANT_NEXT_IN_LINE, "endings", endings);
-  batch.add(locks.DELETE_PLACES_OF_ENDED, "ends", runs.filter(isEnd).map(fenceOf));
+  batch.add(locks.DELETE_PLACES_OF_ENDED, "ends", runs.filter(endsSharing).map(fenceOf));
 }
 
 /** Gives back places that limits have given, and admits the next. */
@@ -73,8 +78,8 @@ export function addLeavings(batch: Batch, runs: readonly OutwardAppend[]): void 
 
 /** Forgets what calls came to. */
 export function addSettled(batch: Batch, runs: readonly OutwardAppend[]): void {
-  const settling = runs.filter((run) => !isEnd(run) && run.beyond.settled.length > 0);
+  const settling = runs.filter((run) => !endsSharing(run) && run.beyond.settled.length > 0);
   const rows = settling.map((run) => [...fenceOf(run), run.beyond.settled]);
   batch.add(keyed.DELETE_SETTLED, "settled", rows);
-  batch.add(keyed.DELETE_OPERATIONS_OF_ENDED, "ends", runs.filter(isEnd).map(fenceOf));
+  batch.add(keyed.DELETE_OPERATIONS_OF_ENDED, "ends", runs.filter(endsSharing).map(fenceOf));
 }

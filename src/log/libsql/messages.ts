@@ -13,8 +13,8 @@ import {
   type WaitRow,
   type WaitVerdict,
 } from "../port-messages.ts";
-import { Batch, fenceOf, isEnd } from "./batch.ts";
-import type { OutwardAppend } from "./beyond.ts";
+import { Batch, fenceOf } from "./batch.ts";
+import { endsSharing, type OutwardAppend } from "./beyond.ts";
 import type { Bound, Database } from "./database.ts";
 import { FENCE } from "./fragments.ts";
 import { addGuardedStarts, addGuardedTells } from "./guarded.ts";
@@ -123,7 +123,7 @@ export function messageStore(db: Database): MessageStore {
 
 /** Forgets the waits of runs that end with a write. */
 export function addWaitsOfEnded(batch: Batch, runs: readonly OutwardAppend[]): void {
-  batch.add(sql.deleteWaitsOfEnded(FENCE), "ends", runs.filter(isEnd).map(fenceOf));
+  batch.add(sql.deleteWaitsOfEnded(FENCE), "ends", runs.filter(endsSharing).map(fenceOf));
 }
 
 async function dispatchMessage(db: Database, dispatch: MessageDispatch): Promise<string[]> {
