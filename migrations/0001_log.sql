@@ -39,13 +39,14 @@ CREATE TABLE runs (
   deadline_at INTEGER,
   -- The run that started it.
   parent_id TEXT,
-  -- What it needs a place in before it can be claimed, as JSON; and when it gets in line for it.
+  -- What it needs a place in before it can be claimed: [[line, slots, rank, hold, fair key, fair cost], ...], short because the
+  -- row is written with each step; and when it gets in line for it.
   limits TEXT,
   line_at INTEGER,
   -- Of those that have it in common one is under way at a time.
   singleton TEXT,
-  -- The queue that it is in, by its first place; null: none. Not stored: what no pool asks for costs nothing.
-  queue TEXT AS (CASE WHEN json_valid(limits) THEN CASE WHEN substr(limits ->> '$[0].line', 1, 6) = 'queue/' THEN substr(limits ->> '$[0].line', 7) END END),
+  -- The queue that it is in, by its first place; null: none. A generated column would be generated anew with each step.
+  queue TEXT,
   -- Since when it has left its lines to others, as no worker took it: until `line_at`.
   passed_at INTEGER
 ) STRICT;
@@ -395,8 +396,8 @@ CREATE TRIGGER arrivals_insert INSTEAD OF INSERT ON arrivals
 BEGIN
   INSERT INTO returns (run_id, at) SELECT NEW.run_id, NEW.at WHERE EXISTS (SELECT 1 FROM places p WHERE p.run_id = NEW.run_id);
   INSERT INTO places (run_id, line, slots, rank, hold, share, cost, requested_at)
-  SELECT r.id, l.value ->> 'line', l.value ->> 'slots', l.value ->> 'rank', l.value ->> 'hold',
-    coalesce(l.value ->> '$.fair.key', ''), coalesce(l.value ->> '$.fair.cost', 1000000), NEW.at
+  SELECT r.id, l.value ->> 0, l.value ->> 1, l.value ->> 2, l.value ->> 3, coalesce(l.value ->> 4, ''), coalesce(l.value ->> 5, 1000000),
+    NEW.at
   FROM runs r CROSS JOIN json_each(r.limits) l
   WHERE r.id = NEW.run_id AND r.status IN ('pending', 'waiting')
   ON CONFLICT (run_id, line) DO NOTHING;

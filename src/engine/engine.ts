@@ -351,7 +351,10 @@ class EngineOfParts implements api.Engine, HandleHost {
     }
     const pending = new PendingStart(start, (created) => {
       this.#bus.publish([created]);
-      for (const each of this.#workers) each.dueAt(start.availableAt);
+      for (const each of this.#workers) {
+        if (start.availableAt <= start.createdAt) each.created(created);
+        else each.dueAt(start.availableAt);
+      }
     });
     const verdict = await writer.start(startRow(start, null), pending);
     // What stood in its way as a singleton has just ended.

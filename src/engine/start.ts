@@ -71,7 +71,7 @@ export class PendingStart implements Source {
       drained: [],
       row:
         this.#availableAt === null
-          ? { kind: "advance", unclean: "keep" }
+          ? { kind: "advance", unclean: "keep", startedAt: null }
           : {
               kind: "move",
               unclean: "keep",

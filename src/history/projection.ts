@@ -6,6 +6,7 @@ import { type EventRow, isOutcome, isRunWide, isTerminal, parseEvent, type RunEv
 import { evolve } from "../kernel/evolve.ts";
 import { withoutValues } from "../kernel/invariants.ts";
 import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
+import { namedQueue } from "../kernel/pool.ts";
 import { isTerminalStatus, type RunResult, type RunState, wakeAt } from "../kernel/state.ts";
 import type { RunRow } from "../log/port.ts";
 
@@ -103,6 +104,7 @@ export class Projection {
       ...this.#same("idempotencyKey", state.idempotencyKey, row.idempotencyKey),
       ...this.#same("tags", state.tags, row.tags),
       ...this.#same("limits", state.limits, row.limits),
+      ...this.#same("queue", namedQueue(state.limits), row.queue),
       ...this.#same("parentId", this.#parentId, row.parentId),
       ...this.#same("createdAt", state.createdAt, row.createdAt),
       ...this.#same("deadlineAt", state.deadlineAt, row.deadlineAt),

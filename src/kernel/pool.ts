@@ -26,9 +26,14 @@ export interface Pooled {
   readonly limits: readonly PlaceLimit[] | null;
 }
 
-/** The queue of a run, told from its limits as the log's column does: the place in a queue is the first. */
+/** The queue that a run's limits name; null: none. The place in a queue is the first. */
+export function namedQueue(limits: readonly PlaceLimit[] | null): string | null {
+  return queueOfLine(limits?.[0]?.line ?? "");
+}
+
+/** The queue that a run is in for pools. */
 export function queueOf(limits: readonly PlaceLimit[] | null): string {
-  return queueOfLine(limits?.[0]?.line ?? "") ?? DEFAULT_QUEUE;
+  return namedQueue(limits) ?? DEFAULT_QUEUE;
 }
 
 /** Whether whoever serves these queues serves this one. */

@@ -1,5 +1,6 @@
 /** Rows of runs in the log's reference: what happens to one, and what it is asked. */
 import { closesScope, type EventRow, type EventType } from "../kernel/events.ts";
+import { namedQueue } from "../kernel/pool.ts";
 import { isTerminalStatus, type RunStatus } from "../kernel/state.ts";
 import {
   type Claim,
@@ -32,6 +33,7 @@ export function newRow(start: RunStart): Mutable<RunRow> {
     startedAt: start.owner === null ? null : start.createdAt,
     endedAt: null,
     limits: limits?.places ?? null,
+    queue: namedQueue(limits?.places ?? null),
     lineAt: limits?.lineAt ?? null,
     singleton: limits?.singleton ?? null,
     passedAt: null,

@@ -396,6 +396,7 @@ class MemoryStore implements LogStore {
     const row = this.#runs.get(runId) as Mutable<RunRow>;
     row.head = firstSeq + events.length - 1;
     row.unclean = changedUnclean(row.unclean, patch.unclean);
+    row.startedAt = patch.startedAt ?? row.startedAt;
     if (patch.kind === "advance") return;
     const parks = patch.status === "waiting" || patch.status === "paused";
     const wakes = parks && isWoken(patch.status, this.#mailOf(runId));
@@ -406,7 +407,6 @@ class MemoryStore implements LogStore {
     if (isLimited) row.lineAt = dueAt;
     if (patch.release) row.owner = null;
     row.result = patch.result;
-    row.startedAt = patch.startedAt ?? row.startedAt;
     row.endedAt = patch.endedAt;
     row.stuck = patch.stuck;
   }

@@ -92,7 +92,15 @@ export type UncleanChange = "keep" | "reset" | "undo";
 /** What a write makes of a run's row beside its head. */
 export type RunRowPatch =
   /** It stays as it is: a running run, or one that is created and gets in line. */
-  { readonly kind: "advance"; readonly unclean: Exclude<UncleanChange, "undo"> } | RunRowMove;
+  RunRowAdvance | RunRowMove;
+
+/** A row of which little changes but the head. */
+export interface RunRowAdvance {
+  readonly kind: "advance";
+  readonly unclean: Exclude<UncleanChange, "undo">;
+  /** Null: as it is. */
+  readonly startedAt: number | null;
+}
 
 /** A row that changes as a whole. */
 export interface RunRowMove {
@@ -521,6 +529,8 @@ export interface RunRow {
   readonly deadlineAt: number | null;
   readonly parentId: string | null;
   readonly limits: readonly PlaceLimit[] | null;
+  /** The queue of its first limit; null: it is in none. */
+  readonly queue: string | null;
   /** When a run with limits gets in line, for the first time or again; null: it is in line, has its places, or is over. */
   readonly lineAt: number | null;
   /** See {@link RunLimits.singleton}. */

@@ -17,7 +17,7 @@ import type { Bodies } from "./bodies.ts";
 import type { DueTimes } from "./due-times.ts";
 import type { Family } from "./family.ts";
 import type { Places } from "./places.ts";
-import { type Leave, leavingRow, stayingRow } from "./row.ts";
+import { type Leave, leavingRow, type RowLag, stayingRow } from "./row.ts";
 import type { Standing } from "./standing.ts";
 
 /** The most unfinished steps that the end of a run names. */
@@ -40,13 +40,12 @@ export class Departure<Execution = unknown> {
   readonly #parts: DepartureParts;
   /** The leave within the write that is under way; undefined: no write is. */
   #writing: Leave | null | undefined = undefined;
-  /** Whether the run's row knows when it was started. */
-  #begun: boolean;
+  #lag: RowLag;
 
-  constructor(standing: Standing<Execution>, parts: DepartureParts, begun: boolean) {
+  constructor(standing: Standing<Execution>, parts: DepartureParts, lag: RowLag) {
     this.#standing = standing;
     this.#parts = parts;
-    this.#begun = begun;
+    this.#lag = lag;
   }
 
   // ---- The writer: what is durable ----
@@ -58,9 +57,9 @@ export class Departure<Execution = unknown> {
     if (journal.isEmpty && leave === null) return null;
     const { firstSeq, events, drained, beyond, hasOutcome } = journal.take();
     const { state, epoch } = journal;
-    const row = leave === null ? stayingRow(state, hasOutcome, this.#begun) : leavingRow(state, leave, hasOutcome);
+    const row = leave === null ? stayingRow(state, hasOutcome, this.#lag) : leavingRow(state, leave, hasOutcome);
     this.#writing = leave;
-    this.#begun ||= row.kind === "move" && row.startedAt !== null;
+    if (row.startedAt !== null) this.#lag = null;
     return { runId: run.id, epoch, firstSeq, events, drained, beyond, row };
   }
 

@@ -28,6 +28,7 @@ import { Places } from "./places.ts";
 import { damagedEvent } from "./rebuild.ts";
 import type { Program, RunFacts } from "./recorder.ts";
 import { Replay } from "./replay.ts";
+import type { RowLag } from "./row.ts";
 import { Standing } from "./standing.ts";
 import type { TurnTaker } from "./turns.ts";
 import type { Source } from "./writer.ts";
@@ -49,7 +50,7 @@ export class Execution implements Source, TurnTaker {
     program: Program,
     journal: Journal,
     events: readonly RunEvent[],
-    begun: boolean,
+    lag: RowLag,
   ) {
     const { id, workflow, version, tags, createdAt, trigger } = journal.state;
     this.run = { id, workflow, version, tags, createdAt, trigger };
@@ -88,7 +89,7 @@ export class Execution implements Source, TurnTaker {
       blocked: (owner, ms) => host.blocked(`${callText(owner.kind, owner.key)} of run ${id}`, ms),
     });
     const ledger = new Ledger(standing, { bodies, family, operations, places });
-    const departure = new Departure(standing, { bodies, family, places, times }, begun);
+    const departure = new Departure(standing, { bodies, family, places, times }, lag);
     const mail = new MailDrain(standing, { bodies, family, places, ledger, departure });
     this.#standing = standing;
     this.#bodies = bodies;
@@ -103,7 +104,7 @@ export class Execution implements Source, TurnTaker {
   /** A run that is created and claimed in one write. Its code may begin before that write is durable. */
   static ofStart(host: Host<Execution>, program: Program, created: RunEvent): Execution {
     const journal = Journal.ofStart(created, host);
-    return new Execution(host, program, journal, [], true);
+    return new Execution(host, program, journal, [], null);
   }
 
   /** A claimed run. `state` and `events`: what the log has of it. */
@@ -115,7 +116,8 @@ export class Execution implements Source, TurnTaker {
     events: readonly RunEvent[],
   ): Execution {
     const journal = new Journal(state, { epoch: claim.epoch, announced: false }, host);
-    return new Execution(host, program, journal, events, state.startedAt !== null && !claim.wasStuck);
+    const lag = claim.wasStuck ? "release" : state.startedAt === null ? "start" : null;
+    return new Execution(host, program, journal, events, lag);
   }
 
   get runId(): string {

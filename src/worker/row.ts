@@ -18,15 +18,20 @@ export type Leave =
 /** What a run's row takes from its state. */
 type Ending = Pick<RunState, "startedAt" | "endedAt" | "result">;
 
-const ADVANCE: RunRowPatch = { kind: "advance", unclean: "keep" };
-const ADVANCE_AND_RESET: RunRowPatch = { kind: "advance", unclean: "reset" };
+/** What the row of a run does not say yet: when it was started, or that it is not stuck any more. */
+export type RowLag = "start" | "release" | null;
 
-/** The row after a write of a run that stays. `begun`: whether its row knows already when it was started. */
-export function stayingRow(state: RunState, hasOutcome: boolean, begun: boolean): RunRowPatch {
-  if (begun) return hasOutcome ? ADVANCE_AND_RESET : ADVANCE;
+const ADVANCE: RunRowPatch = { kind: "advance", unclean: "keep", startedAt: null };
+const ADVANCE_AND_RESET: RunRowPatch = { kind: "advance", unclean: "reset", startedAt: null };
+
+/** The row after a write of a run that stays. */
+export function stayingRow(state: RunState, hasOutcome: boolean, lag: RowLag): RunRowPatch {
+  if (lag === null) return hasOutcome ? ADVANCE_AND_RESET : ADVANCE;
+  const unclean = hasOutcome ? "reset" : "keep";
+  if (lag === "start") return { kind: "advance", unclean, startedAt: state.startedAt };
   return {
     kind: "move",
-    unclean: hasOutcome ? "reset" : "keep",
+    unclean,
     status: "running",
     availableAt: null,
     release: false,

@@ -10,7 +10,8 @@
  * I3 After `stop` nothing is claimed; what is owned ends, parks or is handed back.
  */
 import * as errors from "../kernel/errors.ts";
-import type { EventRow, RunEvent } from "../kernel/events.ts";
+import type { RunEvent } from "../kernel/events.ts";
+import { evolve } from "../kernel/evolve.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { type IdSource, idSource } from "../kernel/ids.ts";
 import type { Limits } from "../kernel/limits.ts";
@@ -20,6 +21,7 @@ import type { ResumeSigner } from "../kernel/resume.ts";
 import { type Claim, type InboxRow, type ProgramId, UNCLEAN_ALONE_FROM, type WorkAhead } from "../log/port.ts";
 import { type Claimant, ClaimLoop } from "./claim-loop.ts";
 import { Execution } from "./execution.ts";
+import { FreshRuns } from "./fresh-runs.ts";
 import type { Asked, Host } from "./host.ts";
 import { HotRuns } from "./hot-runs.ts";
 import { type ClaimedRun, collect } from "./intake.ts";
@@ -62,6 +64,7 @@ export class Worker implements Host<Execution>, Claimant {
   readonly #logClock: LogClock;
   readonly #owned: OwnedRuns;
   readonly #hot: HotRuns;
+  readonly #fresh: FreshRuns;
   readonly #notices: Notices;
   readonly #mail: MailReader;
   readonly #loop: ClaimLoop;
@@ -92,6 +95,7 @@ export class Worker implements Host<Execution>, Claimant {
       give: (runId, mail) => this.#owned.get(runId)?.receive(mail),
     });
     this.#hot = new HotRuns(this.#options.hotRunsMax);
+    this.#fresh = new FreshRuns(this.#options.hotRunsMax);
     const { pollMsMax, queues } = this.#options;
     const patience = { store, ports, programs: this.#programs, queues, changed: () => parts.freed() };
     this.#patience = parts.hasLines ? new Patience(patience) : null;
@@ -195,7 +199,7 @@ export class Worker implements Host<Execution>, Claimant {
     const worker = this.#id;
     let runs: readonly ClaimedRun[];
     try {
-      runs = await collect(this.#parts.store, this.#hot, claims);
+      runs = await collect(this.#parts.store, { hot: this.#hot, fresh: this.#fresh }, claims);
     } catch (error) {
       if (worker !== this.#id) throw error;
       if (errors.isVarveError(error, "STORE_CORRUPT")) return await this.#findUnreadable(claims, error);
@@ -214,10 +218,11 @@ export class Worker implements Host<Execution>, Claimant {
     else for (const claim of claims) await this.begin([claim]);
   }
 
-  #beginRun({ claim, copy, history, mail }: ClaimedRun): void {
+  #beginRun({ claim, copy, created, history, mail }: ClaimedRun): void {
     try {
       if (copy !== null) this.#own(copy, claim).resume(claim, mail);
-      else this.#replay(claim, history, mail);
+      else if (created !== null) this.#replay(claim, { state: evolve(null, created), events: [created] }, mail);
+      else this.#replay(claim, replayedState(claim, history), mail);
     } catch (error) {
       const execution = this.#owned.get(claim.runId);
       if (execution !== undefined) this.#owned.remove(execution);
@@ -225,11 +230,10 @@ export class Worker implements Host<Execution>, Claimant {
     }
   }
 
-  #replay(claim: Claim, history: readonly EventRow[], mail: readonly InboxRow[]): void {
+  #replay(claim: Claim, { state, events }: ReturnType<typeof replayedState>, mail: readonly InboxRow[]): void {
     const program = this.#parts.programs.get(programKey(claim));
     if (program === undefined)
       throw new errors.NotFoundError("WORKFLOW_UNKNOWN", `${programKey(claim)} is not registered here`);
-    const { state, events } = replayedState(claim, history);
     const execution = Execution.ofClaim(this, program, claim, state, events);
     this.#own(execution, claim).begin(mail, claim.wasStuck);
   }
@@ -266,6 +270,12 @@ export class Worker implements Host<Execution>, Claimant {
     const execution = Execution.ofStart(this, program, created);
     this.#owned.add(execution, { isSuspect: false });
     return execution;
+  }
+
+  /** A run has been created that is to be claimed as soon as there is room. */
+  created(created: RunEvent): void {
+    this.#fresh.keep(created);
+    this.#loop.nudge();
   }
 
   /** A run will be due then. */

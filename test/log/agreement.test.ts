@@ -129,7 +129,7 @@ class Caller {
       events,
       row:
         row.status === "running" && events.length > 0 && prng.chance(0.3)
-          ? { kind: "advance", unclean: prng.pick(["keep", "reset"]) }
+          ? { kind: "advance", unclean: prng.pick(["keep", "reset"]), startedAt: prng.pick([null, 3, 4]) }
           : this.#move(),
       beyond: prng.chance(0.7) ? this.#beyond(row.id, events.length > 0) : null,
     });

@@ -210,7 +210,7 @@ export function logContract(open: () => Promise<OpenedLog>): void {
     it("unclean claims are counted, taken back and reset", async () => {
       const { id, epoch } = await claimed();
       expect(await store.getRun(id)).toMatchObject({ unclean: 1 });
-      await write({ runs: [append(id, epoch, 2, { row: { kind: "advance", unclean: "reset" } })] });
+      await write({ runs: [append(id, epoch, 2, { row: { kind: "advance", unclean: "reset", startedAt: null } })] });
       expect(await store.getRun(id)).toMatchObject({ unclean: 0 });
       await write({ runs: [append(id, epoch, 3, { row: moved({ unclean: "undo" }) })] });
       expect(await store.getRun(id)).toMatchObject({ unclean: 0 });

@@ -31,7 +31,7 @@ export const append = (id: string, epoch: number, firstSeq: number, more: Partia
   firstSeq,
   events: [eventOf("attempt.started", `step-${firstSeq}`)],
   drained: [],
-  row: { kind: "advance", unclean: "keep" },
+  row: { kind: "advance", unclean: "keep", startedAt: null },
   beyond: null,
   ...more,
 });

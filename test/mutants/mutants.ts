@@ -45,6 +45,7 @@ const LEDGER = "src/worker/ledger.ts";
 const DEPARTURE = "src/worker/departure.ts";
 const MAIL_DRAIN = "src/worker/mail-drain.ts";
 const EXECUTION = "src/worker/execution.ts";
+const FRESH_RUNS = "src/worker/fresh-runs.ts";
 const WORKER = "src/worker/worker.ts";
 const WRITER = "src/worker/writer.ts";
 const JOURNAL = "src/worker/journal.ts";
@@ -647,6 +648,14 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [{ file: EXECUTION, text: " && this.epoch === claim.epoch - 1 && this.head === claim.head", by: "" }],
     predicate: "verdict-true",
     seed: 1477,
+  },
+  {
+    name: "fresh-run-of-later-claim",
+    guard: "what is kept of a run since its creation is all of it only at its first claim",
+    world: "lines",
+    edits: [{ file: FRESH_RUNS, text: "epoch === 1 && head === 1 ? created : null", by: "created" }],
+    predicate: "verdict-true",
+    seed: 13,
   },
 
   // ---- The gate ----

@@ -265,7 +265,7 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "run-ends-without-looking",
     guard: "the end of a run that may share ends what it has beyond itself",
     world: "lines",
-    edits: [{ file: PLACES, text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond();", by: "" }],
+    edits: [{ file: PLACES, text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;", by: "" }],
     predicate: "no-place-left-behind",
     seed: 0,
   },

@@ -18,7 +18,7 @@ function noted(head: RunHead) {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "acknowledged.jsonl");
   writeFileSync(path, "");
-  const row = { kind: "advance", unclean: "keep" } as const;
+  const row = { kind: "advance", unclean: "keep", startedAt: null } as const;
   const run = { runId: "run_1", epoch: 2, firstSeq: 2, events: EVENTS.slice(1), drained: [], row, beyond: null };
   const verdict = { runs: new Map([["run_1", head]]), refused: new Map(), starts: new Map(), messages: new Map() };
   noteAcknowledged(path, { starts: [], runs: [run], messages: [] }, verdict);

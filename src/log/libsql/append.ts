@@ -43,7 +43,7 @@ function startRow(start: RunStart): unknown[] {
   const tags = JSON.stringify(start.tags);
   const epoch = owner === null ? 0 : 1;
   const row = [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, owner, epoch, parentId];
-  return [...row, ...limitsRow(start)];
+  return [...row, ...limitsRow(start), start.limits?.singleton ?? null];
 }
 
 function addStarts(batch: Batch, starts: readonly RunStart[]): void {
@@ -115,17 +115,20 @@ function addRows(batch: Batch, runs: readonly RunAppend[]): void {
 }
 
 function addAdvances(batch: Batch, runs: readonly RunAppend[]): void {
-  const groups = new Map<number, unknown[]>();
+  // By when they were started; null: as it is. One number for the rest, because most writes have one group only.
+  const groups = new Map<number | null, Map<number, unknown[]>>();
   for (const { runId, epoch, firstSeq, events, row } of runs) {
     if (row.kind !== "advance") continue;
-    // One number for both, because most writes have one group only.
-    const group = events.length * 2 + (row.unclean === "reset" ? 1 : 0);
-    const advances = groups.get(group);
-    if (advances === undefined) groups.set(group, [[runId, epoch, firstSeq]]);
+    const byChange = groups.get(row.startedAt) ?? new Map<number, unknown[]>();
+    groups.set(row.startedAt, byChange);
+    const change = events.length * 2 + (row.unclean === "reset" ? 1 : 0);
+    const advances = byChange.get(change);
+    if (advances === undefined) byChange.set(change, [[runId, epoch, firstSeq]]);
     else advances.push([runId, epoch, firstSeq]);
   }
-  for (const [group, advances] of groups) {
-    batch.move(sql.ADVANCE_RUNS, "advances", advances, { count: group >> 1, reset: group & 1 });
+  for (const [startedAt, byChange] of groups) {
+    for (const [change, advances] of byChange)
+      batch.move(sql.ADVANCE_RUNS, "advances", advances, { startedAt, count: change >> 1, reset: change & 1 });
   }
 }
 

@@ -43,7 +43,7 @@ const QUESTIONS: readonly Question[] = [
     what: "place",
     expected: "a line that its run's limits name",
     sql: `SELECT t.run_id, 'place in the line ' || t.line AS found FROM places t JOIN runs r ON r.id = t.run_id
-      WHERE NOT EXISTS (SELECT 1 FROM json_each(r.limits) l WHERE l.value ->> 'line' = t.line)`,
+      WHERE NOT EXISTS (SELECT 1 FROM json_each(r.limits) l WHERE l.value ->> 0 = t.line)`,
   },
   {
     what: "line",

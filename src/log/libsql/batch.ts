@@ -1,8 +1,10 @@
 /** The batch of one write: its statements, where in it the answers are, and how what it is fed is written as JSON. */
 import type { ResultSet, Row } from "@libsql/client";
+import { namedQueue } from "../../kernel/pool.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
 import type { AppendedEvent, InboxMessage, RunAppend, RunStart } from "../port.ts";
 import type { Args, Bound } from "./database.ts";
+import { limitsText } from "./limits-text.ts";
 
 type Answer = "parks" | "starts" | "refused" | "messages";
 
@@ -47,9 +49,11 @@ export function eventValues({ type, v, key, scope, attempt, at, data }: Appended
   return [type, v, key, scope, attempt, at, data];
 }
 
-/** What a start's row says of its limits. */
+/** What a start's row says of its limits: they, when it gets in line, its queue. */
 export function limitsRow({ limits }: RunStart): [string | null, number | null, string | null] {
-  return limits === null ? [null, null, null] : [JSON.stringify(limits.places), limits.lineAt, limits.singleton];
+  if (limits === null) return [null, null, null];
+  const { places, lineAt } = limits;
+  return [limitsText(places), lineAt, namedQueue(places)];
 }
 
 /** What starts take of buckets, and in what order. `isChild`: none is refused. */

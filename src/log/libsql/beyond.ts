@@ -36,9 +36,8 @@ export function childRow({ start, created, availableAt }: ChildStart): unknown[]
   const event = eventValues(created);
   const dueAt = start.limits === null ? availableAt : null;
   const row = [runId, workflow, version, idempotencyKey, tags, createdAt, deadlineAt, parentId, dueAt, event];
-  // One that waits for it would wait for ever if it were not created.
-  const [limits, lineAt] = limitsRow(start);
-  return [...row, limits, lineAt];
+  // Without its singleton: one that waits for it would wait for ever if it were not created.
+  return [...row, ...limitsRow(start)];
 }
 
 export function addTells(batch: Batch, runs: readonly OutwardAppend[]): void {

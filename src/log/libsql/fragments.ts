@@ -43,12 +43,12 @@ WHERE id IN (${ids}) AND +status IN ('waiting', 'pending', 'stuck', 'paused') AN
 
 /**
  * Creates pending runs with one event, unless their id or idempotency key exists. `c.value` of `source`:
- * `[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt]`
+ * `[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt, queue]`
  */
 export const childRuns = (source: string, order: string): HotStatement => `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, limits, line_at, status, epoch, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, parent_id, available_at, limits, line_at, queue, status, epoch, head, unclean)
 SELECT c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3, c.value ->> 4, c.value ->> 5, c.value ->> 6, c.value ->> 7,
-  c.value ->> 8, c.value ->> 10, c.value ->> 11, 'pending', 0, 1, 0
+  c.value ->> 8, c.value ->> 10, c.value ->> 11, c.value ->> 12, 'pending', 0, 1, 0
 FROM ${source}
 WHERE true
 ORDER BY ${order}

@@ -41,7 +41,7 @@ export function addGuardedTells(batch: Batch, guard: string, args: Args, tells: 
 const under = (guard: string, rows: string, as: string): string =>
   `(SELECT 1 WHERE ${guard}) g CROSS JOIN json_each(${rows}) ${as}`;
 
-/** `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event], ...]` */
+/** `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt, queue], ...]` */
 export const insertStarts = (guard: string): HotStatement => childRuns(under(guard, ":starts", "c"), "c.key");
 
 /** `:starts` as above. */

@@ -4,11 +4,12 @@
  */
 import { blob, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Tags } from "../../kernel/events.ts";
-import type { PlaceHold, PlaceLimit } from "../../kernel/place-limit.ts";
+import type { PlaceHold } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
 import type { DeliveryDecision, FiringRow, MessageKind, ProgramId, ScheduleRow } from "../port.ts";
 import type { DispatchDecision, GatheringRow } from "../port-messages.ts";
 import type { NoticeStatus } from "../port-outgoing.ts";
+import { placeLimits } from "./limits-text.ts";
 
 export const events = sqliteTable("events", {
   position: integer("position").primaryKey({ autoIncrement: true }),
@@ -43,9 +44,10 @@ export const runs = sqliteTable("runs", {
   endedAt: integer("ended_at"),
   deadlineAt: integer("deadline_at"),
   parentId: text("parent_id"),
-  limits: text("limits", { mode: "json" }).$type<readonly PlaceLimit[]>(),
+  limits: placeLimits("limits"),
   lineAt: integer("line_at"),
   singleton: text("singleton"),
+  queue: text("queue"),
   passedAt: integer("passed_at"),
 });
 

@@ -3,7 +3,7 @@ import { childEvents, childRuns, FENCE, type HotStatement, tellsOf, wake } from 
 
 /**
  * Creates children as pending runs with one event, unless their id or idempotency key exists.
- * `:children`: `[[runId, epoch, firstSeq, [[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt], ...]], ...]`
+ * `:children`: `[[runId, epoch, firstSeq, [[id, workflow, version, key, tags, createdAt, deadlineAt, parentId, availableAt, event, limits, lineAt, queue], ...]], ...]`
  */
 export const INSERT_CHILDREN: HotStatement = childRuns(
   `json_each(:children) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c`,

@@ -11,7 +11,7 @@ export const ARRIVE: HotStatement = `
 INSERT INTO arrivals (run_id, at)
 SELECT d.id, NOW FROM (
   SELECT x.id, x.limits FROM runs x WHERE x.line_at IS NOT NULL AND x.line_at <= NOW ORDER BY x.line_at, x.id LIMIT ${ARRIVALS_MAX}) d
-ORDER BY d.limits ->> '$[0].rank', d.id`;
+ORDER BY d.limits ->> '$[0][2]', d.id`;
 
 /** Runs that are created with this write take tokens, in order. `:takes`: `[[runId, bucket, intervalMs, aheadMs, delays], ...]` */
 export const TAKE_TOKENS: HotStatement = `

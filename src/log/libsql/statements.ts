@@ -10,16 +10,16 @@ import { UNDECIDED } from "./statements-deliveries.ts";
 
 /** Inserts runs where `guard` holds. */
 const insertRuns = (guard: string): HotStatement => `
-INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, limits, line_at, singleton, status, started_at, head, unclean)
+INSERT INTO runs (id, workflow, version, idempotency_key, tags, created_at, deadline_at, owner, epoch, parent_id, limits, line_at, queue, singleton, status, started_at, head, unclean)
 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
-  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, j.value ->> 12, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
+  j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 11, j.value ->> 12, j.value ->> 13, iif((j.value ->> 7) IS NULL, 'pending', 'running'),
   iif((j.value ->> 7) IS NULL, NULL, j.value ->> 5), 0, (j.value ->> 7) IS NOT NULL
 FROM json_each(:starts) j
 WHERE ${guard}
 ORDER BY j.key
 ON CONFLICT DO NOTHING`;
 
-/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId, limits, lineAt, singleton], ...]` */
+/** Creates runs, unless their id or idempotency key exists; one with an owner is running. `:starts`: `[[id, workflow, version, key, tags, createdAt, deadlineAt, owner, epoch, parentId, limits, lineAt, queue, singleton], ...]` */
 export const INSERT_RUNS: HotStatement = insertRuns("true");
 
 /** The same for the run that a delivery starts, if nothing has been decided about it. `:starts` as above, one of them. */
@@ -30,7 +30,7 @@ export const READ_STARTS: HotStatement = `
 SELECT j.value ->> 0 AS asked, coalesce(
   (SELECT k.id FROM runs k WHERE k.workflow = j.value ->> 1 AND k.idempotency_key = j.value ->> 3),
   (SELECT o.id FROM runs o WHERE o.id = j.value ->> 0),
-  (SELECT s.id FROM runs s WHERE s.singleton = j.value ->> 12 AND s.ended_at IS NULL)) AS actual
+  (SELECT s.id FROM runs s WHERE s.singleton = j.value ->> 13 AND s.ended_at IS NULL)) AS actual
 FROM json_each(:starts) j`;
 
 /** Appends events under the fence. `:appends`: `[[runId, epoch, firstSeq, [[type, v, key, scope, attempt, at, data], ...]], ...]` */
@@ -82,10 +82,10 @@ DELETE FROM inbox INDEXED BY inbox_run WHERE run_id IN (SELECT r.id FROM json_ea
  * Moves the heads of runs that stay as they are otherwise by `:count`, under the fence, by row id. `:reset`: their last
  * claim has got somewhere. Apart from {@link MOVE_RUNS} because an upsert rewrites the index entries of every column that
  * it names, and looks each run up three times. Runs with as many events go in one statement: there are never many
- * statements, because k different counts take k * k / 2 events. `:advances`: `[[runId, epoch, firstSeq], ...]`
+ * statements, because k different counts take k * k / 2 events, and runs of one write begin within few milliseconds. `:advances`: `[[runId, epoch, firstSeq], ...]`
  */
 export const ADVANCE_RUNS: HotStatement = `
-UPDATE runs SET head = head + :count, unclean = iif(:reset, 0, unclean)
+UPDATE runs SET head = head + :count, unclean = iif(:reset, 0, unclean), started_at = coalesce(:startedAt, started_at)
 WHERE rowid IN (SELECT r.rowid FROM json_each(:advances) j CROSS JOIN runs r ON ${FENCE})`;
 
 const moveRuns = (status: string, availableAt: string, lineAt: string | null = null): HotStatement => `
