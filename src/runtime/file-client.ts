@@ -27,8 +27,8 @@ import type { CreateClient } from "../log/libsql/open.ts";
 export const clientFor: CreateClient = (config, kind) =>
   kind === "owned-file" ? new FileClient(config) : createClient(config);
 
-/** The most statements that are kept: the engine has some sixty. */
-const STATEMENTS_MAX = 100;
+/** The most statements that are kept. The engine has some two hundred; lists have a text for each way of asking. */
+const STATEMENTS_MAX = 400;
 
 const BEGIN: { readonly [M in TransactionMode]: string } = {
   write: "BEGIN IMMEDIATE",
@@ -116,9 +116,14 @@ class FileClient implements Client {
     const statement = this.#connection.prepare(sql);
     statement.safeIntegers(true);
     const kept = { statement, answer: statement.reader ? answerOf(statement.raw(true).columns()) : null };
-    if (this.#kept.size >= STATEMENTS_MAX) this.#kept.clear();
+    if (this.#kept.size >= STATEMENTS_MAX) this.#dropOldest();
     this.#kept.set(sql, kept);
     return kept;
+  }
+
+  #dropOldest(): void {
+    const [oldest] = this.#kept.keys();
+    if (oldest !== undefined) this.#kept.delete(oldest);
   }
 
   reconnect(): void {

@@ -54,6 +54,15 @@ describe("the client of an owned file", () => {
     for (const client of [mine, other]) client.close();
   });
 
+  it("answers more texts than it keeps, the oldest again after it was let go", async () => {
+    const client = ours("many.db");
+    const texts = Array.from({ length: 1_000 }, (_, n) => `SELECT ${n} AS n`);
+    for (const text of [...texts, ...texts]) {
+      expect((await client.execute(text)).rows[0]?.n).toBe(Number(text.split(" ")[1]));
+    }
+    client.close();
+  });
+
   it("fails as the package's own does, and goes on", async () => {
     const [mine, other] = [ours("mine.db"), theirs("other.db")];
     const wrong: readonly InStatement[] = [
