@@ -36,7 +36,7 @@ export class LimitsBook {
       const book = this.#books.get(runId);
       if (book === undefined || !hasBegun(book)) continue;
       for (const { line, slots, hold } of limits) {
-        if (hold === "work" && book.owner === null) continue;
+        if (hold === "work" && !isWorkedOn(book)) continue;
         const found = inLine.get(line) ?? { slots, runs: [] };
         found.runs.push(runId);
         inLine.set(line, found);
@@ -70,4 +70,9 @@ export class LimitsBook {
 /** It has done more than to be started, or reopened, and is not over. What is only cancelled in line ends with its first write. */
 function hasBegun({ events, isOver }: RunBook): boolean {
   return events.length > 1 && events.at(-1)?.type !== "run.reopened" && !isOver;
+}
+
+/** Its owner has begun: what is claimed only to be terminated needs no place, and ends with its first write. */
+function isWorkedOn({ events, epoch, owner }: RunBook): boolean {
+  return owner !== null && events.at(-1)?.epoch === epoch;
 }
