@@ -201,6 +201,7 @@ export type {
 // Start runs by webhooks, or tell them something
 export { webhook } from "./triggers/hook.ts";
 export type { HmacAlgorithm, MacEncoding } from "./triggers/mac.ts";
+export type { MessageExpression } from "./triggers/message-expression.ts";
 export type { NoneOptions } from "./triggers/none.ts";
 export { none } from "./triggers/none.ts";
 export type { Notice, NoticeData, NotifyOptions } from "./triggers/outgoing.ts";

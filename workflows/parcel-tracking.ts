@@ -9,7 +9,7 @@
  *     varve publish parcels.delivered '{"order":"o-1","at":"door"}'
  *     varve messages show orders.paid paid-1
  */
-import { type Message, workflow } from "varve";
+import { cel, type Message, workflow } from "varve";
 import { z } from "zod";
 
 const Order = z.object({
@@ -19,14 +19,14 @@ const Order = z.object({
   patience: z.string().default("14d"),
 });
 
-const OF_THIS_ORDER = "message.payload.order == run.input.order";
+const OF_THIS_ORDER = cel("message.payload.order == run.input.order");
 
 export const trackParcel = workflow(
   {
     name: "track-parcel",
     input: Order,
     // Small orders go as letters, which nobody tracks.
-    on: [{ topic: "orders.paid", match: "message.payload.total >= 50" }],
+    on: [{ topic: "orders.paid", match: cel("message.payload.total >= 50") }],
     cancelOn: [{ topic: "orders.cancelled", match: OF_THIS_ORDER }],
   },
   async (ctx, { order, patience }) => {
@@ -49,7 +49,7 @@ export const reportDeliveries = workflow(
     on: [
       {
         run: trackParcel,
-        match: "message.payload.output.status == 'delivered'",
+        match: cel("message.payload.output.status == 'delivered'"),
         input: ({ payload }) => (payload.output as { order: string }).order,
         batch: { size: 100, timeout: "10m" },
       },
@@ -66,7 +66,7 @@ export const remindOfCart = workflow(
     on: [
       {
         topic: "carts.changed",
-        debounce: { key: "message.payload.customer", period: "30m", max: "4h" },
+        debounce: { key: cel("message.payload.customer"), period: "30m", max: "4h" },
         input: (message: Message<{ customer: string; items: number }>) => message.payload,
       },
     ],

@@ -134,7 +134,7 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
    * @throws DefinitionError `TOPIC_INVALID`, `EXPRESSION_INVALID`, `DURATION_INVALID`, `OPTION_INVALID`
    * @example
    * const paid = await ctx.waitForMessage("payments.settled", {
-   *   match: "message.payload.order == run.input.id",
+   *   match: cel("message.payload.order == run.input.id"),
    *   timeout: "2d",
    * });
    */

@@ -3,7 +3,7 @@ import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { invalidOption } from "../kernel/options.ts";
-import { compileExpression } from "../triggers/expression.ts";
+import { type MessageExpression, runMatchText } from "../triggers/message-expression.ts";
 import { type MatchedRun, type Message, matchesRun } from "../triggers/subscription.ts";
 import { checkTopic } from "../triggers/topic.ts";
 import type {
@@ -17,13 +17,14 @@ import type {
 
 export interface WaitForMessageOptions {
   /**
-   * Which messages are meant: an expression in CEL over `message` (`topic`, `id`, `payload`, `at`, `tags`) and `run` (`id`,
-   * `workflow`, `input`, `tags`), such as `message.payload.order == run.input.id`. No function: any process may have to
-   * decide it.
+   * Which messages are meant: an expression of {@link cel} over `message` (`topic`, `id`, `payload`, `at`, `tags`) and `run`
+   * (`id`, `workflow`, `input`, `tags`). No function: it is kept in the log, and any process may have to decide it, also one
+   * without this code.
    *
    * @default all
+   * @example match: cel("message.payload.order == run.input.id")
    */
-  readonly match?: string;
+  readonly match?: MessageExpression;
   /** The longest wait; after it the call comes to null. @default no bound */
   readonly timeout?: Duration;
   /**
@@ -43,17 +44,17 @@ export function messageRequest(
   options: WaitForMessageOptions,
   now: number,
 ): CallRequest {
-  const { match, timeout, since } = options;
+  const { timeout, since } = options;
   const what = `the wait for a message on ${JSON.stringify(topic)}`;
   checkTopic(topic);
-  if (match !== undefined) compileExpression(match, { variables: ["message", "run"], what: `match of ${what}` });
+  const match = runMatchText(`match of ${what}`, options.match);
   const dueAt = timeout === undefined ? null : now + parseDuration(timeout);
   const sinceMs = since === undefined ? null : instantOf(`since of ${what}`, since);
   const isMeant = (found: GivenMessage, input: Payload) =>
-    matchesRun(match ?? null, messageOf(found), { ...run, input: decodePayload(input) });
+    matchesRun(match, messageOf(found), { ...run, input: decodePayload(input) });
   const asked = {
     topic,
-    ...(match === undefined ? {} : { match }),
+    ...(match === null ? {} : { match }),
     ...(sinceMs === null ? {} : { since: sinceMs }),
     ...(dueAt === null ? {} : { dueAt }),
   };
@@ -64,7 +65,7 @@ export function messageRequest(
     isSharing: true,
     live: (call) => {
       if (!call.isBegun) call.record("message.awaited", null, asked);
-      const wanted = { topic, match: match ?? null, since: sinceMs, isMeant };
+      const wanted = { topic, match, since: sinceMs, isMeant };
       // Also by a run that waits already: it may have been given its message while nobody was there to hear it.
       call.operate({ run: (shared) => shared.awaitMessage(wanted), done: (answer) => goOn(call, answer) });
     },

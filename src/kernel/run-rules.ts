@@ -2,7 +2,7 @@
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DefinitionError } from "./errors.ts";
-import { isRunExpression, type RunExpression } from "./run-expression.ts";
+import { isRunExpression, type RunExpression, writeCel } from "./run-expression.ts";
 import { checkName, shownValue } from "./text.ts";
 
 /** Tells from a run's input what it has in common with others; undefined or null: nothing. */
@@ -195,7 +195,7 @@ function checkKey(what: string, key: unknown): CheckedKey {
   if (typeof key === "function") return key as CheckedKey;
   if (isRunExpression(key)) return key.keyOfInput(what);
   const expected = 'a function of the input, such as (input) => input.customer, or cel("input.customer")';
-  throw invalidLimit(what, expected, key);
+  throw invalidLimit(what, expected, key, writeCel(key));
 }
 
 function checkNumber(
@@ -204,7 +204,10 @@ function checkNumber(
   check: (what: string, found: unknown) => number,
 ): CheckedNumber {
   if (typeof found === "function") return found;
-  return isRunExpression(found) ? found.numberOfInput(what) : check(what, found);
+  if (isRunExpression(found)) return found.numberOfInput(what);
+  if (typeof found === "number") return check(what, found);
+  const expected = 'a number, a function of the input, or an expression such as cel("input.seats")';
+  throw invalidLimit(what, expected, found, writeCel(found));
 }
 
 /** @throws DefinitionError `LIMIT_INVALID` */
@@ -224,8 +227,7 @@ export function checkWhole(what: string, found: unknown, [min, max]: readonly [n
 }
 
 /** The error of a limit that is not as it must be. */
-export function invalidLimit(what: string, expected: string, found: unknown): DefinitionError {
-  return new DefinitionError("LIMIT_INVALID", `expected ${what} to be ${expected}, but found ${shownValue(found)}`, {
-    what,
-  });
+export function invalidLimit(what: string, expected: string, found: unknown, hint = ""): DefinitionError {
+  const message = `expected ${what} to be ${expected}, but found ${shownValue(found)}${hint}`;
+  return new DefinitionError("LIMIT_INVALID", message, { what });
 }

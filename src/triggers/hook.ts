@@ -5,6 +5,7 @@ import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, ValidationError } from "../kernel/errors.ts";
 import { isDeeper, type Json } from "../kernel/json.ts";
 import { checkOptions } from "../kernel/options.ts";
+import { writeCel } from "../kernel/run-expression.ts";
 import { shownValue } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { WebhookRequest, WebhookScheme } from "./scheme.ts";
@@ -179,8 +180,9 @@ export function webhook<Input>(options: HookOptions<Input>): Hook {
 function filterOf(hook: string, filter: DeliveryFilter | DeliveryExpression): DeliveryFilter | DeliveryCondition {
   if (typeof filter === "function") return filter;
   if (typeof filter?.ofDelivery === "function") return filter.ofDelivery(`filter of the hook "${hook}"`);
-  const hint = typeof filter === "string" ? '; an expression is written filter: cel("...")' : "";
-  throw invalid(`filter of the hook "${hook}" to be a function or what cel("...") returns${hint}`, { name: hook });
+  const expected = 'a function of the delivery, or an expression such as cel("body.total > 100")';
+  const found = `${shownValue(filter)}${writeCel(filter)}`;
+  throw invalid(`filter of the hook "${hook}" to be ${expected}, but found ${found}`, { name: hook });
 }
 
 function startOf<Input>(options: StartingHookOptions<Input>): HookTarget {

@@ -12,6 +12,14 @@ import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import type { TerminalStatus } from "../kernel/state.ts";
 import { checkName, shownValue } from "../kernel/text.ts";
 import { type Condition, compileExpression, compileKey, type Judgement, type KeyExpression } from "./expression.ts";
+import {
+  MESSAGE_AND_RUN,
+  MESSAGE_ONLY,
+  type MessageExpression,
+  matchText,
+  messageKeyText,
+  runMatchText,
+} from "./message-expression.ts";
 import { checkPattern, meansTopic, RUN_ENDS } from "./topic.ts";
 
 /** A message as expressions and functions see it. */
@@ -44,8 +52,8 @@ type MessageFunction<Payload, Result> = { of(message: Message<Payload>): Result 
 
 /** A start that is put off while messages keep coming. The last payload counts. */
 export interface DebounceOptions<Payload = unknown> {
-  /** Messages of one key are taken together: an expression over `message`, or a function. @default all */
-  readonly key?: string | MessageFunction<Payload, string>;
+  /** Messages of one key are taken together: a function, or an expression of {@link cel} over `message`. @default all */
+  readonly key?: MessageFunction<Payload, string> | MessageExpression;
   /** The start comes when none came for so long, up to a day. */
   readonly period: Duration;
   /** At the latest so long after the first, up to a day. @default ten times `period` */
@@ -59,18 +67,20 @@ export interface BatchOptions<Payload = unknown> {
   /** At the latest so long after the first, up to a day. */
   readonly timeout: Duration;
   /** As of a debounce. */
-  readonly key?: string | MessageFunction<Payload, string>;
+  readonly key?: MessageFunction<Payload, string> | MessageExpression;
 }
 
 interface TriggerOptions<Payload> {
   /** Names it among those of its workflow, in what is recorded. @default what it listens to */
   readonly name?: string;
   /**
-   * Which messages are meant: an expression in CEL over `message`, or a function that looks at nothing else.
+   * Which messages are meant: an expression of {@link cel} over `message`, which any process can evaluate, or a function that
+   * looks at nothing else, for which a message waits until a process that has this code dispatches it.
    *
    * @default all
+   * @example match: cel("message.payload.total > 100")
    */
-  readonly match?: string | MessageFunction<Payload, boolean>;
+  readonly match?: MessageFunction<Payload, boolean> | MessageExpression;
   /** Makes the run's input; with `batch` it is called for each message. @default the payload */
   readonly input?: MessageFunction<Payload, unknown>;
   readonly debounce?: DebounceOptions<Payload>;
@@ -98,8 +108,14 @@ export type WorkflowTrigger = TopicTrigger | EndTrigger;
 /** Messages that cancel a workflow's runs. */
 export interface CancelOn {
   readonly topic: string;
-  /** Which runs of it: an expression in CEL over `message` and `run` (its `id`, `input` and `tags`). @default all */
-  readonly match?: string;
+  /**
+   * Which runs of it: an expression of {@link cel} over `message` and `run` (`id`, `workflow`, `input`, `tags`). No function: it
+   * is kept in the log, and any process may have to decide it, also one without this code.
+   *
+   * @default all
+   * @example match: cel("message.payload.order == run.input.order")
+   */
+  readonly match?: MessageExpression;
 }
 
 /** A subscription's text: what the log keeps of it, as JSON. */
@@ -189,7 +205,7 @@ function start(what: string, trigger: WorkflowTrigger, hasSchema: boolean): Subs
     kind: "start",
     patterns: source.patterns,
     run: source.run,
-    match: matchText(`match of ${what}`, match, ["message"]),
+    match: matchText(`match of ${what}`, match),
     gather: gather.text,
     needsCode: hasSchema || Object.keys(functions).length > 0,
   };
@@ -230,10 +246,7 @@ export function endTopic(status: TerminalStatus): string {
 function cancels(what: string, cancel: CancelOn): Subscription {
   if (typeof cancel !== "object" || cancel === null) throw invalid(what, "{ topic, match }", typeof cancel);
   const topic = checkPattern(`topic of ${what}`, cancel.topic);
-  if (typeof cancel.match === "function") {
-    throw invalid(what, "match to be an expression: any process may have to decide it", "a function");
-  }
-  const match = matchText(`match of ${what}`, cancel.match, ["message", "run"]);
+  const match = runMatchText(`match of ${what}`, cancel.match);
   const text: SubscriptionText = {
     kind: "cancel",
     patterns: [topic],
@@ -243,11 +256,6 @@ function cancels(what: string, cancel: CancelOn): Subscription {
     needsCode: false,
   };
   return { name: `cancel ${topic}`, text, functions: {} };
-}
-
-function matchText(what: string, match: unknown, variables: readonly string[]): string | null {
-  if (match === undefined || typeof match === "function") return null;
-  return compileExpression(match as string, { variables, what }).text;
 }
 
 function gatherOf(
@@ -260,8 +268,7 @@ function gatherOf(
   if (typeof given !== "object" || given === null)
     throw invalid(what, "debounce to be { period, max, key }, or batch { size, timeout, key }", shownValue(given));
   const { key } = given;
-  const isText = key !== undefined && typeof key !== "function";
-  const keyText = isText ? compileKey(key, { variables: ["message"], what: `key of ${what}` }).text : null;
+  const keyText = messageKeyText(`${debounce === undefined ? "batch" : "debounce"}.key of ${what}`, key);
   const keyFunction = typeof key === "function" ? (key as (message: Message<never>) => string) : null;
   if (debounce !== undefined) {
     const periodMs = gatherMs(`debounce.period of ${what}`, debounce.period);
@@ -357,9 +364,6 @@ export interface MatchedRun {
 export function matchesRun(match: string | null, message: Message, run: MatchedRun): boolean {
   return conditionOf(match, MESSAGE_AND_RUN)?.evaluate({ message, run }) ?? true;
 }
-
-const MESSAGE_ONLY = ["message"];
-const MESSAGE_AND_RUN = ["message", "run"];
 
 /** Compiled texts, the latest used last: dispatching compiles each once. */
 const compiled = new Map<string, Condition | KeyExpression | null>();

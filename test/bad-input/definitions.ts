@@ -55,14 +55,14 @@ const DEFINITIONS: Readonly<Record<string, readonly [make: (options: never) => u
       on: [
         {
           topic: "orders.*",
-          match: "message.payload.net > 0",
+          match: cel("message.payload.net > 0"),
           input: () => null,
           debounce: { key: () => "a", period: "1s", max: "1m" },
         },
-        { topic: "parcels", batch: { key: () => "a", size: 10, timeout: "1s" } },
+        { topic: "parcels", batch: { key: cel("message.id"), size: 10, timeout: "1s" } },
         { run: "invoice", ends: ["completed"] },
       ],
-      cancelOn: [{ topic: "orders.gone", match: "message.payload.id == run.input.id" }],
+      cancelOn: [{ topic: "orders.gone", match: cel("message.payload.id == run.input.id") }],
     },
   ],
   schedule: [

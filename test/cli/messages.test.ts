@@ -3,10 +3,10 @@ import { expect, it } from "vitest";
 import { json, jsonError, place } from "./varve.ts";
 
 const LISTENS = `
-import { workflow } from "varve";
+import { cel, workflow } from "varve";
 
 export const ship = workflow(
-  { name: "ship", on: [{ topic: "orders.*", match: "message.payload.total > 10", input: ({ payload }) => payload }] },
+  { name: "ship", on: [{ topic: "orders.*", match: cel("message.payload.total > 10"), input: ({ payload }) => payload }] },
   async (_ctx, input) => input,
 );
 `;

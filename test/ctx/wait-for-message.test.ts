@@ -1,4 +1,4 @@
-import { type Ctx, workflow } from "varve";
+import { type Ctx, cel, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import type { LogStore } from "../../src/log/port.ts";
 import { type Lab, type LabEngine, openLab } from "../support/lab.ts";
@@ -7,7 +7,7 @@ interface Input {
   readonly order: string;
 }
 
-const MATCH = "message.payload.order == run.input.order";
+const MATCH = cel("message.payload.order == run.input.order");
 
 const flow = (code: (ctx: Ctx, input: Input) => Promise<unknown>) => workflow({ name: "flow" }, code);
 
@@ -63,7 +63,7 @@ describe("ctx.waitForMessage", () => {
   it("gives the whole message, and one message to every call that means it", async () => {
     const lab = openLab();
     const both = flow(async (ctx) => {
-      const calls = [ctx.waitForMessage("paid"), ctx.waitForMessage("paid", { match: "message.at == 77" })];
+      const calls = [ctx.waitForMessage("paid"), ctx.waitForMessage("paid", { match: cel("message.at == 77") })];
       return await Promise.all(calls);
     });
     const engine = await lab.engine({ workflows: [both] });
@@ -117,8 +117,10 @@ describe("ctx.waitForMessage", () => {
   it.each([
     [{ topic: "a b" }, "TOPIC_INVALID"],
     [{ topic: "a.*" }, "TOPIC_INVALID"],
-    [{ match: "message.payload.order = 1" }, "EXPRESSION_INVALID"],
-    [{ match: "event.a == 1" }, "EXPRESSION_INVALID"],
+    [{ match: cel("message.payload.order = 1") }, "EXPRESSION_INVALID"],
+    [{ match: cel("event.a == 1") }, "EXPRESSION_INVALID"],
+    [{ match: "message.payload.order == 1" }, "EXPRESSION_INVALID"],
+    [{ match: { text: "message.payload.order == 1" } }, "EXPRESSION_INVALID"],
     [{ match: () => true }, "EXPRESSION_INVALID"],
     [{ timeout: "soon" }, "DURATION_INVALID"],
     [{ since: Number.NaN }, "OPTION_INVALID"],
@@ -129,6 +131,30 @@ describe("ctx.waitForMessage", () => {
     const run = await engine.start("flow", { order: "a" });
     await lab.pass(500);
     expect((await run.status()).error).toMatchObject({ code });
+  });
+
+  it.each([
+    [
+      "message.id == 'm'",
+      /match of the wait for a message on "paid" .*found "message\.id == 'm'".*: write cel\("message/,
+    ],
+    [() => true, /found function; any process may have to decide it/],
+  ])("says what to write in place of %s", async (match, expected) => {
+    const lab = openLab();
+    const code = flow((ctx) => ctx.waitForMessage("paid", { match: match as never }));
+    const engine = await lab.engine({ workflows: [code] });
+    const run = await engine.start("flow", { order: "a" });
+    await lab.pass(500);
+    expect((await run.status()).error?.message).toMatch(expected);
+  });
+
+  it("keeps its expression as the text that was written", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [waiting()] });
+    const run = await engine.start("flow", { order: "a" });
+    await lab.pass(1_000);
+    const asked = (await lab.history(run.id)).find(({ type }) => type === "message.awaited");
+    expect(asked?.data).toEqual({ topic: "paid", match: "message.payload.order == run.input.order" });
   });
 
   it("ends with its run: a cancel leaves no wait behind", async () => {

@@ -69,7 +69,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
      declare const tidy: Workflow<undefined, unknown>;`,
   ],
   "docs/MESSAGES.md": [
-    `import { type Engine, workflow } from "varve";
+    `import { cel, type Engine, workflow } from "varve";
      declare const engine: Engine;
      declare const event: { readonly id: string };
      declare function print(order: string): string;`,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
-import { workflow } from "varve";
+import { cel, workflow } from "varve";
 import { createEngine } from "varve/node";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { Database } from "../../src/log/libsql/database.ts";
@@ -11,7 +11,7 @@ import { libsqlStore } from "../../src/log/libsql/store.ts";
 import { realPorts } from "../support/ports.ts";
 
 const stops = workflow(
-  { name: "stops", cancelOn: [{ topic: "orders.gone", match: "message.payload.id == run.input.id" }] },
+  { name: "stops", cancelOn: [{ topic: "orders.gone", match: cel("message.payload.id == run.input.id") }] },
   async (ctx, _input: { id: number }) => ctx.sleep("long", "1d"),
 );
 

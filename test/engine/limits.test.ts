@@ -470,6 +470,15 @@ describe("bad limits", () => {
     [{ queue: "" }, "queue", "NAME_INVALID"],
     [{ fairness: "customer" }, "fairness", "LIMIT_INVALID"],
     [{ fairness: { key: "customer" } }, 'cel("input.customer")', "LIMIT_INVALID"],
+    [{ concurrency: { key: "input.a", limit: 1 } }, 'no expression: write cel("input.a")', "LIMIT_INVALID"],
+    [
+      { singleton: { key: "input.a", mode: "skip" } },
+      'singleton.key of workflow "w" to be a function',
+      "LIMIT_INVALID",
+    ],
+    [{ priority: "input.a" }, 'found "input.a"; a plain text is no expression: write cel("input.a")', "LIMIT_INVALID"],
+    [{ priority: 0.5 }, "a whole number from -1000 to 1000, but found 0.5", "LIMIT_INVALID"],
+    [{ fairness: { key: () => 1, weight: "input.w" } }, 'write cel("input.w")', "LIMIT_INVALID"],
     [{ fairness: { key: () => 1, weight: 0 } }, "fairness.weight", "LIMIT_INVALID"],
     [{ fairness: { key: () => 1, weight: 1_001 } }, "from 1 to 1000", "LIMIT_INVALID"],
   ])("%j is refused where it is defined, by name", (rules, text, code) => {

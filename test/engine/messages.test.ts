@@ -1,4 +1,4 @@
-import { type Message, workflow } from "varve";
+import { cel, type Message, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { Engine } from "../../src/engine/api.ts";
@@ -23,7 +23,7 @@ describe("engine.publish", () => {
   it("starts a run of each workflow that means the message, with its payload; a repeat starts nothing", async () => {
     const lab = openLab();
     const ship = workflow(
-      { name: "ship", on: [{ topic: "orders.*", match: "message.payload.total > 100" }] },
+      { name: "ship", on: [{ topic: "orders.*", match: cel("message.payload.total > 100") }] },
       async (ctx, input: Order) => ({ input, trigger: ctx.run.trigger }),
     );
     const note = workflow(
@@ -85,7 +85,10 @@ describe("engine.publish", () => {
   it("cancels the runs that are meant, which were there when it was published", async () => {
     const lab = openLab();
     const hold = workflow(
-      { name: "hold", cancelOn: [{ topic: "orders.cancelled", match: "message.payload.order == run.input.order" }] },
+      {
+        name: "hold",
+        cancelOn: [{ topic: "orders.cancelled", match: cel("message.payload.order == run.input.order") }],
+      },
       async (ctx, _: Order) => ctx.sleep("long", "1d"),
     );
     const engine = await lab.engine({ workflows: [hold] });
@@ -144,7 +147,7 @@ describe("a debounced start", () => {
   const typed = workflow(
     {
       name: "typed",
-      on: [{ topic: "typed", debounce: { key: "message.payload.user", period: "10s", max: "25s" } }],
+      on: [{ topic: "typed", debounce: { key: cel("message.payload.user"), period: "10s", max: "25s" } }],
     },
     async (_, input: unknown) => input,
   );
@@ -218,7 +221,7 @@ describe("the end of a run", () => {
       {
         name: "second",
         on: [
-          { run: first, match: "message.payload.output > 3", input: (message) => message.payload.output },
+          { run: first, match: cel("message.payload.output > 3"), input: (message) => message.payload.output },
           { name: "failures", run: "first", ends: ["failed"], input: (message) => message.payload.error?.message },
         ],
       },

@@ -1,6 +1,6 @@
 /** Every wait, as whoever asks is told of it: by the engine, over HTTP, and in the lists. */
 
-import { type Ctx, workflow } from "varve";
+import { type Ctx, cel, workflow } from "varve";
 import { createApp } from "varve/http";
 import { describe, expect, it, vi } from "vitest";
 import { OUTLOOK_EVENTS_MAX, type Outlook } from "../../src/log/port-outlook.ts";
@@ -34,7 +34,7 @@ const WAITS: readonly Wait[] = [
   { kind: "signal", code: (ctx) => ctx.waitFor("approval"), name: "approval" },
   {
     kind: "message",
-    code: (ctx) => ctx.waitForMessage("parcels.scanned", { match: "message.payload == run.input" }),
+    code: (ctx) => ctx.waitForMessage("parcels.scanned", { match: cel("message.payload == run.input") }),
     name: "parcels.scanned",
   },
   { kind: "child", code: (ctx) => ctx.child(child, undefined), others: [child as AnyWorkflow], name: null },

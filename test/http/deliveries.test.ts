@@ -122,6 +122,14 @@ it.each([
   expect(make).toThrow(expect.objectContaining({ name: "DefinitionError" }));
 });
 
+it.each([
+  ["body.id == 1", 'but found "body.id == 1"; a plain text is no expression: write cel("body.id == 1")'],
+  [7, 'filter of the hook "h" to be a function of the delivery, or an expression such as cel("body.total > 100"), but'],
+])("a filter that is neither a function nor an expression is refused with what to write: %j", (filter, message) => {
+  const make = () => webhook({ name: "h", scheme, workflow: order, filter: filter as never });
+  expect(make).toThrow(expect.objectContaining({ code: "HOOK_INVALID", message: expect.stringContaining(message) }));
+});
+
 describe("a hook that signals", () => {
   const hook = webhook({
     name: "approve",

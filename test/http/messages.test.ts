@@ -1,12 +1,12 @@
 /** Messages over HTTP, by hand and by the client. */
-import { workflow } from "varve";
+import { cel, workflow } from "varve";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClientOf } from "../../src/client/client.ts";
 import { realPorts } from "../support/ports.ts";
 import { openSite, problemOf, type TestSite } from "./site.ts";
 
 const listens = workflow(
-  { name: "listens", on: [{ topic: "orders.*", match: "message.payload.total > 10" }] },
+  { name: "listens", on: [{ topic: "orders.*", match: cel("message.payload.total > 10") }] },
   async (_ctx, input: unknown) => input,
 );
 

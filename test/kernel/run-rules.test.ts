@@ -137,8 +137,28 @@ describe("a workflow's rules", () => {
     [{ priority: -1_001 }, "LIMIT_INVALID", "but found -1001"],
     [{ priority: Number.NaN }, "LIMIT_INVALID", "but found NaN"],
     [{ priority: null }, "LIMIT_INVALID", "priority of workflow"],
+    [
+      { priority: "input.rank" },
+      "LIMIT_INVALID",
+      'priority of workflow "ship" to be a number, a function of the input, or an expression such as cel("input.seats"), but found "input.rank"; a plain text is no expression: write cel("input.rank")',
+    ],
+    [
+      { fairness: { key, weight: " " } },
+      "LIMIT_INVALID",
+      'but found " "; a plain text is no expression: write cel("...")',
+    ],
+    [
+      { singleton: { mode: "skip", key: 'input.a == "b"' } },
+      "LIMIT_INVALID",
+      'but found "input.a == \\"b\\""; a plain text is no expression: write cel("input.a == \\"b\\"")',
+    ],
   ])("cannot be %j", (rules, code, message) => {
     expect(() => check(rules)).toThrow(refusal(code, message));
+  });
+
+  it("say nothing of expressions where something else than a text was found", () => {
+    expect(() => check({ singleton: { mode: "skip", key: 7 } })).toThrow(/but found 7$/);
+    expect(() => check({ priority: {} })).toThrow(/but found object$/);
   });
 
   it("say in the facts which is wrong", () => {

@@ -5,6 +5,7 @@ import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
 import { isVarveError, OutcomeUnknownError, StepFailedError } from "../../src/kernel/errors.ts";
 import type { RunRules } from "../../src/kernel/run-rules.ts";
 import type { BodyStart } from "../../src/testing/code-book.ts";
+import { cel } from "../../src/triggers/cel.ts";
 import {
   type Command,
   failuresMaxOf,
@@ -61,7 +62,7 @@ export function interpreter(
   version: string,
   { name = "program", listens = false, rules = {} }: Guise = {},
 ): Workflow<Input, unknown, World> {
-  const isMeant = "has(run.input.tag) && message.payload == run.input.tag";
+  const isMeant = cel("has(run.input.tag) && message.payload == run.input.tag");
   const heeds = listens ? { on: [{ topic: TOPICS.orders }], cancelOn: [{ topic: TOPICS.stop, match: isMeant }] } : {};
   return withEnv<World>().workflow({ name, version, ...rules, ...heeds }, (ctx, { program }: Input) =>
     run(ctx, world, program),
@@ -103,7 +104,7 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
       const { name, timeoutMs } = command;
       const timeout = timeoutMs === null ? {} : { timeout: timeoutMs };
       const heard = await ctx.waitForMessage(TOPICS.news, {
-        match: `message.payload == "${name}"`,
+        match: cel(`message.payload == "${name}"`),
         since: 0,
         ...timeout,
       });

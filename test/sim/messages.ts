@@ -8,6 +8,7 @@ import { memoryStore } from "../../src/log/memory.ts";
 import type { LogStore } from "../../src/log/port.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { Simulation } from "../../src/testing/simulation.ts";
+import { cel } from "../../src/triggers/cel.ts";
 import { type Deed, perform } from "../mutants/play.ts";
 
 export interface MessagesWorld {
@@ -30,10 +31,18 @@ interface Ending {
 
 /** Waits for what it was given a moment ago: that is not given twice. */
 const order = workflow(
-  { name: "order", on: [{ topic: "ordered", match: "message.payload >= 0" }] },
+  { name: "order", on: [{ topic: "ordered", match: cel("message.payload >= 0") }] },
   async (ctx, input: number) => {
-    const paid = await ctx.waitForMessage("paid", { match: "message.payload == run.input", since: 0, timeout: "10m" });
-    const late = await ctx.waitForMessage("paid", { match: "message.payload == run.input", since: 0, timeout: "2s" });
+    const paid = await ctx.waitForMessage("paid", {
+      match: cel("message.payload == run.input"),
+      since: 0,
+      timeout: "10m",
+    });
+    const late = await ctx.waitForMessage("paid", {
+      match: cel("message.payload == run.input"),
+      since: 0,
+      timeout: "2s",
+    });
     return [input, paid?.payload ?? null, late];
   },
 );
@@ -41,7 +50,7 @@ const order = workflow(
 /** Waits about as long as it takes until somebody pays: either may come first. */
 const hasty = workflow({ name: "hasty", on: [{ topic: "ordered" }] }, async (ctx, _: number) => {
   const timeout = Math.floor(ctx.random() * HASTE_MS_MAX);
-  const paid = await ctx.waitForMessage("paid", { match: "message.payload == run.input", timeout });
+  const paid = await ctx.waitForMessage("paid", { match: cel("message.payload == run.input"), timeout });
   return paid?.payload ?? null;
 });
 

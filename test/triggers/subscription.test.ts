@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isVarveError } from "../../src/kernel/errors.ts";
+import { isVarveError, type VarveError } from "../../src/kernel/errors.ts";
+import { cel } from "../../src/triggers/cel.ts";
+import type { MessageExpression } from "../../src/triggers/message-expression.ts";
 import {
   type CancelOn,
   defineSubscriptions,
@@ -19,15 +21,17 @@ const message = (more: Partial<Message> = {}): Message => ({
 
 const one = (trigger: WorkflowTrigger): Subscription => defineSubscriptions("ship", [trigger])[0] as Subscription;
 
-const codeOf = (define: () => unknown): string => {
+const refusal = (define: () => unknown): VarveError | null => {
   try {
     define();
   } catch (error) {
-    if (isVarveError(error)) return error.code;
+    if (isVarveError(error)) return error;
     throw error;
   }
-  return "accepted";
+  return null;
 };
+
+const codeOf = (define: () => unknown): string => refusal(define)?.code ?? "accepted";
 
 describe("a topic", () => {
   it.each([
@@ -79,8 +83,8 @@ describe("a subscription is refused", () => {
     [null, "TRIGGER_INVALID"],
     [{ topic: "a", run: "b" }, "TRIGGER_INVALID"],
     [{ topic: "a b" }, "TOPIC_INVALID"],
-    [{ topic: "a", match: "message.a =" }, "EXPRESSION_INVALID"],
-    [{ topic: "a", match: "run.id == 'x'" }, "EXPRESSION_INVALID"],
+    [{ topic: "a", match: cel("message.a =") }, "EXPRESSION_INVALID"],
+    [{ topic: "a", match: cel("run.id == 'x'") }, "EXPRESSION_INVALID"],
     [{ topic: "a", match: 7 }, "EXPRESSION_INVALID"],
     [{ topic: "a", input: "message.payload" }, "TRIGGER_INVALID"],
     [{ topic: "a", name: "" }, "NAME_INVALID"],
@@ -89,7 +93,7 @@ describe("a subscription is refused", () => {
     [{ topic: "a", debounce: { period: 0 } }, "OPTION_INVALID"],
     [{ topic: "a", debounce: { period: "2d" } }, "OPTION_INVALID"],
     [{ topic: "a", debounce: { period: "2m", max: "1m" } }, "TRIGGER_INVALID"],
-    [{ topic: "a", debounce: { ...debounce, key: "message." } }, "EXPRESSION_INVALID"],
+    [{ topic: "a", debounce: { ...debounce, key: cel("message.") } }, "EXPRESSION_INVALID"],
     [{ topic: "a", debounce: { ...debounce, key: 7 } }, "EXPRESSION_INVALID"],
     [{ topic: "a", batch: { ...batch, size: 0 } }, "OPTION_INVALID"],
     [{ topic: "a", batch: { ...batch, size: 1_001 } }, "OPTION_INVALID"],
@@ -105,10 +109,50 @@ describe("a subscription is refused", () => {
   it.each<[unknown, string]>([
     [{}, "TOPIC_INVALID"],
     [null, "TRIGGER_INVALID"],
-    [{ topic: "a", match: () => true }, "TRIGGER_INVALID"],
-    [{ topic: "a", match: "event.id" }, "EXPRESSION_INVALID"],
+    [{ topic: "a", match: () => true }, "EXPRESSION_INVALID"],
+    [{ topic: "a", match: "run.id == message.id" }, "EXPRESSION_INVALID"],
+    [{ topic: "a", match: cel("event.id") }, "EXPRESSION_INVALID"],
   ])("as cancelOn %j: %s", (bad, code) => {
     expect(codeOf(() => defineSubscriptions("ship", [], [bad as CancelOn]))).toBe(code);
+  });
+
+  it.each<[object, string, RegExp]>([
+    [{ match: "true" }, "match of on[0]", /found "true"; a plain text is no expression: write cel\("true"\)$/],
+    [{ match: " " }, "match of on[0]", /write cel\("\.\.\."\)$/],
+    [{ match: 7 }, "match of on[0]", /a function of the message, or an expression such as cel\(.*found 7$/],
+    [{ match: { text: "true" } }, "match of on[0]", /found object$/],
+    [{ debounce: { period: 1, key: "message.id" } }, "debounce.key of on[0]", /write cel\("message\.id"\)$/],
+    [{ batch: { size: 2, timeout: 1, key: "message.id" } }, "batch.key of on[0]", /write cel\("message\.id"\)$/],
+  ])("for an expression that is none, by its field, with what to write: %j", (bad, field, message) => {
+    const refused = refusal(() => defineSubscriptions("ship", [{ topic: "a", ...bad } as WorkflowTrigger]));
+    expect(refused).toMatchObject({ code: "EXPRESSION_INVALID", facts: { what: `${field} of workflow "ship"` } });
+    expect(refused?.message).toMatch(message);
+  });
+
+  it.each<[unknown, RegExp]>([
+    ["run.id == message.id", /found "run\.id == message\.id"; .*: write cel\("run\.id == message\.id"\)$/],
+    [
+      () => true,
+      /expression such as cel\(.*found function; any process may have to decide it, also one without this code$/,
+    ],
+    [null, /found null$/],
+  ])("for a cancelOn that matches by %s", (match, message) => {
+    const refused = refusal(() => defineSubscriptions("ship", [], [{ topic: "a", match } as CancelOn]));
+    expect(refused?.facts).toMatchObject({ what: 'match of cancelOn[0] of workflow "ship"' });
+    expect(refused?.message).toMatch(message);
+  });
+
+  it.each<[WorkflowTrigger, string, number]>([
+    [{ topic: "a", match: cel("message.payload.total >") }, "match of on[0]", 23],
+    [{ topic: "a", match: cel("mesage.id == 'a'") }, "match of on[0]", 0],
+    [{ topic: "a", debounce: { period: 1, key: cel("message.id + run.id") } }, "debounce.key of on[0]", 13],
+    [{ topic: "a", batch: { size: 2, timeout: 1, key: cel("message.id.matches('a')") } }, "batch.key of on[0]", 0],
+  ])("for an expression that is wrong, with the place: %j", (bad, field, position) => {
+    const refused = refusal(() => defineSubscriptions("ship", [bad]));
+    expect(refused).toMatchObject({
+      code: "EXPRESSION_INVALID",
+      facts: { what: `${field} of workflow "ship"`, position, hint: expect.stringMatching(/./) },
+    });
   });
 
   it("when two have one name, when there are too many, and when it is no list", () => {
@@ -126,16 +170,16 @@ describe("a message is judged", () => {
   it.each<[WorkflowTrigger, string, RegExp]>([
     [{ topic: "orders.*" }, "start", /^$/],
     [{ topic: "other" }, "other", /^$/],
-    [{ topic: "orders.*", match: "message.payload.total > 10" }, "start", /^$/],
-    [{ topic: "orders.*", match: "message.payload.total > 20" }, "filtered", /its match is false/],
-    [{ topic: "orders.*", match: "message.payload.none == 1" }, "filtered", /asks for what is not there/],
-    [{ topic: "orders.*", match: "message.payload.user > 1" }, "invalid", /its match cannot be said/],
+    [{ topic: "orders.*", match: cel("message.payload.total > 10") }, "start", /^$/],
+    [{ topic: "orders.*", match: cel("message.payload.total > 20") }, "filtered", /its match is false/],
+    [{ topic: "orders.*", match: cel("message.payload.none == 1") }, "filtered", /asks for what is not there/],
+    [{ topic: "orders.*", match: cel("message.payload.user > 1") }, "invalid", /its match cannot be said/],
     [{ topic: "orders.*", match: (found) => found.at === 7 }, "start", /^$/],
     [{ topic: "orders.*", match: () => false }, "filtered", /a function/],
     [{ topic: "orders.*", match: () => JSON.parse("{") }, "invalid", /it threw/],
-    [{ topic: "orders.*", debounce: { period: "1s", key: "message.payload.user" } }, "gather", /^$/],
+    [{ topic: "orders.*", debounce: { period: "1s", key: cel("message.payload.user") } }, "gather", /^$/],
     [
-      { topic: "orders.*", debounce: { period: "1s", key: "message.payload.none" } },
+      { topic: "orders.*", debounce: { period: "1s", key: cel("message.payload.none") } },
       "invalid",
       /the key of its debounce/,
     ],
@@ -148,11 +192,11 @@ describe("a message is judged", () => {
   });
 
   it("by its key, or by none", () => {
-    const keyOf = (key?: string) => {
+    const keyOf = (key?: MessageExpression) => {
       const debounce = key === undefined ? { period: "1s" } : { period: "1s", key };
       return judgeMessage(one({ topic: "orders.*", debounce }), message());
     };
-    expect([keyOf(), keyOf("message.payload.user"), keyOf("message.payload.total")]).toEqual([
+    expect([keyOf(), keyOf(cel("message.payload.user")), keyOf(cel("message.payload.total"))]).toEqual([
       { kind: "gather", key: "" },
       { kind: "gather", key: "a" },
       { kind: "gather", key: "11" },
@@ -181,12 +225,28 @@ describe("a subscription's text", () => {
   it("needs code for what is a function, and for a schema, and for nothing else", () => {
     const needs = (trigger: WorkflowTrigger, hasSchema = false) =>
       defineSubscriptions("ship", [trigger], [], hasSchema)[0]?.text.needsCode;
-    expect(needs({ topic: "a", match: "true", batch: { size: 2, timeout: 1, key: "message.id" } })).toBe(false);
+    expect(needs({ topic: "a", match: cel("true"), batch: { size: 2, timeout: 1, key: cel("message.id") } })).toBe(
+      false,
+    );
     expect(needs({ topic: "a" }, true)).toBe(true);
     expect(needs({ topic: "a", match: () => true })).toBe(true);
     expect(needs({ topic: "a", input: () => 1 })).toBe(true);
     expect(needs({ topic: "a", debounce: { period: 1, key: () => "k" } })).toBe(true);
     expect(defineSubscriptions("ship", [], [{ topic: "a" }], true)[0]?.text.needsCode).toBe(false);
+  });
+
+  it("is what was written, whatever it was written with", () => {
+    const kept = one({
+      topic: "a",
+      match: cel("message.id == 'a'"),
+      batch: { size: 2, timeout: 1, key: cel("message.at") },
+    });
+    expect(JSON.parse(JSON.stringify(kept.text))).toMatchObject({
+      match: "message.id == 'a'",
+      gather: { kind: "batch", key: "message.at" },
+    });
+    const [cancel] = defineSubscriptions("ship", [], [{ topic: "a", match: cel("run.id == message.id") }]);
+    expect(cancel?.text.match).toBe("run.id == message.id");
   });
 
   it("has the bound of a debounce, ten periods if none is given and a day at most", () => {

@@ -1,12 +1,15 @@
 /** What the compiler knows without being told. `tsc` checks it, alone and under vitest; nothing here is ever run. */
 import {
   type Ctx,
+  cel,
   declareWorkflow,
   type Engine,
   github,
   type IfStorable,
   type MapOptions,
+  type Message,
   type Payload,
+  type RunEnd,
   type RunEvent,
   type RunHandle,
   type ScheduleDefinition,
@@ -461,6 +464,75 @@ describe("a step that can be undone or replaced", () => {
     const shared: StepOptions = { retry: { attempts: 2 } };
     expectTypeOf(ctx.step("a", () => 1, shared)).toEqualTypeOf<Promise<number>>();
     expectTypeOf(ctx.step("b", () => "x", shared)).toEqualTypeOf<Promise<string>>();
+  });
+});
+
+describe("what is matched by", () => {
+  interface Paid {
+    readonly order: string;
+    readonly total: number;
+  }
+
+  it("is an expression, or a function that is given the message", () => {
+    workflow(
+      {
+        name: "ship",
+        input: Order,
+        on: [
+          { topic: "a", match: cel("message.payload.total > 1"), debounce: { period: "1s", key: cel("message.id") } },
+          { topic: "b", batch: { size: 2, timeout: "1s", key: cel("message.id") } },
+          {
+            topic: "c",
+            match: (message) => {
+              expectTypeOf(message).toEqualTypeOf<Message>();
+              return message.id === "a";
+            },
+          },
+          { topic: "d", match: ({ payload }: Message<Paid>) => payload.total > 1 },
+          { topic: "e", debounce: { period: "1s", key: ({ payload }: Message<Paid>) => payload.order } },
+          {
+            run: "invoice",
+            match: ({ payload }) => {
+              expectTypeOf(payload).toEqualTypeOf<RunEnd>();
+              return payload.status === "failed";
+            },
+          },
+          // @ts-expect-error: a plain text
+          { topic: "f", match: "message.payload.total > 1" },
+          // @ts-expect-error: a plain text
+          { topic: "g", debounce: { period: "1s", key: "message.id" } },
+          // @ts-expect-error: a plain text
+          { topic: "h", batch: { size: 2, timeout: "1s", key: "message.id" } },
+        ],
+        cancelOn: [
+          { topic: "a", match: cel("message.payload.order == run.input.id") },
+          // @ts-expect-error: a plain text
+          { topic: "b", match: "message.payload.order == run.input.id" },
+          // @ts-expect-error: any process may have to decide it
+          { topic: "c", match: () => true },
+        ],
+        concurrency: { key: cel("input.id"), limit: 1 },
+        singleton: { key: ({ id, placedAt }) => `${id} ${placedAt.getTime()}`, mode: "skip" },
+        // @ts-expect-error: a plain text
+        priority: "input.total",
+      },
+      async (_ctx, order) => {
+        expectTypeOf(order).toEqualTypeOf<{ id: string; placedAt: Date }>();
+      },
+    );
+  });
+
+  it("of a wait is an expression", () => {
+    const match = cel("message.payload.order == run.input.id");
+    expectTypeOf(ctx.waitForMessage<Paid>("paid", { match })).toEqualTypeOf<Promise<Message<Paid>>>();
+    expectTypeOf(ctx.waitForMessage<Paid>("paid", { match, timeout: "1d" })).toEqualTypeOf<
+      Promise<Message<Paid> | null>
+    >();
+    expectTypeOf(ctx.waitForMessage("paid", { match })).toEqualTypeOf<Promise<Message>>();
+    // @ts-expect-error: a plain text
+    void ctx.waitForMessage("paid", { match: "message.id == 'a'" });
+    // @ts-expect-error: any process may have to decide it
+    void ctx.waitForMessage("paid", { match: () => true });
   });
 });
 
