@@ -12,7 +12,8 @@ import * as errors from "../kernel/errors.ts";
 import { invalidOption } from "../kernel/options.ts";
 import type { Clock, Random } from "../kernel/ports.ts";
 import { checkName, isSameText } from "../kernel/text.ts";
-import type { ApiKeyRow, LogStore } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { ApiKeyRow } from "../log/port-api-keys.ts";
 import type { ApiKey, ApiKeys, ApiScope, NewApiKey } from "./api.ts";
 
 /** All scopes. There is none for reading secrets, nor for making keys: that takes the engine itself. */

@@ -16,16 +16,10 @@ import { invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { checkName, checkPathName, clipText, NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
-import {
-  type DecidedDelivery,
-  type DeliveryDecision,
-  type DeliveryRow,
-  INBOX_ROWS_MAX,
-  type InboxMessage,
-  type LogStore,
-  type RunRow,
-  UNTOLD,
-} from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import { type DecidedDelivery, type DeliveryDecision, type DeliveryRow, UNTOLD } from "../log/port-deliveries.ts";
+import { INBOX_ROWS_MAX, type InboxMessage } from "../log/port-inbox.ts";
+import type { RunRow } from "../log/port-runs.ts";
 import { type Decision, decide, keyOf, orInvalid } from "../triggers/decide.ts";
 import { deliveryOf, type Hook } from "../triggers/hook.ts";
 import type { RefusalReason, Verification, WebhookRequest } from "../triggers/scheme.ts";

@@ -1,5 +1,5 @@
 /** Deliveries as their readers see them. Pure. */
-import type { DecidedDelivery, DeliveryId, DeliveryRow } from "../log/port.ts";
+import type { DecidedDelivery, DeliveryId, DeliveryRow } from "../log/port-deliveries.ts";
 import type { DecisionReason } from "../triggers/decide.ts";
 import type { Delivery, DeliveryInfo } from "./api.ts";
 

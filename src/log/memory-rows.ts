@@ -2,19 +2,13 @@
 import { closesScope, type EventRow, type EventType } from "../kernel/events.ts";
 import { namedQueue } from "../kernel/pool.ts";
 import { isTerminalStatus, type RunStatus } from "../kernel/state.ts";
-import {
-  type Claim,
-  type InboxRow,
-  POISONED,
-  type ProgramId,
-  type RunAppend,
-  type RunRow,
-  type RunStart,
-  type UncleanChange,
-  WAKES_PAUSED,
-} from "./port.ts";
+import { type Claim, POISONED } from "./port-claims.ts";
+import { type InboxRow, WAKES_PAUSED } from "./port-inbox.ts";
 import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "./port-lists.ts";
 import { TELLING } from "./port-outlook.ts";
+import type { RunRow } from "./port-runs.ts";
+import type { ProgramId } from "./port-workers.ts";
+import type { RunAppend, RunStart, UncleanChange } from "./port-write.ts";
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -39,62 +39,40 @@ import {
   withoutCompletedScopes,
 } from "./memory-rows.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
+import type { LogStore, Stray } from "./port.ts";
+import type { ApiKeyRow } from "./port-api-keys.ts";
 import {
-  type ApiKeyRow,
-  type AppendedEvent,
-  ARRIVALS_MAX,
-  ASIDE_MS,
-  type ChildStart,
   type Claim,
   type ClaimRequest,
   type ClaimVerdict,
-  type DecidedDelivery,
-  type DeliveryId,
-  type DeliveryVerdict,
-  type FiringFilter,
-  type FiringLane,
-  type FiringPage,
-  type FiringRow,
   type HeldRun,
-  INBOX_ROWS_MAX,
-  type InboxMessage,
-  type InboxRow,
-  type KeyedPut,
-  type KeyedValue,
-  type KeyedVerdict,
-  type LineSetting,
-  type LockRequest,
-  type LockRow,
-  type LockVerdict,
-  type LogStore,
-  type LogWrite,
-  type MessageVerdict,
-  type NewSchedule,
-  type Operation,
-  PASSED_MAX,
-  type PassRequest,
-  type PassVerdict,
-  type PlaceFilter,
-  type PlaceRow,
   POISONED,
-  type ProgramId,
-  type RunAppend,
-  type RunHead,
-  type RunRow,
-  type RunStart,
-  type ScheduleChange,
-  type ScheduleRow,
-  type SchedulesAhead,
-  type ScheduleView,
   UNCLEAN_ALONE_FROM,
   UNCLEAN_ALONE_MAX,
-  UNTOLD,
   type WorkAhead,
-  type WorkerRow,
-  type WriteVerdict,
-} from "./port.ts";
-import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
+} from "./port-claims.ts";
+import { type DecidedDelivery, type DeliveryId, type DeliveryVerdict, UNTOLD } from "./port-deliveries.ts";
+import { INBOX_ROWS_MAX, type InboxMessage, type InboxRow, type MessageVerdict } from "./port-inbox.ts";
+import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "./port-keyed.ts";
+import type { RunFilter, RunWindow } from "./port-lists.ts";
+import type { LockRequest, LockRow, LockVerdict } from "./port-locks.ts";
 import type { Outlook, OutlookRequest } from "./port-outlook.ts";
+import { ASIDE_MS, PASSED_MAX, type PassRequest, type PassVerdict } from "./port-patience.ts";
+import { ARRIVALS_MAX, type LineSetting, type PlaceFilter, type PlaceRow } from "./port-places.ts";
+import type { RunRow } from "./port-runs.ts";
+import type {
+  FiringFilter,
+  FiringLane,
+  FiringPage,
+  FiringRow,
+  NewSchedule,
+  ScheduleChange,
+  ScheduleRow,
+  SchedulesAhead,
+  ScheduleView,
+} from "./port-schedules.ts";
+import type { ProgramId, WorkerRow } from "./port-workers.ts";
+import type { AppendedEvent, ChildStart, LogWrite, RunAppend, RunHead, RunStart, WriteVerdict } from "./port-write.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {

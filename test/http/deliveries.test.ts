@@ -7,7 +7,7 @@ import type { Deliveries } from "../../src/engine/api.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import type { WireDelivery } from "../../src/http/wire-deliveries.ts";
 import { memoryStore } from "../../src/log/memory.ts";
-import { INBOX_ROWS_MAX } from "../../src/log/port.ts";
+import { INBOX_ROWS_MAX } from "../../src/log/port-inbox.ts";
 import { cel } from "../../src/triggers/cel.ts";
 import { github } from "../../src/triggers/github.ts";
 import { type Hook, webhook } from "../../src/triggers/hook.ts";

@@ -189,7 +189,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "pause-without-end",
     guard: "a paused run is woken when it is resumed",
     world: "control",
-    edits: [{ file: "src/log/port.ts", text: '["cancel", "terminate", "resume"]', by: '["cancel", "terminate"]' }],
+    edits: [
+      { file: "src/log/port-inbox.ts", text: '["cancel", "terminate", "resume"]', by: '["cancel", "terminate"]' },
+    ],
     predicate: "liveness",
     seed: 0,
   },
