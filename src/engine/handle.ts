@@ -9,7 +9,15 @@ import type { Why } from "../kernel/why.ts";
 import type { LogStore } from "../log/port.ts";
 import { INBOX_ROWS_MAX, type MessageKind, type MessageVerdict } from "../log/port-inbox.ts";
 import type { RunRow } from "../log/port-runs.ts";
-import type { AnySignals, ReasonOptions, RerunOptions, RunHandle, RunInfo, SignalOptions, StartedRun } from "./api.ts";
+import type {
+  AnySignals,
+  ReasonOptions,
+  RerunOptions,
+  RunHandle,
+  RunInfo,
+  SignalOptions,
+  StartedRun,
+} from "./api-run.ts";
 import { notFound, type Results } from "./results.ts";
 import { cancelReason } from "./run-info.ts";
 

@@ -9,7 +9,7 @@ import type { DeliveryRow } from "../log/port-deliveries.ts";
 import type { RunAppend } from "../log/port-write.ts";
 import { appendedEvent, createdEvent, type NewRun, type NewRunLimits } from "../worker/new-run.ts";
 import type { Source } from "../worker/writer.ts";
-import type { StartOptions } from "./api.ts";
+import type { StartOptions } from "./api-run.ts";
 
 /**
  * Checks a start's options. `limitsAt`: the places that it needs if it may begin then.

@@ -3,7 +3,7 @@ import { createClient } from "varve/client";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { workflow } from "../../src/ctx/workflow.ts";
-import type { Deliveries } from "../../src/engine/api.ts";
+import type { Deliveries } from "../../src/engine/api-deliveries.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import type { WireDelivery } from "../../src/http/wire-deliveries.ts";
 import { memoryStore } from "../../src/log/memory.ts";

@@ -23,7 +23,7 @@
  * I5 What a sender asks the log before it sends anything changes nothing, nor does what it learns: it has asked before the
  *    scope begins.
  */
-import type { RunHandle } from "../../src/engine/api.ts";
+import type { RunHandle } from "../../src/engine/api-run.ts";
 import { assert } from "../../src/kernel/assert.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
 import { memoryStore } from "../../src/log/memory.ts";
