@@ -82,7 +82,9 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "places-outlive-their-run",
     guard: "the end of a run is the end of its places in line",
     world: WORLD,
-    edits: [{ file: MEMORY, text: "keys: endsSharing(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" }],
+    edits: [
+      { file: MEMORY, text: "keys: endsSharing(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" },
+    ],
     predicate: "no-place-left-behind",
     seed: 0,
   },
@@ -265,7 +267,13 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "run-ends-without-looking",
     guard: "the end of a run that may share ends what it has beyond itself",
     world: "lines",
-    edits: [{ file: PLACES, text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;", by: "" }],
+    edits: [
+      {
+        file: PLACES,
+        text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;",
+        by: "",
+      },
+    ],
     predicate: "no-place-left-behind",
     seed: 0,
   },
