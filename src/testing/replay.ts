@@ -9,7 +9,7 @@ import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
 import type { CallKind } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
-import { withoutCompletedScopes } from "../log/memory-rows.ts";
+import { withoutCompletedScopes } from "../log/memory-events.ts";
 import type { LogStore } from "../log/port.ts";
 import type { Claim } from "../log/port-claims.ts";
 import type { LogWrite, RunAppend } from "../log/port-write.ts";
