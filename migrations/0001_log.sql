@@ -63,7 +63,7 @@ CREATE INDEX runs_passed ON runs (workflow, version, passed_at) WHERE passed_at 
 --> statement
 CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;
 --> statement
--- Runs that may have killed their workers: claimed alone (UNCLEAN_ALONE_FROM in src/log/port.ts).
+-- Runs that may have killed their workers: claimed alone (UNCLEAN_ALONE_FROM in src/log/port-claims.ts).
 CREATE INDEX runs_suspect ON runs (available_at) WHERE unclean >= 2;
 --> statement
 CREATE INDEX runs_status ON runs (status, id);

@@ -35,14 +35,8 @@ export type {
 // Define workflows
 export { declareWorkflow, isWorkflow, withEnv, workflow } from "./ctx/workflow.ts";
 // Work with an engine
+export type { Engine, Health, LockInfo, LocksOptions, TickResult, WorkerHandle, WorkflowInfo } from "./engine/api.ts";
 export type {
-  AnySignals,
-  ApiKey,
-  ApiKeys,
-  ApiScope,
-  BulkAction,
-  BulkOptions,
-  BulkResult,
   DecidedOutcome,
   Deliveries,
   Delivery,
@@ -51,41 +45,38 @@ export type {
   DeliveryListOptions,
   DeliveryOutcome,
   DeliveryPage,
-  EndpointInfo,
-  Engine,
-  Health,
+} from "./engine/api-deliveries.ts";
+export type { ApiKey, ApiKeys, ApiScope, NewApiKey } from "./engine/api-keys.ts";
+export type {
   ListMessagesOptions,
-  ListOptions,
-  LockInfo,
-  LocksOptions,
   MessageDecision,
   MessageDetail,
   MessageInfo,
   MessagePage,
-  NewApiKey,
+  PublishedMessage,
+  PublishOptions,
+} from "./engine/api-messages.ts";
+export type {
+  EndpointInfo,
   NotificationInfo,
   NotificationListOptions,
   NotificationPage,
   NotificationStatus,
   Notifications,
-  PublishedMessage,
-  PublishOptions,
-  QueueChange,
-  QueueControl,
-  QueueInfo,
+} from "./engine/api-notifications.ts";
+export type { QueueChange, QueueControl, QueueInfo } from "./engine/api-queues.ts";
+export type { Resumes } from "./engine/api-resumes.ts";
+export type {
+  AnySignals,
   ReasonOptions,
   RerunOptions,
-  Resumes,
   RunHandle,
   RunInfo,
-  RunPage,
   SignalOptions,
   StartedRun,
   StartOptions,
-  TickResult,
-  WorkerHandle,
-  WorkflowInfo,
-} from "./engine/api.ts";
+} from "./engine/api-run.ts";
+export type { BulkAction, BulkOptions, BulkResult, ListOptions, RunPage } from "./engine/api-run-list.ts";
 export type {
   BackfillOptions,
   BackfillResult,

@@ -10,7 +10,7 @@ import {
 import { type QueueOptions, queueLine } from "../kernel/queues.ts";
 import { type CheckedRate, type CheckedRules, checkPriority, checkWeight } from "../kernel/run-rules.ts";
 import { checkName, NAME_LENGTH_MAX } from "../kernel/text.ts";
-import type { RunLimits } from "../log/port.ts";
+import type { RunLimits } from "../log/port-write.ts";
 
 /** A start as far as limits ask for it. */
 export interface LimitedStart {

@@ -3,7 +3,6 @@ import type { EventRow, RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
 import { isTerminalStatus, type RunState } from "../kernel/state.ts";
 import type { WaitingFor, WaitReason } from "../kernel/why.ts";
-import type { RunRow, WorkerRow } from "../log/port.ts";
 import {
   OUTLOOK_EVENTS_MAX,
   type Outlook,
@@ -11,6 +10,8 @@ import {
   type OutlookPlace,
   type OutlookRequest,
 } from "../log/port-outlook.ts";
+import type { RunRow } from "../log/port-runs.ts";
+import type { WorkerRow } from "../log/port-workers.ts";
 import { type LineFacts, type LockLine, type WhyFacts, whyOf } from "./why.ts";
 
 /** What has to be read to say it of these runs: nothing of one that is over. */

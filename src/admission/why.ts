@@ -5,7 +5,10 @@ import { canTake, DEFAULT_QUEUE, queueOf, servesQueue } from "../kernel/pool.ts"
 import { queueLine, queueOfLine } from "../kernel/queues.ts";
 import { type CallState, isClosed, isTerminalStatus, type RunState } from "../kernel/state.ts";
 import type { WaitReason, Why } from "../kernel/why.ts";
-import type { LineSetting, LockRow, PlaceRow, RunRow, WorkerRow } from "../log/port.ts";
+import type { LockRow } from "../log/port-locks.ts";
+import type { LineSetting, PlaceRow } from "../log/port-places.ts";
+import type { RunRow } from "../log/port-runs.ts";
+import type { WorkerRow } from "../log/port-workers.ts";
 
 /** What is known of a run that might wait. */
 export interface WhyFacts {

@@ -1,6 +1,6 @@
 /** Reads the values of options. What is wrong with one is said as usage, with the option's name. */
 import { InvalidArgumentError } from "commander";
-import type { DeliveryDecision } from "../engine/api.ts";
+import type { DeliveryDecision } from "../engine/api-deliveries.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 

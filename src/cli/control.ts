@@ -1,6 +1,7 @@
 /** What the verbs share that tell a run something, or all runs of a filter. */
 import type { Command } from "commander";
-import type { BulkAction, ReasonOptions, RunHandle } from "../engine/api.ts";
+import type { ReasonOptions, RunHandle } from "../engine/api-run.ts";
+import type { BulkAction } from "../engine/api-run-list.ts";
 import { statusesFor } from "../engine/bulk.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { openForWriting, type Writer } from "./access.ts";

@@ -2,7 +2,7 @@
 import { existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import { toFailure } from "../kernel/failure.ts";
 import type { DatabaseFacts, LogFacts } from "../runtime/read-only.ts";
 import type { OwnerRecord } from "./owner-record.ts";

@@ -1,6 +1,6 @@
 /** Follows one run, event by event, until it ends or can do no more. */
 
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import { isTerminal, type RunEvent } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import type { Reader } from "../runtime/read-only.ts";

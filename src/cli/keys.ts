@@ -1,7 +1,7 @@
 /** `varve keys create|list|revoke` */
 import type { Command } from "commander";
-import type { ApiKey, ApiKeys, ApiScope } from "../engine/api.ts";
-import { API_SCOPES } from "../engine/api-keys.ts";
+import type { ApiKey, ApiKeys, ApiScope } from "../engine/api-keys.ts";
+import { API_SCOPES } from "../engine/keys.ts";
 import { openEngine, readOptions } from "./access.ts";
 import { listArgument } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";

@@ -1,6 +1,6 @@
 /** `varve messages list` */
 import type { Command } from "commander";
-import type { ListMessagesOptions, MessageInfo } from "../engine/api.ts";
+import type { ListMessagesOptions, MessageInfo } from "../engine/api-messages.ts";
 import { openForReading } from "./access.ts";
 import { integerArgument } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";

@@ -1,6 +1,6 @@
 /** `varve messages show` */
 import type { Command } from "commander";
-import type { MessageDecision } from "../engine/api.ts";
+import type { MessageDecision } from "../engine/api-messages.ts";
 import { openForReading } from "./access.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Column } from "./output.ts";

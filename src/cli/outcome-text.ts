@@ -1,5 +1,5 @@
 /** What was decided about a delivery, on one line. */
-import type { DecidedOutcome } from "../engine/api.ts";
+import type { DecidedOutcome } from "../engine/api-deliveries.ts";
 import { plain } from "./output.ts";
 
 export function outcomeText(outcome: DecidedOutcome): string {

@@ -1,6 +1,6 @@
 /** `varve queues list|pause|resume|set` */
 import type { Command } from "commander";
-import type { QueueControl, QueueInfo } from "../engine/api.ts";
+import type { QueueControl, QueueInfo } from "../engine/api-queues.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { openForWriting } from "./access.ts";
 import { integerArgument } from "./arguments.ts";

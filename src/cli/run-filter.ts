@@ -1,6 +1,6 @@
 /** Which runs are meant: the options of `runs list`, and of the verbs that are done to many runs. */
 import type { Command } from "commander";
-import type { BulkOptions } from "../engine/api.ts";
+import type { BulkOptions } from "../engine/api-run-list.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import { instantArgument, statusArgument, tagArgument } from "./arguments.ts";
 

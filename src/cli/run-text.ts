@@ -1,5 +1,5 @@
 /** A run as it is printed. */
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import { toFailure } from "../kernel/failure.ts";
 import type { RunStatus } from "../kernel/state.ts";
 import { failureText } from "./error-text.ts";

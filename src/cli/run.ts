@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { Client } from "../client/client.ts";
-import type { Engine, StartedRun, StartOptions } from "../engine/api.ts";
+import type { Engine } from "../engine/api.ts";
+import type { StartedRun, StartOptions } from "../engine/api-run.ts";
 import { encodeRun } from "../http/encode-run.ts";
 import { DefinitionError, isVarveError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";

@@ -1,6 +1,7 @@
 /** `varve runs list` */
 import type { Command } from "commander";
-import type { ListOptions, RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
+import type { ListOptions } from "../engine/api-run-list.ts";
 import { encodeRun } from "../http/encode-run.ts";
 import { openForReading } from "./access.ts";
 import { integerArgument } from "./arguments.ts";

@@ -1,6 +1,6 @@
 /** `varve runs rerun` */
 import type { Command } from "commander";
-import type { RerunOptions } from "../engine/api.ts";
+import type { RerunOptions } from "../engine/api-run.ts";
 import { openForWriting } from "./access.ts";
 import { durationArgument, inputFieldArgument } from "./arguments.ts";
 import { readInput } from "./input.ts";

@@ -1,6 +1,6 @@
 /** `varve runs show` */
 import type { Command } from "commander";
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import { encodeRun } from "../http/encode-run.ts";
 import type { Payload } from "../kernel/codec.ts";
 import type { RunEvent } from "../kernel/events.ts";

@@ -1,6 +1,6 @@
 /** `varve runs signal` */
 import type { Command } from "commander";
-import type { SignalOptions } from "../engine/api.ts";
+import type { SignalOptions } from "../engine/api-run.ts";
 import { openForWriting } from "./access.ts";
 import { inputFieldArgument } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";

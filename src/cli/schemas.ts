@@ -1,7 +1,7 @@
 /** Workflow modules for their schemas alone: what is written into a database here is checked as the engine would. */
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import { listArgument } from "./arguments.ts";
 import { createLoader, DEFAULT_WORKFLOWS, type Loaded } from "./load.ts";
 import type { Output } from "./output.ts";

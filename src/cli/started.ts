@@ -1,4 +1,4 @@
-import type { StartedRun } from "../engine/api.ts";
+import type { StartedRun } from "../engine/api-run.ts";
 import { encodeRun } from "../http/encode-run.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Output } from "./output.ts";

@@ -1,6 +1,6 @@
 /** `varve webhooks list` */
 import type { Command } from "commander";
-import type { DeliveryDecision, DeliveryInfo, RefusedRequest } from "../engine/api.ts";
+import type { DeliveryDecision, DeliveryInfo, RefusedRequest } from "../engine/api-deliveries.ts";
 import { openForReading } from "./access.ts";
 import { decisionArgument, integerArgument } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";

@@ -1,6 +1,11 @@
 /** `varve webhooks outgoing list|endpoints|retry|enable` */
 import type { Command } from "commander";
-import type { EndpointInfo, NotificationInfo, NotificationListOptions, NotificationStatus } from "../engine/api.ts";
+import type {
+  EndpointInfo,
+  NotificationInfo,
+  NotificationListOptions,
+  NotificationStatus,
+} from "../engine/api-notifications.ts";
 import { openForReading, openForWriting } from "./access.ts";
 import { integerArgument } from "./arguments.ts";
 import { EXIT } from "./exit-codes.ts";

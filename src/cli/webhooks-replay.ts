@@ -1,6 +1,6 @@
 /** `varve webhooks replay` */
 import type { Command } from "commander";
-import type { Deliveries } from "../engine/api.ts";
+import type { Deliveries } from "../engine/api-deliveries.ts";
 import { encodeOutcome } from "../http/encode-outcome.ts";
 import { findServer, openEngine } from "./access.ts";
 import { EXIT } from "./exit-codes.ts";

@@ -1,7 +1,7 @@
 /** `varve webhooks show` */
 import process from "node:process";
 import type { Command } from "commander";
-import type { Delivery } from "../engine/api.ts";
+import type { Delivery } from "../engine/api-deliveries.ts";
 import { toBase64 } from "../kernel/base64.ts";
 import { NotFoundError } from "../kernel/errors.ts";
 import { openForReading } from "./access.ts";

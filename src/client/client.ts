@@ -1,24 +1,17 @@
 /** The engine's interface over HTTP, as far as HTTP has it. */
+import type { Engine, WorkflowInfo } from "../engine/api.ts";
+import type { Deliveries } from "../engine/api-deliveries.ts";
 import type {
-  BulkAction,
-  BulkOptions,
-  BulkResult,
-  Deliveries,
-  Engine,
   ListMessagesOptions,
-  ListOptions,
   MessageDetail,
   MessagePage,
-  Notifications,
   PublishedMessage,
   PublishOptions,
-  QueueControl,
-  RunHandle,
-  RunPage,
-  StartedRun,
-  StartOptions,
-  WorkflowInfo,
-} from "../engine/api.ts";
+} from "../engine/api-messages.ts";
+import type { Notifications } from "../engine/api-notifications.ts";
+import type { QueueControl } from "../engine/api-queues.ts";
+import type { RunHandle, StartedRun, StartOptions } from "../engine/api-run.ts";
+import type { BulkAction, BulkOptions, BulkResult, ListOptions, RunPage } from "../engine/api-run-list.ts";
 import type { Schedules } from "../engine/api-schedules.ts";
 import type { WireBulkResult, WireRunPage, WireStartedRun } from "../http/wire.ts";
 import { DefinitionError } from "../kernel/errors.ts";

@@ -1,5 +1,5 @@
 /** A run as the API gives it, decoded. Pure. */
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import type { WireRun } from "../http/wire.ts";
 import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { RunCancelledError, RunFailedError } from "../kernel/errors.ts";

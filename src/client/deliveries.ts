@@ -6,8 +6,8 @@ import type {
   DeliveryListOptions,
   DeliveryPage,
   RefusedRequest,
-  RunHandle,
-} from "../engine/api.ts";
+} from "../engine/api-deliveries.ts";
+import type { RunHandle } from "../engine/api-run.ts";
 import type {
   WireDelivery,
   WireDeliveryContent,

@@ -6,7 +6,7 @@ import type {
   MessagePage,
   PublishedMessage,
   PublishOptions,
-} from "../engine/api.ts";
+} from "../engine/api-messages.ts";
 import type { WireMessage, WireMessageDetail, WireMessagePage } from "../http/wire-messages.ts";
 import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { checkPathName } from "../kernel/text.ts";

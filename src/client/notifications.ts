@@ -1,5 +1,10 @@
 /** The engine's `notifications` over HTTP. */
-import type { EndpointInfo, NotificationListOptions, NotificationPage, Notifications } from "../engine/api.ts";
+import type {
+  EndpointInfo,
+  NotificationListOptions,
+  NotificationPage,
+  Notifications,
+} from "../engine/api-notifications.ts";
 import type { WireEndpointList, WireNotificationCount, WireNotificationPage } from "../http/wire-notifications.ts";
 import { API_PATH } from "./paths.ts";
 import { type Connection, requestJson } from "./request.ts";

@@ -1,5 +1,5 @@
 /** The queues of an engine that is elsewhere. */
-import type { QueueChange, QueueControl, QueueInfo } from "../engine/api.ts";
+import type { QueueChange, QueueControl, QueueInfo } from "../engine/api-queues.ts";
 import { QUEUES_PATH } from "../http/wire.ts";
 import { checkPathName } from "../kernel/text.ts";
 import { type Connection, requestJson } from "./request.ts";

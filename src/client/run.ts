@@ -7,7 +7,7 @@ import type {
   RunInfo,
   SignalOptions,
   StartedRun,
-} from "../engine/api.ts";
+} from "../engine/api-run.ts";
 import type { WireHistoryPage, WireRun, WireStartedRun } from "../http/wire.ts";
 import { parseDuration } from "../kernel/duration.ts";
 import { TimeoutError } from "../kernel/errors.ts";

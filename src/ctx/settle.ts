@@ -1,5 +1,4 @@
-import type { Payload } from "../kernel/codec.ts";
-import { decodePayload } from "../kernel/codec.ts";
+import { decodePayload, type Payload } from "../kernel/codec.ts";
 import type { Settlement } from "../worker/recorder.ts";
 
 /** A call that succeeded, as the code sees it: the recorded form. */

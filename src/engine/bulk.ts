@@ -3,7 +3,9 @@ import { DefinitionError, isVarveError } from "../kernel/errors.ts";
 import { checkNumbers, invalidOption } from "../kernel/options.ts";
 import { isTerminalStatus, RUN_STATUSES, type RunStatus } from "../kernel/state.ts";
 import { checkName } from "../kernel/text.ts";
-import type { BulkAction, BulkOptions, BulkResult, Engine, ListOptions, RunHandle, RunPage } from "./api.ts";
+import type { Engine } from "./api.ts";
+import type { RunHandle } from "./api-run.ts";
+import type { BulkAction, BulkOptions, BulkResult, ListOptions, RunPage } from "./api-run-list.ts";
 
 interface Action {
   /** The runs that can take it. */

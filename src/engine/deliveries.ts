@@ -16,22 +16,17 @@ import { invalidOption } from "../kernel/options.ts";
 import type { Ports } from "../kernel/ports.ts";
 import { checkName, checkPathName, clipText, NAME_LENGTH_MAX } from "../kernel/text.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
-import {
-  type DecidedDelivery,
-  type DeliveryDecision,
-  type DeliveryRow,
-  INBOX_ROWS_MAX,
-  type InboxMessage,
-  type LogStore,
-  type RunRow,
-  UNTOLD,
-} from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import { type DecidedDelivery, type DeliveryDecision, type DeliveryRow, UNTOLD } from "../log/port-deliveries.ts";
+import { INBOX_ROWS_MAX, type InboxMessage } from "../log/port-inbox.ts";
+import type { RunRow } from "../log/port-runs.ts";
 import { type Decision, decide, keyOf, orInvalid } from "../triggers/decide.ts";
 import { deliveryOf, type Hook } from "../triggers/hook.ts";
 import type { RefusalReason, Verification, WebhookRequest } from "../triggers/scheme.ts";
 import type { SecretResolver } from "../triggers/secrets.ts";
 import { encodeInput } from "../worker/new-run.ts";
-import type * as api from "./api.ts";
+import type * as api from "./api-deliveries.ts";
+import type { RunHandle, StartedRun } from "./api-run.ts";
 import { deliveryInfo, deliveryOfRow, idempotencyKeyOf, keptHeaders, reasonOf } from "./delivery-info.ts";
 
 export interface DeliveriesParts {
@@ -46,8 +41,8 @@ export interface DeliveriesParts {
     workflow: WorkflowRef<never, unknown, never>,
     input: Payload,
     options: { readonly idempotencyKey: string; readonly delivery: DeliveryRow },
-  ) => Promise<api.StartedRun>;
-  readonly run: (runId: string) => api.RunHandle;
+  ) => Promise<StartedRun>;
+  readonly run: (runId: string) => RunHandle;
   /** A signal's payload as its run's workflow takes it. */
   readonly signalOf: (row: RunRow, name: string, payload: unknown) => Promise<Payload>;
   /** Mail for a run has been stored. */
@@ -167,7 +162,7 @@ export class Deliveries implements api.Deliveries {
     return { kind: "invalid", deliveryId, replay, reason: reason ?? { code: "INPUT_INVALID", message: "" }, isRepeat };
   }
 
-  #found(runId: string): api.StartedRun {
+  #found(runId: string): StartedRun {
     return Object.assign(this.#parts.run(runId), { created: false, skipped: false });
   }
 
@@ -270,7 +265,7 @@ async function verify(hook: Hook, request: WebhookRequest, secrets: SecretResolv
 function started(
   { target }: Hook,
   { deliveryId, replay }: Pick<DeliveryRow, "deliveryId" | "replay">,
-  run: api.StartedRun,
+  run: StartedRun,
   isRepeat: boolean,
 ): api.DecidedOutcome {
   const resultWithinMs = target.kind === "start" ? target.resultWithinMs : null;

@@ -1,7 +1,7 @@
 /** Deliveries as their readers see them. Pure. */
-import type { DecidedDelivery, DeliveryId, DeliveryRow } from "../log/port.ts";
+import type { DecidedDelivery, DeliveryId, DeliveryRow } from "../log/port-deliveries.ts";
 import type { DecisionReason } from "../triggers/decide.ts";
-import type { Delivery, DeliveryInfo } from "./api.ts";
+import type { Delivery, DeliveryInfo } from "./api-deliveries.ts";
 
 /** Headers that prove who sends: kept, they would be a secret in the log. */
 const SECRET_HEADERS = new Set(["authorization", "cookie", "proxy-authorization", "x-gitlab-token"]);

@@ -12,8 +12,18 @@ import { isTerminalStatus, RUN_STATUSES } from "../kernel/state.ts";
 import { clipText } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { ChildStart, InboxMessage, LogStore, MessageDispatch, MessageStore } from "../log/port.ts";
-import type { DispatchRow, GatheredMessage, GatheringRow, MessageRow, SubscriptionRow } from "../log/port-messages.ts";
+import type { LogStore } from "../log/port.ts";
+import type { InboxMessage } from "../log/port-inbox.ts";
+import type {
+  DispatchRow,
+  GatheredMessage,
+  GatheringRow,
+  MessageDispatch,
+  MessageRow,
+  MessageStore,
+  SubscriptionRow,
+} from "../log/port-messages.ts";
+import type { ChildStart } from "../log/port-write.ts";
 import {
   judgeMessage,
   listensTo,

@@ -21,8 +21,13 @@ import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { Why } from "../kernel/why.ts";
 import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { ChildStart, DeliveryRow, LogStore, MessageKind, MessageVerdict, ProgramId, RunRow } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { DeliveryRow } from "../log/port-deliveries.ts";
+import type { MessageKind, MessageVerdict } from "../log/port-inbox.ts";
 import type { RunFilter } from "../log/port-lists.ts";
+import type { RunRow } from "../log/port-runs.ts";
+import type { ProgramId } from "../log/port-workers.ts";
+import type { ChildStart } from "../log/port-write.ts";
 import { Bus, type BusEventName, type BusListener } from "../observe/bus.ts";
 import type { Notifier } from "../outgoing/notifier.ts";
 import { type NotifyEndpoint, openNotifier } from "../outgoing/notify.ts";
@@ -37,12 +42,26 @@ import { childStart, createdEvent, encodeInput, type NewRun, type NewRunLimits, 
 import { programKey, type WorkerOptions, type WorkerParts } from "../worker/options.ts";
 import type { Program } from "../worker/recorder.ts";
 import { Worker } from "../worker/worker.ts";
-import type * as api from "./api.ts";
-import { ApiKeyRing } from "./api-keys.ts";
+import type { Engine, Health, LockInfo, LocksOptions, TickResult, WorkerHandle, WorkflowInfo } from "./api.ts";
+import type { DeliveryOutcome } from "./api-deliveries.ts";
+import type { ApiKeys } from "./api-keys.ts";
+import type {
+  ListMessagesOptions,
+  MessageDetail,
+  MessagePage,
+  PublishedMessage,
+  PublishOptions,
+} from "./api-messages.ts";
+import type { Notifications } from "./api-notifications.ts";
+import type { QueueControl } from "./api-queues.ts";
+import type { Resumes } from "./api-resumes.ts";
+import type { RerunOptions, RunHandle, RunInfo, StartedRun, StartOptions } from "./api-run.ts";
+import type { BulkAction, BulkOptions, BulkResult, ListOptions, RunPage } from "./api-run-list.ts";
 import { bulk } from "./bulk.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { Listener } from "./dispatch.ts";
 import { Handle, type HandleHost } from "./handle.ts";
+import { ApiKeyRing } from "./keys.ts";
 import { OutsideKv } from "./kv.ts";
 import { Messages, type MessagesOptions, retentionOf } from "./messages.ts";
 import { OutgoingNotifications } from "./notifications.ts";
@@ -117,7 +136,7 @@ const HISTORY_RANGES = {
  *
  * @throws DefinitionError for a workflow or hook that cannot be served
  */
-export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
+export async function createEngineOf(parts: EngineParts): Promise<Engine> {
   const { logger } = parts.ports;
   if (typeof logger?.log !== "function") throw invalidOption("logger", "an object with a function log", logger);
   const engine = new EngineOfParts(parts);
@@ -131,15 +150,15 @@ export async function createEngineOf(parts: EngineParts): Promise<api.Engine> {
   return engine;
 }
 
-class EngineOfParts implements api.Engine, HandleHost {
+class EngineOfParts implements Engine, HandleHost {
   readonly store: LogStore;
   readonly results: Results;
-  readonly keys: api.ApiKeys;
-  readonly resumes: api.Resumes;
+  readonly keys: ApiKeys;
+  readonly resumes: Resumes;
   readonly schedules: EngineSchedules;
   readonly deliveries: Deliveries;
-  readonly notifications: api.Notifications;
-  readonly queues: api.QueueControl;
+  readonly notifications: Notifications;
+  readonly queues: QueueControl;
   readonly #ports: Ports;
   readonly #limits: Limits;
   readonly #env: unknown;
@@ -296,24 +315,20 @@ class EngineOfParts implements api.Engine, HandleHost {
 
   // ---- Runs ----
 
-  async start(
-    workflow: WorkflowRef | string,
-    input?: unknown,
-    options: api.StartOptions = {},
-  ): Promise<api.StartedRun<never>> {
+  async start(workflow: WorkflowRef | string, input?: unknown, options: StartOptions = {}): Promise<StartedRun<never>> {
     this.#checkOpen();
     const ref = typeof workflow === "string" ? this.#workflowNamed(workflow) : workflow;
     const parsed = validate(`the input of workflow "${ref.name}"`, ref.input, input, "INPUT_INVALID");
     // At once if the schema allows it: the caller may go on to change what it gave.
     const encoded = encodeInput(parsed instanceof Promise ? await parsed : parsed, this.#limits.payloadBytesMax);
-    return (await this.#start(ref, encoded, options)) as api.StartedRun<never>;
+    return (await this.#start(ref, encoded, options)) as StartedRun<never>;
   }
 
   async #start(
     ref: Pick<WorkflowRef, "name" | "version" | "rules">,
     input: Payload,
-    options: api.StartOptions & { delivery?: DeliveryRow },
-  ): Promise<api.StartedRun> {
+    options: StartOptions & { delivery?: DeliveryRow },
+  ): Promise<StartedRun> {
     const createdAt = Math.floor(await this.#now());
     const run = { runId: this.#newRunId(), workflow: ref.name, version: ref.version, createdAt, input };
     const start = prepareStart(run, options, (availableAt) => this.#limitsOf(ref, input, { availableAt, ...options }));
@@ -389,12 +404,12 @@ class EngineOfParts implements api.Engine, HandleHost {
     );
   }
 
-  run(workflow: WorkflowRef<never, unknown, never> | string, id?: string): api.RunHandle<never> {
+  run(workflow: WorkflowRef<never, unknown, never> | string, id?: string): RunHandle<never> {
     const runId = id ?? (workflow as string);
     return new Handle<never>(this, checkName("the id of a run", runId));
   }
 
-  async list(options: api.ListOptions = {}): Promise<api.RunPage> {
+  async list(options: ListOptions = {}): Promise<RunPage> {
     this.#checkOpen();
     const limit = checkLimit(options.limit);
     const before = options.cursor === undefined ? null : checkName("the cursor of a list", options.cursor);
@@ -405,7 +420,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return { runs: await this.infos(rows), cursor };
   }
 
-  async infos(rows: readonly RunRow[]): Promise<api.RunInfo<never>[]> {
+  async infos(rows: readonly RunRow[]): Promise<RunInfo<never>[]> {
     const waits = await waiting({ store: this.store, now: () => this.#now() }, rows);
     return rows.map((row) => runInfo(row, waits.get(row.id) ?? null));
   }
@@ -451,7 +466,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return new OutsideKv(store, keyedScopeText(scope), options?.schema) as unknown as KeyedValues<never, unknown>;
   }
 
-  async locks(options: api.LocksOptions = {}): Promise<api.LockInfo[]> {
+  async locks(options: LocksOptions = {}): Promise<LockInfo[]> {
     this.#checkOpen();
     const name = options.name === undefined ? null : checkName("the name of a lock", options.name);
     const places = await this.store.listLocks({ name, limit: checkLimit(options.limit) });
@@ -460,17 +475,17 @@ class EngineOfParts implements api.Engine, HandleHost {
     });
   }
 
-  async publish(topic: string, payload?: unknown, options: api.PublishOptions = {}): Promise<api.PublishedMessage> {
+  async publish(topic: string, payload?: unknown, options: PublishOptions = {}): Promise<PublishedMessage> {
     this.#checkOpen();
     return await this.#messages.publish(topic, payload, options);
   }
 
-  async messages(options: api.ListMessagesOptions = {}): Promise<api.MessagePage> {
+  async messages(options: ListMessagesOptions = {}): Promise<MessagePage> {
     this.#checkOpen();
     return await this.#messages.list(options, checkLimit(options.limit));
   }
 
-  async message(topic: string, id: string): Promise<api.MessageDetail> {
+  async message(topic: string, id: string): Promise<MessageDetail> {
     this.#checkOpen();
     return await this.#messages.show(topic, id);
   }
@@ -480,7 +495,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return await this.store.lastPosition();
   }
 
-  workflows(): readonly api.WorkflowInfo[] {
+  workflows(): readonly WorkflowInfo[] {
     const versions = new Map<string, string[]>();
     for (const { workflow, version } of this.#programs.values()) {
       versions.set(workflow, [...(versions.get(workflow) ?? []), version]);
@@ -488,7 +503,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return [...versions.keys()].sort().map((name) => ({ name, versions: versions.get(name) ?? [] }));
   }
 
-  health(): api.Health {
+  health(): Health {
     this.#checkOpen();
     const since = this.#storeFailingSince;
     return { storeFailingMs: since === null ? null : this.#ports.clock.monotonic() - since };
@@ -557,7 +572,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     return singletonBusy(row, place?.runId ?? null);
   }
 
-  async rerun(runId: string, options: api.RerunOptions): Promise<api.StartedRun> {
+  async rerun(runId: string, options: RerunOptions): Promise<StartedRun> {
     const [created] = await this.history(runId, { limit: 1 });
     if (created?.type !== "run.created") throw notFound(runId);
     const { workflow, version, tags = NO_TAGS } = created.data;
@@ -574,12 +589,12 @@ class EngineOfParts implements api.Engine, HandleHost {
     return encodeInput(parsed, this.#limits.payloadBytesMax);
   }
 
-  async bulk(action: api.BulkAction, options: api.BulkOptions): Promise<api.BulkResult> {
+  async bulk(action: BulkAction, options: BulkOptions): Promise<BulkResult> {
     this.#checkOpen();
     return await bulk(this, action, options);
   }
 
-  async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<api.DeliveryOutcome> {
+  async deliver(hookName: string, request: Omit<WebhookRequest, "receivedAt">): Promise<DeliveryOutcome> {
     this.#checkOpen();
     const receivedAt = Math.floor(this.#ports.clock.now());
     return await this.deliveries.deliver(hookName, { ...request, receivedAt });
@@ -608,7 +623,7 @@ class EngineOfParts implements api.Engine, HandleHost {
 
   // ---- Work ----
 
-  async work(options: WorkerOptions = {}): Promise<api.WorkerHandle> {
+  async work(options: WorkerOptions = {}): Promise<WorkerHandle> {
     this.#checkOpen();
     if (this.#session === null) {
       throw new errors.DefinitionError(
@@ -650,7 +665,7 @@ class EngineOfParts implements api.Engine, HandleHost {
     };
   }
 
-  async tick(options: { readonly budgetMs: number; readonly queues?: readonly string[] }): Promise<api.TickResult> {
+  async tick(options: { readonly budgetMs: number; readonly queues?: readonly string[] }): Promise<TickResult> {
     this.#checkOpen();
     const { budgetMs, queues } = options;
     if (!(budgetMs > 0 && budgetMs <= BUDGET_MS_MAX))
@@ -870,7 +885,7 @@ function checkLimit(limit: number = PAGE_DEFAULT): number {
   );
 }
 
-function filterOf(options: api.ListOptions): RunFilter {
+function filterOf(options: ListOptions): RunFilter {
   const { workflow, status, tags, idempotencyKey, parentId, createdFrom, createdBefore } = options;
   return {
     ...(workflow === undefined ? {} : { workflow: checkName("the name of a workflow", workflow) }),

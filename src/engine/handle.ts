@@ -6,8 +6,18 @@ import type { RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
 import { checkName, checkPathName } from "../kernel/text.ts";
 import type { Why } from "../kernel/why.ts";
-import { INBOX_ROWS_MAX, type LogStore, type MessageKind, type MessageVerdict, type RunRow } from "../log/port.ts";
-import type { AnySignals, ReasonOptions, RerunOptions, RunHandle, RunInfo, SignalOptions, StartedRun } from "./api.ts";
+import type { LogStore } from "../log/port.ts";
+import { INBOX_ROWS_MAX, type MessageKind, type MessageVerdict } from "../log/port-inbox.ts";
+import type { RunRow } from "../log/port-runs.ts";
+import type {
+  AnySignals,
+  ReasonOptions,
+  RerunOptions,
+  RunHandle,
+  RunInfo,
+  SignalOptions,
+  StartedRun,
+} from "./api-run.ts";
 import { notFound, type Results } from "./results.ts";
 import { cancelReason } from "./run-info.ts";
 

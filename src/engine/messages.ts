@@ -9,7 +9,7 @@ import { checkPathName } from "../kernel/text.ts";
 import type { MessageRow, SubscriptionRow } from "../log/port-messages.ts";
 import { checkTopic, RUN_ENDS } from "../triggers/topic.ts";
 import { encodeInput } from "../worker/new-run.ts";
-import type * as api from "./api.ts";
+import type * as api from "./api-messages.ts";
 import type { Listener } from "./dispatch.ts";
 import { DispatchLoop, type DispatchLoopParts } from "./dispatch-loop.ts";
 

@@ -5,7 +5,7 @@ import { checkName } from "../kernel/text.ts";
 import type { LogStore } from "../log/port.ts";
 import type { NoticeRow } from "../log/port-outgoing.ts";
 import { noticeId } from "../triggers/outgoing.ts";
-import type * as api from "./api.ts";
+import type * as api from "./api-notifications.ts";
 
 export interface NotificationsParts {
   /** The store, if the engine is open. */

@@ -3,8 +3,10 @@ import { servesQueue } from "../kernel/pool.ts";
 import { type QueueOptions, queueLine, queueOfLine } from "../kernel/queues.ts";
 import { checkWhole, SLOTS_MAX } from "../kernel/run-rules.ts";
 import { checkPathName } from "../kernel/text.ts";
-import type { LineSetting, LogStore, WorkerRow } from "../log/port.ts";
-import type { QueueChange, QueueControl, QueueInfo } from "./api.ts";
+import type { LogStore } from "../log/port.ts";
+import type { LineSetting } from "../log/port-places.ts";
+import type { WorkerRow } from "../log/port-workers.ts";
+import type { QueueChange, QueueControl, QueueInfo } from "./api-queues.ts";
 
 /** The most queues that a list shows. */
 const QUEUES_LISTED_MAX = 1_000;

@@ -2,7 +2,8 @@
 import * as errors from "../kernel/errors.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import type { LogStore, RunRow } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { RunRow } from "../log/port-runs.ts";
 import type { Bus } from "../observe/bus.ts";
 import { resultText } from "../worker/row.ts";
 import type { Shutdown } from "./shutdown.ts";

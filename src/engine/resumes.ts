@@ -1,14 +1,15 @@
 /** Resume tokens, redeemed: each sends its signal once. */
 import { isVarveError, NotFoundError } from "../kernel/errors.ts";
 import type { ResumeSigner, ResumeTicket, SignedTicket } from "../kernel/resume.ts";
-import type * as api from "./api.ts";
+import type * as api from "./api-resumes.ts";
+import type { RunHandle } from "./api-run.ts";
 import { signalToken } from "./handle.ts";
 
 export class SignedResumes implements api.Resumes {
   readonly #signer: ResumeSigner | null;
-  readonly #run: (runId: string) => api.RunHandle;
+  readonly #run: (runId: string) => RunHandle;
 
-  constructor(signer: ResumeSigner | null, run: (runId: string) => api.RunHandle) {
+  constructor(signer: ResumeSigner | null, run: (runId: string) => RunHandle) {
     this.#signer = signer;
     this.#run = run;
   }
@@ -47,7 +48,7 @@ function dedupeKeyOf({ call }: SignedTicket): string {
   return `resume/${call}`;
 }
 
-async function hasReceived(run: api.RunHandle, dedupeKey: string): Promise<boolean> {
+async function hasReceived(run: RunHandle, dedupeKey: string): Promise<boolean> {
   const token = signalToken(run.id, dedupeKey);
   return (await run.history()).some((event) => event.type === "signal.received" && event.data.token === token);
 }

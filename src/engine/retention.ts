@@ -3,7 +3,8 @@ import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { toFailure } from "../kernel/failure.ts";
 import type { Clock, Logger } from "../kernel/ports.ts";
-import { DELIVERIES_KEPT_MS, type LogStore } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import { DELIVERIES_KEPT_MS } from "../log/port-deliveries.ts";
 import { SWEEP_MAX } from "../log/port-messages.ts";
 import { Alarm } from "../worker/alarm.ts";
 

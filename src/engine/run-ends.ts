@@ -1,8 +1,7 @@
 /** The ends of runs as messages: each is published once, in the order of the log. */
 import { decodePayload, encodePayload } from "../kernel/codec.ts";
 import { type EventOf, parseEvent } from "../kernel/events.ts";
-import type { MessageStore } from "../log/port.ts";
-import type { NewMessage, RunEndRow } from "../log/port-messages.ts";
+import type { MessageStore, NewMessage, RunEndRow } from "../log/port-messages.ts";
 import { endTopic, type RunEnd } from "../triggers/subscription.ts";
 
 /** How many events are read at once. */

@@ -2,8 +2,8 @@
 import { decodePayload, type Payload } from "../kernel/codec.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
 import type { WaitingFor } from "../kernel/why.ts";
-import type { RunRow } from "../log/port.ts";
-import type { RunInfo } from "./api.ts";
+import type { RunRow } from "../log/port-runs.ts";
+import type { RunInfo } from "./api-run.ts";
 
 export function runInfo<Output>(row: RunRow, waitingFor: WaitingFor | null): RunInfo<Output> {
   const reason = row.status === "cancelled" ? cancelReason(row) : null;

@@ -1,7 +1,8 @@
 /** A page of a list of runs: looked through window by window, so that no read holds the thread, however few runs fit. */
 import type { Drain } from "../kernel/ports.ts";
-import type { LogStore, RunRow } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
 import { isInOrder, type RunFilter } from "../log/port-lists.ts";
+import type { RunRow } from "../log/port-runs.ts";
 
 /** How many runs one read looks through: some 10 ms. */
 const WINDOW_ROWS = 5_000;

@@ -14,7 +14,10 @@ import type { Ports } from "../kernel/ports.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName, checkPathName } from "../kernel/text.ts";
 import { checkProgramId, type WorkflowRef } from "../kernel/workflow-ref.ts";
-import type { ChildStart, FiringRow, InboxMessage, LogStore, ScheduleRow, ScheduleView } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { InboxMessage } from "../log/port-inbox.ts";
+import type { FiringRow, ScheduleRow, ScheduleView } from "../log/port-schedules.ts";
+import type { ChildStart } from "../log/port-write.ts";
 import { nextDue, type RuledFiring, WAITING_MAX } from "../scheduler/decide.ts";
 import {
   definitionText,

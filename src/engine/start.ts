@@ -5,10 +5,11 @@ import type { EventOf, Trigger } from "../kernel/events.ts";
 import type { Json } from "../kernel/json.ts";
 import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
-import type { DeliveryRow, RunAppend } from "../log/port.ts";
+import type { DeliveryRow } from "../log/port-deliveries.ts";
+import type { RunAppend } from "../log/port-write.ts";
 import { appendedEvent, createdEvent, type NewRun, type NewRunLimits } from "../worker/new-run.ts";
 import type { Source } from "../worker/writer.ts";
-import type { StartOptions } from "./api.ts";
+import type { StartOptions } from "./api-run.ts";
 
 /**
  * Checks a start's options. `limitsAt`: the places that it needs if it may begin then.

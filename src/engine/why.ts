@@ -8,8 +8,10 @@ import { evolve } from "../kernel/evolve.ts";
 import { queueLine } from "../kernel/queues.ts";
 import type { RunState } from "../kernel/state.ts";
 import type { WaitingFor, Why } from "../kernel/why.ts";
-import type { LogStore, PlaceRow, RunRow } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
 import type { Outlook, OutlookRequest } from "../log/port-outlook.ts";
+import type { PlaceRow } from "../log/port-places.ts";
+import type { RunRow } from "../log/port-runs.ts";
 import { notFound } from "./results.ts";
 
 /** How far a line is read from its head. */

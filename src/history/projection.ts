@@ -8,7 +8,7 @@ import { withoutValues } from "../kernel/invariants.ts";
 import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
 import { namedQueue } from "../kernel/pool.ts";
 import { isTerminalStatus, type RunResult, type RunState, wakeAt } from "../kernel/state.ts";
-import type { RunRow } from "../log/port.ts";
+import type { RunRow } from "../log/port-runs.ts";
 
 /** One thing that the database holds otherwise than the events say. */
 export interface Difference {

@@ -20,7 +20,9 @@ import type { EventRow } from "../kernel/events.ts";
 import { type Violation, violations } from "../kernel/invariants.ts";
 import type { Drain } from "../kernel/ports.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
-import { DELIVERIES_KEPT_MS, type DecidedDelivery, type LogStore, type RunRow } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import { DELIVERIES_KEPT_MS, type DecidedDelivery } from "../log/port-deliveries.ts";
+import type { RunRow } from "../log/port-runs.ts";
 import { type Difference, Projection } from "./projection.ts";
 
 export type { Difference } from "./projection.ts";

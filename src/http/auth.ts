@@ -8,7 +8,8 @@
  *    Origin is one of ours. A POST needs `application/json` (see `route.ts`), which a foreign page cannot send unasked.
  */
 import type { Context } from "hono";
-import type { ApiScope, Engine } from "../engine/api.ts";
+import type { Engine } from "../engine/api.ts";
+import type { ApiScope } from "../engine/api-keys.ts";
 import { DefinitionError } from "../kernel/errors.ts";
 import { RefusalError } from "./problem.ts";
 

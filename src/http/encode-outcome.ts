@@ -1,5 +1,5 @@
 /** What was decided about a delivery, for the wire. Pure. */
-import type { DecidedOutcome } from "../engine/api.ts";
+import type { DecidedOutcome } from "../engine/api-deliveries.ts";
 import type { WireDelivery } from "./wire-deliveries.ts";
 
 export function encodeOutcome(outcome: DecidedOutcome): WireDelivery {

@@ -1,5 +1,5 @@
 /** A run for the wire. Pure. */
-import type { RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
 import { toFailure } from "../kernel/failure.ts";
 import { encodeValue } from "./value.ts";
 import type { WireRun } from "./wire.ts";

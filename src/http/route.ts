@@ -4,7 +4,8 @@
  */
 import type { Context } from "hono";
 import * as z from "zod";
-import type { ApiScope, Engine } from "../engine/api.ts";
+import type { Engine } from "../engine/api.ts";
+import type { ApiScope } from "../engine/api-keys.ts";
 import { validateNow } from "../kernel/validate.ts";
 import type { Gate, LocalTest } from "./auth.ts";
 import { JSON_TYPE, mediaTypeOf, readBody, unsupportedType } from "./body.ts";

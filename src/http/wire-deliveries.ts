@@ -1,6 +1,6 @@
 /** The wire of incoming webhooks: their bodies, in and out, as `wire.ts` has those of runs. */
 import * as z from "zod";
-import type { Delivery, DeliveryDecision, DeliveryInfo, RefusedRequest } from "../engine/api.ts";
+import type { Delivery, DeliveryDecision, DeliveryInfo, RefusedRequest } from "../engine/api-deliveries.ts";
 import { instantSchema, named, payloadMetaSchema } from "./wire.ts";
 
 const DELIVERY_DECISIONS: readonly [DeliveryDecision, ...DeliveryDecision[]] = [

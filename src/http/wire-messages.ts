@@ -1,6 +1,6 @@
 /** The wire of messages: their bodies, in and out, as `wire.ts` has those of runs. */
 import * as z from "zod";
-import type { MessageDecision, MessageInfo, PublishedMessage } from "../engine/api.ts";
+import type { MessageDecision, MessageInfo, PublishedMessage } from "../engine/api-messages.ts";
 import { instantSchema, named, nameSchema, payloadMetaSchema, tagsSchema } from "./wire.ts";
 
 export const publishRequestSchema = named(

@@ -1,6 +1,6 @@
 /** The wire of outgoing webhooks: their bodies, in and out, as `wire.ts` has those of runs. */
 import * as z from "zod";
-import type { EndpointInfo, NotificationInfo, NotificationStatus } from "../engine/api.ts";
+import type { EndpointInfo, NotificationInfo, NotificationStatus } from "../engine/api-notifications.ts";
 import { named } from "./wire.ts";
 
 export const NOTIFICATION_STATUSES: readonly [NotificationStatus, ...NotificationStatus[]] = [

@@ -7,7 +7,8 @@
  * Instants and durations are milliseconds, instants since the Unix epoch.
  */
 import * as z from "zod";
-import type { BulkAction, BulkResult, RunInfo } from "../engine/api.ts";
+import type { RunInfo } from "../engine/api-run.ts";
+import type { BulkAction, BulkResult } from "../engine/api-run-list.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import type { Failure } from "../kernel/failure.ts";
 import { RUN_STATUSES, type RunStatus } from "../kernel/state.ts";

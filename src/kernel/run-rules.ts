@@ -1,6 +1,5 @@
 /** Which of a workflow's runs may be worked on at once, and in which order: what its definition says of it. */
-import type { Duration } from "./duration.ts";
-import { parseDuration } from "./duration.ts";
+import { type Duration, parseDuration } from "./duration.ts";
 import { DefinitionError } from "./errors.ts";
 import { isRunExpression, type RunExpression, writeCel } from "./run-expression.ts";
 import { checkName, shownValue } from "./text.ts";

@@ -1,13 +1,7 @@
 /** The deliveries of the log's reference, in the order in which they were decided about. */
-import type {
-  DecidedDelivery,
-  DeliveryDecision,
-  DeliveryId,
-  DeliveryRow,
-  DeliveryVerdict,
-  InboxMessage,
-  LogStore,
-} from "./port.ts";
+import type { LogStore } from "./port.ts";
+import type { DecidedDelivery, DeliveryDecision, DeliveryId, DeliveryRow, DeliveryVerdict } from "./port-deliveries.ts";
+import type { InboxMessage } from "./port-inbox.ts";
 
 type Stored = DecidedDelivery & Pick<DeliveryRow, "content">;
 

@@ -2,7 +2,8 @@
  * Runs that are started, and mail that is sent, if and only if something else is so: what `libsql/guarded.ts` does in a
  * batch. The parts of the log's reference that hold rows of their own (schedules, subscriptions) are given this.
  */
-import type { ChildStart, InboxMessage } from "./port.ts";
+import type { InboxMessage } from "./port-inbox.ts";
+import type { ChildStart } from "./port-write.ts";
 
 /** What such a part may do to the log beside its own rows. Whoever calls has looked whether its guard holds. */
 export interface GuardedWrites {

@@ -8,7 +8,7 @@
  */
 import { assert } from "../kernel/assert.ts";
 import { byText } from "./memory-order.ts";
-import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "./port.ts";
+import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "./port-keyed.ts";
 
 /** What a call's put came to. */
 interface Noted {

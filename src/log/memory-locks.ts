@@ -8,8 +8,9 @@
  */
 import { queueLine } from "../kernel/queues.ts";
 import { byText } from "./memory-order.ts";
-import { type LineSetting, type LockRequest, type LockRow, type LockVerdict, PLACES_COUNTED_MAX } from "./port.ts";
+import type { LockRequest, LockRow, LockVerdict } from "./port-locks.ts";
 import type { OutlookLock } from "./port-outlook.ts";
+import { type LineSetting, PLACES_COUNTED_MAX } from "./port-places.ts";
 
 interface Place extends LockRow {
   slots: number;

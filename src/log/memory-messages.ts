@@ -4,26 +4,29 @@
  * Owns: all of that. Called by `memory.ts`, which knows the runs. It does in the same order what the batches of
  * `libsql/messages.ts` do.
  */
-import type { EventRow } from "../kernel/events.ts";
-import { type EventType, isTerminal } from "../kernel/events.ts";
+import { type EventRow, type EventType, isTerminal } from "../kernel/events.ts";
 import type { GuardedWrites } from "./memory-guarded.ts";
 import { byText } from "./memory-order.ts";
 import type { Mutable } from "./memory-rows.ts";
-import type { MessageDispatch, MessageStore, Operation, RunRow, WaitRequest } from "./port.ts";
+import type { Operation } from "./port-keyed.ts";
 import {
   type DispatchAhead,
   type DispatchRow,
   type EndsAhead,
   type GatheredMessage,
   type GatheringRow,
+  type MessageDispatch,
   type MessageRow,
+  type MessageStore,
   type NewMessage,
   type PublishVerdict,
   type SubscriptionRow,
   SWEEP_MAX,
+  type WaitRequest,
   type WaitRow,
   type WaitVerdict,
 } from "./port-messages.ts";
+import type { RunRow } from "./port-runs.ts";
 
 /** What it needs of the log around it. */
 export interface MessagesHost extends GuardedWrites {

@@ -1,7 +1,9 @@
 /** Which runs are passed over in the log's reference: see `LogStore.passOver`. */
 import { canTake, type Pool, queueOf } from "../kernel/pool.ts";
 import { byText } from "./memory-order.ts";
-import { PASSED_LOOKED_MAX, PASSED_MAX, type PlaceRow, type RunRow } from "./port.ts";
+import { PASSED_LOOKED_MAX, PASSED_MAX } from "./port-patience.ts";
+import type { PlaceRow } from "./port-places.ts";
+import type { RunRow } from "./port-runs.ts";
 
 export interface PatienceFacts {
   readonly runs: readonly RunRow[];

@@ -9,6 +9,7 @@
 import { type PlaceLimit, TURN_COST } from "../kernel/place-limit.ts";
 import { byText } from "./memory-order.ts";
 import { MemoryTurns, NO_KEY } from "./memory-turns.ts";
+import type { OutlookPlace } from "./port-outlook.ts";
 import {
   type LineSetting,
   LOOK_AHEAD,
@@ -17,8 +18,7 @@ import {
   PLACES_COUNTED_MAX,
   type PlaceFilter,
   type PlaceRow,
-} from "./port.ts";
-import type { OutlookPlace } from "./port-outlook.ts";
+} from "./port-places.ts";
 
 /** More than the limits of one run can be. */
 const LIMITS_OF_RUN_MAX = 100;

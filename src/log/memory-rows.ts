@@ -1,20 +1,11 @@
 /** Rows of runs in the log's reference: what happens to one, and what it is asked. */
-import { closesScope, type EventRow, type EventType } from "../kernel/events.ts";
 import { namedQueue } from "../kernel/pool.ts";
 import { isTerminalStatus, type RunStatus } from "../kernel/state.ts";
-import {
-  type Claim,
-  type InboxRow,
-  POISONED,
-  type ProgramId,
-  type RunAppend,
-  type RunRow,
-  type RunStart,
-  type UncleanChange,
-  WAKES_PAUSED,
-} from "./port.ts";
-import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "./port-lists.ts";
-import { TELLING } from "./port-outlook.ts";
+import { type Claim, POISONED } from "./port-claims.ts";
+import { type InboxRow, WAKES_PAUSED } from "./port-inbox.ts";
+import type { RunRow } from "./port-runs.ts";
+import type { ProgramId } from "./port-workers.ts";
+import type { RunAppend, RunStart, UncleanChange } from "./port-write.ts";
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -40,7 +31,27 @@ export function newRow(start: RunStart): Mutable<RunRow> {
   };
 }
 
-export function changedUnclean(unclean: number, change: UncleanChange): number {
+/** What a write makes of a run's row. `mail`: what the run has then. */
+export function moveRow(row: Mutable<RunRow>, append: RunAppend, mail: readonly InboxRow[], now: number): void {
+  const { firstSeq, events, row: patch, beyond } = append;
+  row.head = firstSeq + events.length - 1;
+  row.unclean = changedUnclean(row.unclean, patch.unclean);
+  row.startedAt = patch.startedAt ?? row.startedAt;
+  if (patch.kind === "advance") return;
+  const parks = patch.status === "waiting" || patch.status === "paused";
+  const wakes = parks && isWoken(patch.status, mail);
+  const dueAt = wakes ? now : patch.availableAt;
+  const isLimited = parks && beyond?.places === "yield";
+  row.status = wakes ? "pending" : patch.status;
+  row.availableAt = isLimited ? null : dueAt;
+  if (isLimited) row.lineAt = dueAt;
+  if (patch.release) row.owner = null;
+  row.result = patch.result;
+  row.endedAt = patch.endedAt;
+  row.stuck = patch.stuck;
+}
+
+function changedUnclean(unclean: number, change: UncleanChange): number {
   if (change === "reset") return 0;
   return change === "undo" ? Math.max(unclean - 1, 0) : unclean;
 }
@@ -67,68 +78,6 @@ export function parkPoisoned(run: Mutable<RunRow>, now: number): void {
 
 export function isKnown(run: RunRow, programs: readonly ProgramId[]): boolean {
   return programs.some(({ workflow, version }) => workflow === run.workflow && version === run.version);
-}
-
-export function matches(run: RunRow, filter: RunFilter): boolean {
-  return (
-    (filter.workflow === undefined || run.workflow === filter.workflow) &&
-    (filter.status === undefined || filter.status.includes(run.status)) &&
-    (filter.idempotencyKey === undefined || run.idempotencyKey === filter.idempotencyKey) &&
-    (filter.parentId === undefined || run.parentId === filter.parentId) &&
-    (filter.createdFrom === undefined || run.createdAt >= filter.createdFrom) &&
-    (filter.createdBefore === undefined || run.createdAt < filter.createdBefore) &&
-    Object.entries(filter.tags ?? {}).every(([name, value]) => run.tags[name] === value)
-  );
-}
-
-/** As the port's `runWindow`. */
-export function windowOver(
-  runs: readonly RunRow[],
-  filter: RunFilter,
-  { before, rows }: { readonly before: string | null; readonly rows: number },
-): RunWindow {
-  const { parentId, workflow, status = [] } = filter;
-  const lastOf = (part: RunFilter, count: number) => {
-    const fitting = runs.filter((run) => matches(run, part) && (before === null || run.id < before));
-    const ids = fitting.map(({ id }) => id).sort();
-    return ids.at(-count) ?? null;
-  };
-  const share = Math.ceil(rows / Math.max(1, status.length));
-  const ends: Readonly<Record<WindowBy, () => string | null>> = {
-    parent: () => lastOf({ parentId: parentId as string }, rows),
-    status: () => greatest(status.map((each) => lastOf({ status: [each] }, share))),
-    workflow: () => lastOf({ workflow: workflow as string }, rows),
-    all: () => lastOf({}, rows),
-  };
-  const ways = waysThrough(filter);
-  return furthest(ways.map((by) => ({ by, from: ends[by]() })));
-}
-
-function greatest(ids: readonly (string | null)[]): string | null {
-  return ids.reduce((best, id) => (best === null || (id !== null && id > best) ? id : best), null);
-}
-
-/** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */
-export function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
-  const last = history.at(-1);
-  const concluded = closedScopes(history);
-  const skipped = new Set<string>();
-  return history.filter((event) => {
-    const hidden = event.scope !== null && (concluded.has(event.scope) || skipped.has(event.scope));
-    // What opens within a hidden scope is hidden with it.
-    if (hidden && event.type === "scope.started") skipped.add(event.key as string);
-    return !hidden || event === last;
-  });
-}
-
-function closedScopes(history: readonly EventRow[]): Set<string> {
-  const closed = new Set<string>();
-  for (const event of history) {
-    // A run that was reopened may begin a scope once more.
-    if (event.type === "scope.started") closed.delete(event.key as string);
-    else if (closesScope(event)) closed.add(event.key as string);
-  }
-  return closed;
 }
 
 /** It goes on now: one with limits gets in line. */
@@ -159,17 +108,4 @@ export function endsSharing(run: RunAppend): boolean {
 export function isWoken(status: RunStatus, mail: readonly InboxRow[]): boolean {
   if (status === "paused") return mail.some(({ kind }) => WAKES_PAUSED.includes(kind));
   return ["waiting", "pending", "stuck"].includes(status) && mail.length > 0;
-}
-
-/** The events of a history after a seq, as an outlook has them. */
-export function lastEvents(history: readonly EventRow[], afterSeq: number): EventRow[] {
-  return history
-    .filter(({ seq }) => seq > afterSeq)
-    .map((row) => {
-      if (row.type === "run.created") {
-        const { availableAt = null } = JSON.parse(row.data ?? "{}") as { readonly availableAt?: number };
-        return { ...row, data: JSON.stringify({ availableAt }) };
-      }
-      return TELLING.has(row.type as EventType) ? row : { ...row, data: null };
-    });
 }

@@ -20,7 +20,7 @@ import {
   type ScheduleRow,
   type SchedulesAhead,
   type ScheduleView,
-} from "./port.ts";
+} from "./port-schedules.ts";
 
 /** What of the runs a schedule has to know. */
 type StatusOf = (runId: string) => RunStatus | null;

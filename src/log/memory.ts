@@ -1,100 +1,54 @@
 /**
  * The log's reference: the storage port in plain maps. It forgets everything with its process.
  *
- * Owns: all its rows; those that runs share are in `memory-keyed.ts`, `memory-locks.ts` and `memory-places.ts`, deliveries in
- * `memory-deliveries.ts`, messages in `memory-messages.ts`. Called by tests and by `varve/testing`. It does in the same order
- * what the batch of `libsql/append.ts` does, so the contract suite and the
- * simulator can hold one against the other.
+ * Owns: the rows of runs, and API keys. Each other subject has a file beside it, `memory-<subject>.ts`, with its rows and what is done with
+ * them; what becomes of a run's row is in `memory-rows.ts`. Called by tests and by `varve/testing`. It does in the same order
+ * what the batch of `libsql/append.ts` does, so the contract suite and the simulator can hold one against the other.
  */
 import { assert } from "../kernel/assert.ts";
 import type { EventRow } from "../kernel/events.ts";
-import { canTake } from "../kernel/pool.ts";
 import type { Clock } from "../kernel/ports.ts";
 import { queueOfLine } from "../kernel/queues.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
+import { MemoryClaims } from "./memory-claims.ts";
 import { MemoryDeliveries } from "./memory-deliveries.ts";
+import { lastEvents, MemoryEvents, withoutCompletedScopes } from "./memory-events.ts";
+import { MemoryInbox } from "./memory-inbox.ts";
 import { MemoryKeyed } from "./memory-keyed.ts";
+import { MemoryLines } from "./memory-lines.ts";
+import { pageOf, windowOver } from "./memory-lists.ts";
 import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { MemoryMessages } from "./memory-messages.ts";
-import { byText } from "./memory-order.ts";
 import { MemoryOutgoing } from "./memory-outgoing.ts";
-import { isGivenBack, passedOver } from "./memory-patience.ts";
 import { MemoryPlaces } from "./memory-places.ts";
-import {
-  changedUnclean,
-  endsSharing,
-  goesOn,
-  isEnd,
-  isKnown,
-  isWoken,
-  lastEvents,
-  type Mutable,
-  matches,
-  newRow,
-  parkPoisoned,
-  take,
-  wake,
-  windowOver,
-  withoutCompletedScopes,
-} from "./memory-rows.ts";
+import { endsSharing, goesOn, isEnd, isWoken, type Mutable, moveRow, newRow, wake } from "./memory-rows.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
-import {
-  type ApiKeyRow,
-  type AppendedEvent,
-  ARRIVALS_MAX,
-  ASIDE_MS,
-  type ChildStart,
-  type Claim,
-  type ClaimRequest,
-  type ClaimVerdict,
-  type DecidedDelivery,
-  type DeliveryId,
-  type DeliveryVerdict,
-  type FiringFilter,
-  type FiringLane,
-  type FiringPage,
-  type FiringRow,
-  type HeldRun,
-  INBOX_ROWS_MAX,
-  type InboxMessage,
-  type InboxRow,
-  type KeyedPut,
-  type KeyedValue,
-  type KeyedVerdict,
-  type LineSetting,
-  type LockRequest,
-  type LockRow,
-  type LockVerdict,
-  type LogStore,
-  type LogWrite,
-  type MessageVerdict,
-  type NewSchedule,
-  type Operation,
-  PASSED_MAX,
-  type PassRequest,
-  type PassVerdict,
-  type PlaceFilter,
-  type PlaceRow,
-  POISONED,
-  type ProgramId,
-  type RunAppend,
-  type RunHead,
-  type RunRow,
-  type RunStart,
-  type ScheduleChange,
-  type ScheduleRow,
-  type SchedulesAhead,
-  type ScheduleView,
-  UNCLEAN_ALONE_FROM,
-  UNCLEAN_ALONE_MAX,
-  UNTOLD,
-  type WorkAhead,
-  type WorkerRow,
-  type WriteVerdict,
-} from "./port.ts";
-import type { RunFilter, RunWindow, Stray } from "./port-lists.ts";
+import { MemoryWorkers } from "./memory-workers.ts";
+import type { LogStore, Stray } from "./port.ts";
+import type { ApiKeyRow } from "./port-api-keys.ts";
+import type { Claim } from "./port-claims.ts";
+import { type DecidedDelivery, type DeliveryId, type DeliveryVerdict, UNTOLD } from "./port-deliveries.ts";
+import { INBOX_ROWS_MAX, type InboxMessage, type InboxRow, type MessageVerdict } from "./port-inbox.ts";
+import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "./port-keyed.ts";
+import type { RunFilter, RunWindow } from "./port-lists.ts";
+import type { LockRequest, LockRow, LockVerdict } from "./port-locks.ts";
 import type { Outlook, OutlookRequest } from "./port-outlook.ts";
+import type { LineSetting, PlaceFilter, PlaceRow } from "./port-places.ts";
+import type { RunRow } from "./port-runs.ts";
+import type {
+  FiringFilter,
+  FiringLane,
+  FiringPage,
+  FiringRow,
+  NewSchedule,
+  ScheduleChange,
+  ScheduleRow,
+  SchedulesAhead,
+  ScheduleView,
+} from "./port-schedules.ts";
+import type { Heartbeat, WorkerRow } from "./port-workers.ts";
+import type { AppendedEvent, ChildStart, LogWrite, RunAppend, RunHead, RunStart, WriteVerdict } from "./port-write.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -105,12 +59,17 @@ class MemoryStore implements LogStore {
   readonly exclusive = false;
   readonly localClock = true;
   readonly #clock: Pick<Clock, "now">;
-  readonly #events: EventRow[] = [];
-  readonly #histories = new Map<string, EventRow[]>();
+  readonly #events = new MemoryEvents();
   readonly #runs = new Map<string, Mutable<RunRow>>();
-  readonly #workers = new Map<string, Mutable<WorkerRow>>();
-  /** By worker: the last of its claims. */
-  readonly #turns = new Map<string, number>();
+  readonly #workers = new MemoryWorkers(() => this.#now);
+  readonly #inbox = new MemoryInbox();
+  readonly #claims = new MemoryClaims({
+    now: () => this.#now,
+    runs: this.#runs,
+    workers: this.#workers,
+    hasMail: (runId) => this.#inbox.of(runId).length > 0,
+    arrive: () => this.#lines.arrive(),
+  });
   readonly #deliveries = new MemoryDeliveries();
   readonly #apiKeys = new Map<string, ApiKeyRow>();
   readonly #keyed = new MemoryKeyed();
@@ -127,15 +86,20 @@ class MemoryStore implements LogStore {
     (runId) => this.#runs.get(runId)?.status ?? null,
   );
   readonly #buckets = new MemoryBuckets();
-  readonly #places = new MemoryPlaces((runId) => this.#admitted(runId));
-  #inbox: InboxRow[] = [];
-  #lastInboxId = 0;
+  readonly #places = new MemoryPlaces((runId) => this.#lines.admitted(runId));
+  readonly #lines = new MemoryLines({
+    now: () => this.#now,
+    runs: this.#runs,
+    places: this.#places,
+    inbox: this.#inbox,
+    workers: this.#workers,
+  });
   readonly #messages = new MemoryMessages({
     now: () => this.#now,
-    events: this.#events,
+    events: this.#events.log,
     getRun: (runId) => this.#runs.get(runId),
     liveRuns: () => [...this.#runs.values()].filter(({ status }) => !isTerminalStatus(status)),
-    firstEvent: (runId) => this.#histories.get(runId)?.[0],
+    firstEvent: (runId) => this.#events.history(runId)[0],
     isHeld: (operation) => this.#isHeld(operation),
     start: (start) => {
       this.#insertChild(start);
@@ -196,7 +160,7 @@ class MemoryStore implements LogStore {
     }
     const fenced = write.runs.filter((run) => this.#holds(run));
     for (const run of fenced) for (const child of run.beyond?.children ?? []) this.#insertChild(child);
-    for (const run of fenced) this.#insertEvents(run);
+    for (const run of fenced) this.#events.append(run);
     for (const message of write.messages) this.#insertMessage(message, INBOX_ROWS_MAX);
     for (const run of fenced) this.#insertTells(run);
     this.#endPlaces(fenced);
@@ -204,7 +168,8 @@ class MemoryStore implements LogStore {
     for (const run of fenced) this.#settle(run);
     for (const run of fenced) if (endsSharing(run)) this.#messages.forgetWaits(run.runId);
     for (const run of fenced) this.#deleteMail(run);
-    for (const run of fenced) this.#moveRow(run);
+    for (const run of fenced)
+      moveRow(this.#runs.get(run.runId) as Mutable<RunRow>, run, this.#inbox.of(run.runId), this.#now);
     return {
       runs: new Map(write.runs.flatMap(({ runId }) => this.#headOf(runId))),
       starts: new Map(write.starts.flatMap((start) => this.#startOf(start))),
@@ -280,17 +245,7 @@ class MemoryStore implements LogStore {
     const row = newRow({ ...start, owner: null });
     this.#runs.set(start.runId, { ...row, head: 1, availableAt: dueAt, singleton: null });
     this.#takeTokens(start, true);
-    this.#insertEvents({ runId: start.runId, epoch: 0, firstSeq: 1, events: [created] });
-  }
-
-  #insertEvents({ runId, epoch, firstSeq, events }: Pick<RunAppend, "runId" | "epoch" | "firstSeq" | "events">): void {
-    const history = this.#histories.get(runId) ?? [];
-    this.#histories.set(runId, history);
-    events.forEach((event, i) => {
-      const row = { ...event, runId, epoch, seq: firstSeq + i, position: this.#events.length + 1 };
-      this.#events.push(row);
-      history.push(row);
-    });
+    this.#events.append({ runId: start.runId, epoch: 0, firstSeq: 1, events: [created] });
   }
 
   #insertTells({ beyond, events }: RunAppend): void {
@@ -302,13 +257,8 @@ class MemoryStore implements LogStore {
   #insertMessage(message: InboxMessage, rowsMax: number): void {
     const row = this.#runs.get(message.runId);
     if (row === undefined || isTerminalStatus(row.status)) return;
-    const mail = this.#mailOf(message.runId);
-    if (mail.length < rowsMax) {
-      // A repeat uses up an id, as a conflict does in SQLite: so simulations over both are told the same.
-      const id = ++this.#lastInboxId;
-      if (!this.#inbox.some(({ token }) => token === message.token)) this.#inbox.push({ ...message, id });
-    }
-    if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;
+    if (this.#inbox.of(message.runId).length < rowsMax) this.#inbox.put(message);
+    if (row.owner !== null || !isWoken(row.status, this.#inbox.of(message.runId))) return;
     wake(row, this.#now);
   }
 
@@ -334,81 +284,13 @@ class MemoryStore implements LogStore {
     this.#places.leave(leaving, this.#now);
   }
 
-  /** Runs with limits that are due get in line, in the order of their first limit. */
-  #arrive(): void {
-    const now = this.#now;
-    const due = [...this.#runs.values()].filter(({ lineAt }) => lineAt !== null && lineAt <= now);
-    due.sort((a, b) => (a.lineAt as number) - (b.lineAt as number) || byText(a.id, b.id));
-    const arriving = due.slice(0, ARRIVALS_MAX);
-    const rankOf = ({ limits }: RunRow) => limits?.[0]?.rank ?? Number.NEGATIVE_INFINITY;
-    arriving.sort((a, b) => rankOf(a) - rankOf(b) || byText(a.id, b.id));
-    for (const run of arriving) this.#getInLine(run, now);
-  }
-
-  #getInLine(run: Mutable<RunRow>, now: number): void {
-    if (run.status === "stuck" || run.status === "paused") this.#places.leave([{ runId: run.id, all: false }], now);
-    else {
-      this.#places.arrive(run.id, run.limits ?? [], now);
-      this.#supersede(run.id, now);
-    }
-    if (run.status === "waiting") run.status = "pending";
-    run.lineAt = null;
-    run.passedAt = null;
-    this.#places.admit(run.id, now);
-  }
-
-  /** Those before it in a line of the newest are cancelled. */
-  #supersede(newest: string, now: number): void {
-    for (const runId of this.#places.superseded(newest)) {
-      const data = JSON.stringify({ reason: `run ${newest} has taken its place` });
-      const token = `newest/${newest}/${runId}`;
-      if (!this.#inbox.some((row) => row.token === token))
-        this.#inbox.push({ runId, kind: "cancel", token, data, at: now, id: ++this.#lastInboxId });
-      const row = this.#runs.get(runId) as Mutable<RunRow>;
-      const isParked = ["waiting", "pending", "stuck", "paused"].includes(row.status) && row.owner === null;
-      if (isParked && row.availableAt === null) Object.assign(row, { status: "pending", lineAt: now });
-    }
-  }
-
-  /** It can be claimed once it has all its places. What only ends a run needs none. */
-  #admitted(runId: string): void {
-    const run = this.#runs.get(runId);
-    if (run === undefined || run.status !== "pending" || run.owner !== null) return;
-    if (run.availableAt !== null || run.lineAt !== null) return;
-    const onlyEnds = ({ kind }: InboxRow) => kind === "terminate" || (kind === "cancel" && run.head === 1);
-    if (!this.#places.isInLine(runId) || this.#mailOf(runId).some(onlyEnds)) run.availableAt = this.#now;
-  }
-
   #settle(run: RunAppend): void {
     if (run.beyond !== null) this.#keyed.settle(run.runId, endsSharing(run) ? null : run.beyond.settled);
   }
 
-  #mailOf(runId: string): InboxRow[] {
-    return this.#inbox.filter((row) => row.runId === runId);
-  }
-
   #deleteMail(run: RunAppend): void {
-    const ends = isEnd(run);
-    this.#inbox = this.#inbox.filter(({ id, runId }) => !run.drained.includes(id) && !(ends && runId === run.runId));
-  }
-
-  #moveRow({ runId, firstSeq, events, row: patch, beyond }: RunAppend): void {
-    const row = this.#runs.get(runId) as Mutable<RunRow>;
-    row.head = firstSeq + events.length - 1;
-    row.unclean = changedUnclean(row.unclean, patch.unclean);
-    row.startedAt = patch.startedAt ?? row.startedAt;
-    if (patch.kind === "advance") return;
-    const parks = patch.status === "waiting" || patch.status === "paused";
-    const wakes = parks && isWoken(patch.status, this.#mailOf(runId));
-    const dueAt = wakes ? this.#now : patch.availableAt;
-    const isLimited = parks && beyond?.places === "yield";
-    row.status = wakes ? "pending" : patch.status;
-    row.availableAt = isLimited ? null : dueAt;
-    if (isLimited) row.lineAt = dueAt;
-    if (patch.release) row.owner = null;
-    row.result = patch.result;
-    row.endedAt = patch.endedAt;
-    row.stuck = patch.stuck;
+    this.#inbox.drain(run.drained);
+    if (isEnd(run)) this.#inbox.empty(run.runId);
   }
 
   #headOf(runId: string): [string, RunHead][] {
@@ -422,145 +304,42 @@ class MemoryStore implements LogStore {
     const row = this.#runs.get(runId);
     if (row === undefined) return "unknown-run";
     if (isTerminalStatus(row.status)) return "over";
-    const mail = this.#mailOf(runId);
+    const mail = this.#inbox.of(runId);
     if (mail.some((message) => message.token === token)) return "accepted";
     return mail.length >= INBOX_ROWS_MAX ? "full" : "accepted";
   }
 
-  async openWorker(...[worker, leaseMs, known, queues = null]: Parameters<LogStore["openWorker"]>) {
-    const now = this.#now;
-    const row = this.#workers.get(worker);
-    const programs = known ?? null;
-    if (row !== undefined) row.expiresAt = now + leaseMs;
-    else this.#workers.set(worker, { id: worker, startedAt: now, expiresAt: now + leaseMs, programs, queues });
-    return now;
+  async openWorker(...[worker, leaseMs, programs, queues]: Parameters<LogStore["openWorker"]>): Promise<number> {
+    return this.#workers.open({ id: worker, programs: programs ?? null, queues: queues ?? null }, leaseMs);
   }
 
-  async heartbeat(worker: string, leaseMs: number): Promise<{ alive: boolean; mail: string[] }> {
-    const alive = this.#isAlive(worker);
-    if (alive) (this.#workers.get(worker) as Mutable<WorkerRow>).expiresAt = this.#now + leaseMs;
+  async heartbeat(worker: string, leaseMs: number): Promise<Heartbeat> {
+    const alive = this.#workers.renew(worker, leaseMs);
     const owned = [...this.#runs.values()].filter((run) => run.owner === worker);
-    return { alive, mail: owned.map((run) => run.id).filter((id) => this.#mailOf(id).length > 0) };
-  }
-
-  #isAlive(worker: string): boolean {
-    const row = this.#workers.get(worker);
-    return row !== undefined && row.expiresAt > this.#now;
-  }
-
-  /** Whether a worker's claim is its latest, which it then is. */
-  #takeTurn(worker: string, turn: number): boolean {
-    if (turn <= (this.#turns.get(worker) ?? 0)) return false;
-    this.#turns.set(worker, turn);
-    return true;
-  }
-
-  async disown(worker: string, turn: number, known: readonly HeldRun[]): Promise<number> {
-    if (!this.#takeTurn(worker, turn)) return 0;
-    const isKnown = (run: RunRow) => known.some(({ runId, epoch }) => runId === run.id && epoch === run.epoch);
-    const unknown = [...this.#runs.values()].filter((run) => run.owner === worker && !isKnown(run));
-    for (const run of unknown) {
-      Object.assign(run, { status: "pending", owner: null, availableAt: this.#now });
-      run.epoch++;
-      run.unclean = Math.max(run.unclean - 1, 0);
-    }
-    return unknown.length;
+    return { alive, mail: owned.map((run) => run.id).filter((id) => this.#inbox.of(id).length > 0) };
   }
 
   async closeWorker(worker: string, { forget } = { forget: false }): Promise<void> {
-    const row = this.#workers.get(worker);
-    if (row !== undefined) row.expiresAt = Math.min(row.expiresAt, this.#now);
+    this.#workers.end(worker);
     const owns = [...this.#runs.values()].some((run) => run.owner === worker);
-    if (forget && !owns) this.#workers.delete(worker);
+    if (forget && !owns) this.#workers.forget(worker);
   }
 
   async listWorkers(): Promise<WorkerRow[]> {
-    return [...this.#workers.values()].map((row) => ({ ...row }));
+    return this.#workers.list();
   }
 
-  async claim(request: ClaimRequest): Promise<ClaimVerdict> {
-    const { programs, queues = null } = request;
-    const known = [...this.#runs.values()].filter((run) => isKnown(run, programs));
-    const poisoned = known
-      .filter((run) => this.#isClaimable(run))
-      .filter((run) => run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
-    for (const run of poisoned) parkPoisoned(run, this.#now);
-    if (request.linesDue === true) this.#arrive();
-    const claims: Claim[] = [];
-    const isVoid = !this.#takeTurn(request.worker, request.turn);
-    if (!isVoid && this.#isAlive(request.worker)) {
-      const served = known.filter((run) => canTake({ programs, queues }, run));
-      const open = served.filter(
-        (run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
-      );
-      open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
-      // Told in the order in which the database comes across them.
-      const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
-      for (const run of taken) {
-        claims.push(take(run, request.worker, this.#mailOf(run.id).length > 0));
-      }
-    }
-    return { isVoid, claims, poisoned: poisoned.map((run) => run.id) };
-  }
-
-  #isClaimable(run: RunRow): boolean {
-    if (run.owner !== null) return !this.#isAlive(run.owner);
-    return run.availableAt !== null && run.availableAt <= this.#now;
-  }
+  readonly claim: LogStore["claim"] = async (request) => this.#claims.claim(request);
+  readonly disown: LogStore["disown"] = async (worker, turn, known) => this.#claims.disown(worker, turn, known);
+  readonly workAhead: LogStore["workAhead"] = async (worker, programs, queues) =>
+    this.#claims.ahead(worker, programs, queues);
+  readonly releaseStuck: LogStore["releaseStuck"] = async (programs) => this.#claims.releaseStuck(programs);
 
   async load(claims: readonly Pick<Claim, "runId">[]): Promise<Map<string, EventRow[]>> {
-    return new Map(claims.map(({ runId }) => [runId, withoutCompletedScopes(this.#histories.get(runId) ?? [])]));
+    return new Map(claims.map(({ runId }) => [runId, withoutCompletedScopes(this.#events.history(runId))]));
   }
 
-  async workAhead(...[worker, programs, queues = null]: Parameters<LogStore["workAhead"]>): Promise<WorkAhead> {
-    const known = [...this.#runs.values()].filter((run) => canTake({ programs, queues }, run));
-    const now = this.#now;
-    const isSuspect = (run: RunRow) => run.unclean >= UNCLEAN_ALONE_FROM;
-    const instants = known.flatMap((run) => {
-      const leaseOf = run.owner === worker ? null : run.owner;
-      const at = run.availableAt ?? (leaseOf === null ? null : (this.#workers.get(leaseOf)?.expiresAt ?? null));
-      return at === null || (isSuspect(run) && at <= now) ? [] : [at];
-    });
-    const lines = [...this.#runs.values()].flatMap(({ lineAt }) => lineAt ?? []);
-    instants.push(...lines);
-    return {
-      dueAt: instants.length === 0 ? null : Math.min(...instants),
-      linesDue: lines.some((at) => at <= now),
-      suspectDue: known.some((run) => isSuspect(run) && this.#isClaimable(run)),
-      now,
-    };
-  }
-
-  async passOver({ patienceMs, ...caller }: PassRequest): Promise<PassVerdict> {
-    const now = this.#now;
-    const returning = [...this.#runs.values()]
-      .filter((run) => run.passedAt !== null && canTake(caller, run))
-      .slice(0, PASSED_MAX);
-    for (const run of returning) Object.assign(run, { lineAt: Math.min(run.lineAt as number, now), passedAt: null });
-    const passed = passedOver({
-      runs: [...this.#runs.values()],
-      pools: [caller, ...[...this.#workers.values()].filter(({ id }) => this.#isAlive(id))],
-      until: now - patienceMs,
-      placesOf: (place) => this.#places.list(place, Number.POSITIVE_INFINITY),
-    });
-    for (const runId of passed) {
-      const run = this.#runs.get(runId) as Mutable<RunRow>;
-      if (run.status !== "pending" || run.owner !== null || run.lineAt !== null) continue;
-      Object.assign(run, { availableAt: null, lineAt: now + ASIDE_MS, passedAt: now });
-      this.#places.stepAside(runId, (place) => isGivenBack(run, place), now);
-    }
-    return { passed: passed.length, returned: returning.length };
-  }
-
-  async releaseStuck(programs: readonly ProgramId[]): Promise<number> {
-    const released = [...this.#runs.values()].filter(
-      (run) => run.status === "stuck" && isKnown(run, programs) && JSON.parse(run.stuck as string).code !== POISONED,
-    );
-    for (const run of released) {
-      goesOn(run, this.#now);
-    }
-    return released.length;
-  }
+  readonly passOver: LogStore["passOver"] = async (request) => this.#lines.passOver(request);
 
   async reopen({ runId, seq, event }: { runId: string; seq: number; event: AppendedEvent }): Promise<boolean> {
     const run = this.#runs.get(runId);
@@ -570,9 +349,9 @@ class MemoryStore implements LogStore {
       goesOn(run, this.#now);
       Object.assign(run, { head: seq, unclean: 0, result: null, endedAt: null });
       run.epoch++;
-      this.#insertEvents({ runId, epoch: run.epoch, firstSeq: seq, events: [event] });
+      this.#events.append({ runId, epoch: run.epoch, firstSeq: seq, events: [event] });
     }
-    const found = this.#histories.get(runId)?.[seq - 1];
+    const found = this.#events.history(runId)[seq - 1];
     return found?.type === event.type && found.at === event.at && found.data === event.data;
   }
 
@@ -633,7 +412,7 @@ class MemoryStore implements LogStore {
 
   async readOutlook(runs: readonly OutlookRequest[]): Promise<Outlook> {
     return {
-      events: runs.flatMap(({ runId, afterSeq }) => lastEvents(this.#histories.get(runId) ?? [], afterSeq)),
+      events: runs.flatMap(({ runId, afterSeq }) => lastEvents(this.#events.history(runId), afterSeq)),
       places: runs.flatMap(({ runId }) => this.#places.outlook(runId)),
       locks: runs.flatMap(({ runId }) => this.#locks.waiting(runId)),
     };
@@ -648,12 +427,7 @@ class MemoryStore implements LogStore {
     filter: RunFilter,
     page: { before: string | null; limit: number; window?: RunWindow },
   ): Promise<RunRow[]> {
-    const from = page.window?.from ?? "";
-    return [...this.#runs.values()]
-      .filter((run) => matches(run, filter) && run.id >= from && (page.before === null || run.id < page.before))
-      .sort((a, b) => (a.id < b.id ? 1 : -1))
-      .slice(0, page.limit)
-      .map((run) => ({ ...run }));
+    return pageOf([...this.#runs.values()], filter, page);
   }
 
   async runWindow(filter: RunFilter, page: { before: string | null; rows: number }): Promise<RunWindow> {
@@ -666,27 +440,30 @@ class MemoryStore implements LogStore {
   }
 
   async listLoggedRuns(page: { before: string | null; limit: number }): Promise<string[]> {
-    return [...this.#histories.keys()]
+    return this.#events
+      .runIds()
       .filter((id) => page.before === null || id < page.before)
       .sort((a, b) => (a < b ? 1 : -1))
       .slice(0, page.limit);
   }
 
   async readHistory(runId: string, page: { afterSeq: number; limit: number }): Promise<EventRow[]> {
-    const history = this.#histories.get(runId) ?? [];
-    return history.filter((event) => event.seq > page.afterSeq).slice(0, page.limit);
+    return this.#events
+      .history(runId)
+      .filter((event) => event.seq > page.afterSeq)
+      .slice(0, page.limit);
   }
 
   async readLog(page: { afterPosition: number; limit: number }): Promise<EventRow[]> {
-    return this.#events.slice(page.afterPosition, page.afterPosition + page.limit);
+    return this.#events.log.slice(page.afterPosition, page.afterPosition + page.limit);
   }
 
   async lastPosition(): Promise<number> {
-    return this.#events.length;
+    return this.#events.log.length;
   }
 
   async readInbox(runIds: readonly string[]): Promise<InboxRow[]> {
-    return this.#inbox.filter((row) => runIds.includes(row.runId));
+    return this.#inbox.ofAll(runIds);
   }
 
   async decideDelivery(verdict: DeliveryVerdict): Promise<DecidedDelivery | null> {
@@ -695,7 +472,7 @@ class MemoryStore implements LogStore {
       if (row === undefined) return UNTOLD.unknown;
       if (isTerminalStatus(row.status)) return UNTOLD.over;
       this.#insertMessage(signal, INBOX_ROWS_MAX);
-      return this.#mailOf(signal.runId).some(({ token }) => token === signal.token) ? null : undefined;
+      return this.#inbox.of(signal.runId).some(({ token }) => token === signal.token) ? null : undefined;
     });
   }
 
@@ -720,7 +497,7 @@ class MemoryStore implements LogStore {
   }
 
   readonly holdEndpoint: LogStore["holdEndpoint"] = async (request) =>
-    this.#outgoing.hold(request, this.#now, this.#events.length);
+    this.#outgoing.hold(request, this.#now, this.#events.log.length);
   readonly releaseEndpoint: LogStore["releaseEndpoint"] = async (endpoint, holder) =>
     this.#outgoing.release(endpoint, holder);
   readonly planNotices: LogStore["planNotices"] = async (plan) => this.#outgoing.plan(plan, this.#now);

@@ -50,12 +50,3 @@ export function isInOrder(filter: RunFilter): boolean {
 export function furthest(windows: readonly RunWindow[]): RunWindow {
   return windows.reduce((best, each) => ((each.from ?? "") < (best.from ?? "") ? each : best));
 }
-
-/** A row that is not within what must hold of it: of tables that events do not determine. */
-export interface Stray {
-  /** The run that it is about; null: it is about none. */
-  readonly runId: string | null;
-  readonly what: string;
-  readonly expected: string;
-  readonly found: string;
-}

@@ -1,8 +1,11 @@
 /**
  * What the storage port says of messages: what was published, who listens, who waits, what is being gathered, and what
- * became of each. What is done with them is `MessageStore` in `port.ts`.
+ * became of each.
  */
 import type { EventRow, Tags } from "../kernel/events.ts";
+import type { InboxMessage } from "./port-inbox.ts";
+import type { Operation } from "./port-keyed.ts";
+import type { ChildStart } from "./port-write.ts";
 
 /** A message to be published. */
 export interface NewMessage {
@@ -128,5 +131,95 @@ export interface DispatchAhead {
   readonly subscriptions: readonly SubscriptionRow[];
 }
 
+/** All that a message comes to. It happens as a whole, and once. */
+export interface MessageDispatch {
+  readonly position: number;
+  readonly starts: readonly { readonly subject: string; readonly start: ChildStart }[];
+  /** Mail that cancels runs. One that is over has no decision. */
+  readonly cancels: readonly { readonly subject: string; readonly mail: InboxMessage }[];
+  /** Waits that it ends, if they are open still: each run is told by mail of the kind `message`. */
+  readonly waits: readonly number[];
+  readonly gathered: readonly GatheredMessage[];
+  readonly decisions: readonly Pick<DispatchRow, "subject" | "decision" | "reason">[];
+}
+
+/** A call that wants a message. */
+export interface WaitRequest {
+  readonly topic: string;
+  readonly match: string | null;
+  /** Whether it is open at once; else it looks back first. */
+  readonly isOpen: boolean;
+  readonly operation: Operation;
+}
+
 /** The most messages of one sweep. */
 export const SWEEP_MAX = 500;
+
+/**
+ * The part of the log that holds messages. A message is written, and then dispatched in one write that is guarded by its not
+ * having been: whoever comes first does all of it, and whoever comes again does nothing.
+ */
+export interface MessageStore {
+  publishMessage(message: NewMessage): Promise<PublishVerdict>;
+  /** Puts these in the place of all that the workflows listened to. From the first end of a run on, ends are captured. */
+  putSubscriptions(workflows: readonly string[], rows: readonly SubscriptionRow[]): Promise<void>;
+  /** `after`: only messages after this position. */
+  dispatchAhead(page: { readonly after: number; readonly limit: number }): Promise<DispatchAhead>;
+  /** Open waits on the message's topic that were open before it was published, by id. */
+  listWaits(message: number, page: { readonly after: number; readonly limit: number }): Promise<WaitRow[]>;
+  /** The first events of runs, for what they were created with. */
+  readCreated(runIds: readonly string[]): Promise<EventRow[]>;
+  /** Does all that a message comes to, unless that has been done. Returns the runs that were told something by it. */
+  dispatchMessage(dispatch: MessageDispatch): Promise<readonly string[]>;
+  /** The last messages of a gathering, in order. */
+  readGathered(id: number, limit: number): Promise<MessageRow[]>;
+  /**
+   * Ends a gathering that has `count` still: starts its run, or says why there is none. False: it has another count, or
+   * an earlier try has ended it.
+   */
+  fireGathering(fire: {
+    readonly id: number;
+    readonly count: number;
+    readonly start: ChildStart | null;
+    readonly reason: string | null;
+  }): Promise<boolean>;
+
+  /** Begins a call's wait, or finds it. */
+  requestWait(request: WaitRequest): Promise<WaitVerdict>;
+  /**
+   * Opens a wait that has looked back as far as `seen`, unless there is more for {@link lookBack} by now. So every message is
+   * seen in one of two ways: by the look back, or by whoever dispatches it.
+   */
+  openWait(operation: Operation, page: { readonly since: number; readonly seen: number }): Promise<WaitVerdict>;
+  /** Gives a message to a wait that has not ended. */
+  giveMessage(operation: Operation, position: number): Promise<WaitVerdict>;
+  /** Ends a wait to which nothing was given. */
+  expireWait(operation: Operation): Promise<WaitVerdict>;
+  /** Messages on a topic or pattern that the run was not given before, in order. */
+  lookBack(
+    runId: string,
+    page: {
+      readonly topic: string;
+      readonly since: number;
+      readonly after: number;
+      readonly limit: number;
+    },
+  ): Promise<MessageRow[]>;
+
+  /** The next ends of runs that somebody listens to; null: nobody does. */
+  endsAhead(limit: number): Promise<EndsAhead | null>;
+  /** Publishes them, if nobody has gone on from there before. */
+  publishEnds(from: number, until: number, messages: readonly NewMessage[]): Promise<void>;
+
+  /** Newest first. `before`: only earlier ones. */
+  listMessages(page: {
+    readonly topic: string | null;
+    readonly before: number | null;
+    readonly limit: number;
+  }): Promise<MessageRow[]>;
+  getMessage(topic: string, id: string): Promise<MessageRow | null>;
+  /** What became of a message, by subject. `after`: only what follows that many. */
+  listDispatches(position: number, page: { readonly after: number; readonly limit: number }): Promise<DispatchRow[]>;
+  /** Forgets messages that were published before and dispatched, with what became of them. Returns how many, up to 500. */
+  sweepMessages(before: number): Promise<number>;
+}

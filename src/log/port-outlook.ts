@@ -1,6 +1,7 @@
 /** What the log says in short of runs that do not go on: for lists, one read a page. */
 import type { EventRow, EventType } from "../kernel/events.ts";
-import type { PlaceLimit } from "../kernel/place-limit.ts";
+import type { LockRow } from "./port-locks.ts";
+import type { PlaceRow } from "./port-places.ts";
 
 /** A run whose last events are wanted: those after a seq. */
 export interface OutlookRequest {
@@ -18,23 +19,12 @@ export interface Outlook {
 }
 
 /** A place in line for a lock that was not granted. */
-export interface OutlookLock {
-  readonly name: string;
-  /** Null: it is a lock, and no step's queue. */
-  readonly queue: string | null;
-  readonly slots: number;
-  readonly ticket: number;
-  readonly runId: string;
-  readonly key: string;
-  readonly requestedAt: number;
+export interface OutlookLock extends LockRow {
   readonly grantedAt: null;
 }
 
 /** A place, and its line as it stands. */
-export interface OutlookPlace extends PlaceLimit {
-  readonly runId: string;
-  readonly requestedAt: number;
-  readonly grantedAt: number | null;
+export interface OutlookPlace extends PlaceRow {
   /** How many have a place in the line. */
   readonly held: number;
   /** What was set of the line at run time; null: nothing. */

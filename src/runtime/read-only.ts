@@ -4,7 +4,8 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { type Config, createClient } from "@libsql/client";
-import type { ApiKey, Engine } from "../engine/api.ts";
+import type { Engine } from "../engine/api.ts";
+import type { ApiKey } from "../engine/api-keys.ts";
 import { createEngineOf } from "../engine/engine.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "../history/verify.ts";
 import { StoreError } from "../kernel/errors.ts";

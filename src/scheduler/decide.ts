@@ -7,7 +7,7 @@
  * I3 The work is bounded however long nobody looked: what is too much to count is one range.
  */
 import { isTerminalStatus } from "../kernel/state.ts";
-import type { FiringId, FiringRow, OpenFiring } from "../log/port.ts";
+import type { FiringId, FiringRow, OpenFiring } from "../log/port-schedules.ts";
 import type { SchedulePolicy } from "./policy.ts";
 
 /** The instants of a schedule. */

@@ -1,5 +1,5 @@
 /** Why an instant did fire, or did not: from what was recorded of it, else from the rule that will decide. */
-import type { FiringRow, ScheduleView } from "../log/port.ts";
+import type { FiringRow, ScheduleView } from "../log/port-schedules.ts";
 import { decide, iso } from "./decide.ts";
 import type { Plan } from "./definition.ts";
 

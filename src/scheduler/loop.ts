@@ -9,7 +9,8 @@
  */
 import { toFailure } from "../kernel/failure.ts";
 import type { Clock, Logger } from "../kernel/ports.ts";
-import type { LogStore, SchedulesAhead } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { SchedulesAhead } from "../log/port-schedules.ts";
 
 export interface LoopParts {
   readonly store: Pick<LogStore, "schedulesAhead" | "exclusive">;

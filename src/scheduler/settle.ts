@@ -6,16 +6,10 @@
  */
 import { StoreError } from "../kernel/errors.ts";
 import type { Trigger } from "../kernel/events.ts";
-import type {
-  ChildStart,
-  FiringLane,
-  FiringRow,
-  InboxMessage,
-  LogStore,
-  ScheduleChange,
-  ScheduleRow,
-  ScheduleView,
-} from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { InboxMessage } from "../log/port-inbox.ts";
+import type { FiringLane, FiringRow, ScheduleChange, ScheduleRow, ScheduleView } from "../log/port-schedules.ts";
+import type { ChildStart } from "../log/port-write.ts";
 import { decide, iso, nextDue, type RuledFiring } from "./decide.ts";
 import type { Plan } from "./definition.ts";
 

@@ -5,7 +5,7 @@
 import { PAYLOAD_BYTES_MAX, utf8Bytes } from "../kernel/codec.ts";
 import { type EventRow, parseEvent } from "../kernel/events.ts";
 import { isWithin, ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
-import type { AppendedEvent } from "../log/port.ts";
+import type { AppendedEvent } from "../log/port-write.ts";
 import type { PredicateName } from "./predicates.ts";
 
 /** Looks at a promise. `what` is asked for only if it is broken. */

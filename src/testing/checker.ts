@@ -6,31 +6,17 @@
  * I2 It reads the log within the task of the effect, so that nothing comes between.
  */
 import type { EventRow } from "../kernel/events.ts";
-import type {
-  ChildStart,
-  ClaimRequest,
-  ClaimVerdict,
-  DecidedDelivery,
-  DeliveryVerdict,
-  Heartbeat,
-  HeldRun,
-  InboxMessage,
-  KeyedPut,
-  KeyedVerdict,
-  LockRequest,
-  LockVerdict,
-  LogStore,
-  LogWrite,
-  MessageDispatch,
-  NewSchedule,
-  Operation,
-  RunAppend,
-  ScheduleChange,
-  WaitRequest,
-  WriteVerdict,
-} from "../log/port.ts";
-import type { NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
+import type { LogStore } from "../log/port.ts";
+import type { ClaimRequest, ClaimVerdict, HeldRun } from "../log/port-claims.ts";
+import type { DecidedDelivery, DeliveryVerdict } from "../log/port-deliveries.ts";
+import type { InboxMessage } from "../log/port-inbox.ts";
+import type { KeyedPut, KeyedVerdict, Operation } from "../log/port-keyed.ts";
+import type { LockRequest, LockVerdict } from "../log/port-locks.ts";
+import type { MessageDispatch, NewMessage, PublishVerdict, WaitRequest, WaitVerdict } from "../log/port-messages.ts";
 import type { NoticeRow } from "../log/port-outgoing.ts";
+import type { NewSchedule, ScheduleChange } from "../log/port-schedules.ts";
+import type { Heartbeat } from "../log/port-workers.ts";
+import type { ChildStart, LogWrite, RunAppend, WriteVerdict } from "../log/port-write.ts";
 import { type Expect, isSame, RunBook, TERMINAL } from "./book.ts";
 import { type BodyStart, CodeBook } from "./code-book.ts";
 import { DeliveryBook } from "./delivery-book.ts";

@@ -1,5 +1,6 @@
 /** Where a test lets the process die: in a body, or around a write. Each point once. */
-import type { LogStore, LogWrite } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { LogWrite } from "../log/port-write.ts";
 import { testInvalid } from "./invalid-option.ts";
 import { type StepPattern, stepPattern } from "./step-pattern.ts";
 import type { BodyMoment } from "./trouble.ts";

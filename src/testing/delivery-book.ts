@@ -2,7 +2,9 @@
  * What the checker knows of webhook deliveries: each has the decision that the log had first, and what was decided is what
  * was done.
  */
-import type { DecidedDelivery, DeliveryId, DeliveryVerdict, LogStore, RunStart } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { DecidedDelivery, DeliveryId, DeliveryVerdict } from "../log/port-deliveries.ts";
+import type { RunStart } from "../log/port-write.ts";
 import type { Expect } from "./book.ts";
 
 export class DeliveryBook {

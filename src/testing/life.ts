@@ -5,7 +5,7 @@
  */
 import type { Workflow } from "../ctx/workflow.ts";
 import { DefinitionError } from "../kernel/errors.ts";
-import type { LogWrite, RunAppend, WriteVerdict } from "../log/port.ts";
+import type { LogWrite, RunAppend, WriteVerdict } from "../log/port-write.ts";
 import { macrotask } from "./agenda.ts";
 import { judge, type LifeFailure } from "./judgement.ts";
 import { type Harm, Nemesis } from "./nemesis.ts";

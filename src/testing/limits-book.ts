@@ -6,7 +6,7 @@
  */
 import type { EventRow } from "../kernel/events.ts";
 import type { PlaceLimit } from "../kernel/place-limit.ts";
-import type { PlaceRow } from "../log/port.ts";
+import type { PlaceRow } from "../log/port-places.ts";
 import type { RunBook } from "./book.ts";
 import type { PredicateName } from "./predicates.ts";
 

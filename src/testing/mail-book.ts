@@ -4,7 +4,9 @@
  *
  * Owns: the mail of each run as it was last read, and what callers were told. Called by the checker at every write.
  */
-import type { InboxMessage, LogStore, RunAppend } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { InboxMessage } from "../log/port-inbox.ts";
+import type { RunAppend } from "../log/port-write.ts";
 import type { Expect, RunBook } from "./book.ts";
 
 /** What ends a pause. */

@@ -2,8 +2,7 @@
  * What the checker knows of messages: what was acknowledged, what was decided, how waits have ended. It judges each write of
  * them by what the log has after it.
  */
-import type { MessageStore } from "../log/port.ts";
-import type { DispatchRow, NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
+import type { DispatchRow, MessageStore, NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
 import type { Expect } from "./book.ts";
 
 const ROWS_MAX = 10_000;

@@ -3,7 +3,8 @@
  *
  * Owns: the leases. Called by the checker at every claim, at every beat, and for every body that begins.
  */
-import type { ClaimRequest, ClaimVerdict, Heartbeat, HeldRun } from "../log/port.ts";
+import type { ClaimRequest, ClaimVerdict, HeldRun } from "../log/port-claims.ts";
+import type { Heartbeat } from "../log/port-workers.ts";
 import type { Expect, RunBook } from "./book.ts";
 
 export class OwnerBook {

@@ -3,7 +3,7 @@ import { isWorkflow, type Workflow } from "../ctx/workflow.ts";
 import { DefinitionError, type ReplayDivergedError, type VarveError } from "../kernel/errors.ts";
 import { type EventRow, type EventType, isOutcome, isTerminal, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure } from "../kernel/failure.ts";
-import type { RunAppend } from "../log/port.ts";
+import type { RunAppend } from "../log/port-write.ts";
 import { callText, type Diff, divergedError, waitingText } from "../worker/divergence.ts";
 import { UNREPLAYABLE } from "./judgement.ts";
 import { type RecordedHistory, recordedRows } from "./recorded.ts";

@@ -2,7 +2,8 @@
  * What the checker knows of schedules: which instants are decided, and how. It judges each change by those before it, and
  * by the timetable alone: never by the rule that made it.
  */
-import type { ChildStart, FiringRow, NewSchedule, ScheduleChange, ScheduleRow } from "../log/port.ts";
+import type { FiringRow, NewSchedule, ScheduleChange, ScheduleRow } from "../log/port-schedules.ts";
+import type { ChildStart } from "../log/port-write.ts";
 import { planOf } from "../scheduler/definition.ts";
 import { scheduleTimes } from "../scheduler/times.ts";
 import type { Expect } from "./book.ts";

@@ -4,15 +4,9 @@
  */
 import type { EventRow } from "../kernel/events.ts";
 import { scopeOfKey } from "../kernel/keys.ts";
-import type {
-  AppendedEvent,
-  KeyedPut,
-  KeyedVerdict,
-  LockRequest,
-  LockRow,
-  LockVerdict,
-  Operation,
-} from "../log/port.ts";
+import type { KeyedPut, KeyedVerdict, Operation } from "../log/port-keyed.ts";
+import type { LockRequest, LockRow, LockVerdict } from "../log/port-locks.ts";
+import type { AppendedEvent } from "../log/port-write.ts";
 import type { Expect, RunBook } from "./book.ts";
 
 /** A place in line that has not ended. */

@@ -3,7 +3,7 @@
  *
  * Owns: the runs by their idempotency keys and deliveries, and what callers were told. Called by the checker at every write.
  */
-import type { RunStart } from "../log/port.ts";
+import type { RunStart } from "../log/port-write.ts";
 import type { Expect, RunBook } from "./book.ts";
 
 export class StartBook {

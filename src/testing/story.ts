@@ -1,7 +1,7 @@
 /** What happened in one simulated run, line by line, for somebody who wants to know why it failed. */
 import { formatDuration } from "../kernel/duration.ts";
 import type { EventData } from "../kernel/events.ts";
-import type { AppendedEvent } from "../log/port.ts";
+import type { AppendedEvent } from "../log/port-write.ts";
 
 /** One thing that happened. */
 export interface StoryLine {

@@ -1,6 +1,5 @@
 import type { VarveError } from "../kernel/errors.ts";
-import type { Failure } from "../kernel/failure.ts";
-import { fromFailure } from "../kernel/failure.ts";
+import { type Failure, fromFailure } from "../kernel/failure.ts";
 import { UNREPLAYABLE } from "./judgement.ts";
 
 /** Why a run is stuck, as the error that it was. `text`: what its row says. */

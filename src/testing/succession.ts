@@ -9,7 +9,9 @@
  *    nobody can know what became of it.
  * I2 Listeners are heard in every process.
  */
-import type { Engine, PublishOptions, RunHandle, StartedRun, StartOptions } from "../engine/api.ts";
+import type { Engine } from "../engine/api.ts";
+import type { PublishOptions } from "../engine/api-messages.ts";
+import type { RunHandle, StartedRun, StartOptions } from "../engine/api-run.ts";
 import { assert } from "../kernel/assert.ts";
 import { ClosedError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";

@@ -9,12 +9,14 @@
  * I2 The engine is held to its promises by the simulation's checker, as in every simulation.
  */
 import type { StepContext } from "../ctx/step-options.ts";
-import type { RunHandle, WorkerHandle } from "../engine/api.ts";
+import type { WorkerHandle } from "../engine/api.ts";
+import type { RunHandle } from "../engine/api-run.ts";
 import { type Duration, parseDuration } from "../kernel/duration.ts";
 import { DefinitionError, VarveError } from "../kernel/errors.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import { memoryStore } from "../log/memory.ts";
-import type { LogStore, LogWrite } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { LogWrite } from "../log/port-write.ts";
 import { scheduleTimes } from "../scheduler/times.ts";
 import type { WorkerOptions } from "../worker/options.ts";
 import { Calls } from "./calls.ts";

@@ -14,7 +14,9 @@
 
 import { toFailure } from "../kernel/failure.ts";
 import type { Logger, Ports } from "../kernel/ports.ts";
-import type { Claim, ClaimVerdict, HeldRun, LogStore, ProgramId } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { Claim, ClaimVerdict, HeldRun } from "../log/port-claims.ts";
+import type { ProgramId } from "../log/port-workers.ts";
 import { Alarm } from "./alarm.ts";
 
 /** For whom runs are claimed. */

@@ -12,7 +12,7 @@ import { encodePayload } from "../kernel/codec.ts";
 import * as errors from "../kernel/errors.ts";
 import type { EventData } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import type { RunAppend } from "../log/port.ts";
+import type { RunAppend } from "../log/port-write.ts";
 import type { Bodies } from "./bodies.ts";
 import type { DueTimes } from "./due-times.ts";
 import type { Family } from "./family.ts";

@@ -1,5 +1,5 @@
 import type { RunEvent } from "../kernel/events.ts";
-import type { Claim } from "../log/port.ts";
+import type { Claim } from "../log/port-claims.ts";
 
 /** First events of runs that were created in this process and are to be claimed soon: their first claim reads nothing of them. */
 export class FreshRuns {

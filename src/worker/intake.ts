@@ -1,7 +1,9 @@
 /** What claimed runs go on with: copies that stayed in memory, or what the log has of them, and their mail. */
 import { ClosedError } from "../kernel/errors.ts";
 import type { EventRow, RunEvent } from "../kernel/events.ts";
-import type { Claim, InboxRow, LogStore } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { Claim } from "../log/port-claims.ts";
+import type { InboxRow } from "../log/port-inbox.ts";
 import type { Execution } from "./execution.ts";
 import type { FreshRuns } from "./fresh-runs.ts";
 import type { HotRuns } from "./hot-runs.ts";

@@ -23,7 +23,8 @@ import { evolve, newCall } from "../kernel/evolve.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import type { Limits } from "../kernel/limits.ts";
 import type { CallKind, CallState, RunState } from "../kernel/state.ts";
-import type { AppendedEvent, Beyond, ChildStart, InboxMessage } from "../log/port.ts";
+import type { InboxMessage } from "../log/port-inbox.ts";
+import type { AppendedEvent, Beyond, ChildStart } from "../log/port-write.ts";
 
 /** What a write takes of a run's queue. */
 export interface QueuedEvents {

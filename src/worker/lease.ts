@@ -6,7 +6,8 @@
  * I2 A renewal that is refused, or that does not come in time, ends it here; it is never renewed again.
  */
 import type { Ports } from "../kernel/ports.ts";
-import type { Heartbeat, LogStore } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { Heartbeat } from "../log/port-workers.ts";
 
 export interface LeaseHost {
   /** The lease was renewed. `mail`: owned runs that have inbox rows. */

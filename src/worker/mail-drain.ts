@@ -9,7 +9,7 @@
 import { assertNever } from "../kernel/assert.ts";
 import type { EventData, RunEvent } from "../kernel/events.ts";
 import { isConcluded, type ReceivedSignal } from "../kernel/state.ts";
-import type { InboxRow, MessageKind } from "../log/port.ts";
+import type { InboxRow, MessageKind } from "../log/port-inbox.ts";
 import type { Bodies } from "./bodies.ts";
 import type { Departure } from "./departure.ts";
 import type { Family } from "./family.ts";

@@ -6,7 +6,8 @@
  */
 import { toFailure } from "../kernel/failure.ts";
 import type { Logger } from "../kernel/ports.ts";
-import type { InboxRow, LogStore } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { InboxRow } from "../log/port-inbox.ts";
 
 export interface MailReaderParts {
   readonly store: Pick<LogStore, "readInbox">;

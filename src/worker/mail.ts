@@ -1,5 +1,5 @@
 import type { EventData } from "../kernel/events.ts";
-import type { InboxRow, MessageKind } from "../log/port.ts";
+import type { InboxRow, MessageKind } from "../log/port-inbox.ts";
 import type { ChildEnd, GivenMessage } from "./recorder.ts";
 
 /** What each kind of message says. */

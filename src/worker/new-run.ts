@@ -9,7 +9,8 @@ import {
   type Tags,
   type Trigger,
 } from "../kernel/events.ts";
-import type { AppendedEvent, ChildStart, DeliveryRow, RunLimits, RunStart } from "../log/port.ts";
+import type { DeliveryRow } from "../log/port-deliveries.ts";
+import type { AppendedEvent, ChildStart, RunLimits, RunStart } from "../log/port-write.ts";
 
 /** A start whose options are checked and whose input is encoded. */
 export interface NewRun {

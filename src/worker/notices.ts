@@ -1,7 +1,7 @@
 /** What a worker tells people: each on the bus and as a log line. */
 import type { Limits } from "../kernel/limits.ts";
 import type { Logger } from "../kernel/ports.ts";
-import { POISONED } from "../log/port.ts";
+import { POISONED } from "../log/port-claims.ts";
 import type { Bus } from "../observe/bus.ts";
 
 export class Notices {

@@ -6,7 +6,9 @@
  */
 import { toFailure } from "../kernel/failure.ts";
 import type { Ports } from "../kernel/ports.ts";
-import { type LogStore, PASSED_MAX, type ProgramId } from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import { PASSED_MAX } from "../log/port-patience.ts";
+import type { ProgramId } from "../log/port-workers.ts";
 
 /** Two beats of a cron that wakes isolates once a minute: their workers live in between only. */
 const PATIENCE_MS = 120_000;

@@ -4,7 +4,7 @@ import { type EventRow, parseEvent, type RunEvent } from "../kernel/events.ts";
 import { evolve } from "../kernel/evolve.ts";
 import { ROOT_SCOPE } from "../kernel/keys.ts";
 import { isHiddenScope, type RunState } from "../kernel/state.ts";
-import type { Claim } from "../log/port.ts";
+import type { Claim } from "../log/port-claims.ts";
 
 /**
  * The fold of a run's rows, and the events that its code is replayed with.

@@ -2,7 +2,7 @@
 import { assert, assertNever } from "../kernel/assert.ts";
 import type { VarveError } from "../kernel/errors.ts";
 import type { RunResult, RunState } from "../kernel/state.ts";
-import type { RunRowMove, RunRowPatch } from "../log/port.ts";
+import type { RunRowMove, RunRowPatch } from "../log/port-write.ts";
 
 /** How a run leaves its worker's hands. */
 export type Leave =

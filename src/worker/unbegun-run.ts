@@ -1,4 +1,5 @@
-import type { Beyond, Claim, RunAppend } from "../log/port.ts";
+import type { Claim } from "../log/port-claims.ts";
+import type { Beyond, RunAppend } from "../log/port-write.ts";
 import { type Leave, leavingRow } from "./row.ts";
 import type { Source } from "./writer.ts";
 

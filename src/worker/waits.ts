@@ -7,8 +7,8 @@
  *    if later: by exactly one of the two, whatever happens at the same time, and in order.
  */
 import type { Payload } from "../kernel/codec.ts";
-import type { MessageStore, Operation } from "../log/port.ts";
-import type { MessageRow, WaitVerdict } from "../log/port-messages.ts";
+import type { Operation } from "../log/port-keyed.ts";
+import type { MessageRow, MessageStore, WaitVerdict } from "../log/port-messages.ts";
 import type { AwaitedMessage, GivenMessage, WantedMessage } from "./recorder.ts";
 
 /** The part of the log that waits are in. */

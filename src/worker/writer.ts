@@ -12,16 +12,10 @@
 import { assert, InvariantError } from "../kernel/assert.ts";
 import { ConflictError, LimitError, StoreError } from "../kernel/errors.ts";
 import type { Ports } from "../kernel/ports.ts";
-import type {
-  DeliveryRow,
-  InboxMessage,
-  LogStore,
-  LogWrite,
-  MessageVerdict,
-  RunAppend,
-  RunStart,
-  WriteVerdict,
-} from "../log/port.ts";
+import type { LogStore } from "../log/port.ts";
+import type { DeliveryRow } from "../log/port-deliveries.ts";
+import type { InboxMessage, MessageVerdict } from "../log/port-inbox.ts";
+import type { LogWrite, RunAppend, RunStart, WriteVerdict } from "../log/port-write.ts";
 import { Backoff } from "./backoff.ts";
 
 /** A run with something to write. */

@@ -9,7 +9,8 @@ import { type Client, createClient, type InValue } from "@libsql/client";
 import fc from "fast-check";
 import { workflow } from "varve";
 import { createEngine } from "varve/node";
-import type { Engine, RunInfo } from "../../src/engine/api.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import type { RunInfo } from "../../src/engine/api-run.ts";
 import type { Effort, Property } from "./lane.ts";
 import { inFolder, silent, verified } from "./places.ts";
 

@@ -1,6 +1,6 @@
 /** `varve queues`: told to a server, and to a file that nobody owns. */
 import { describe, expect, it } from "vitest";
-import type { QueueInfo } from "../../src/engine/api.ts";
+import type { QueueInfo } from "../../src/engine/api-queues.ts";
 import { json, jsonError, type Place, place } from "./varve.ts";
 
 const LABELS = `

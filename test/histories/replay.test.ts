@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { StartedRun } from "../../src/engine/api.ts";
+import type { StartedRun } from "../../src/engine/api-run.ts";
 import { withoutConcluded } from "../sim/replay.ts";
 import { changed } from "../support/examples.ts";
 import {

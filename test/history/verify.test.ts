@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { verify } from "../../src/history/verify.ts";
 import { openForeign } from "../../src/log/libsql/open.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
-import type { LogStore, LogWrite } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { LogWrite } from "../../src/log/port-write.ts";
 import { openLab } from "../support/lab.ts";
 import { realPorts } from "../support/ports.ts";
 

@@ -1,10 +1,10 @@
 import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ApiScope } from "../../src/engine/api.ts";
+import type { ApiScope } from "../../src/engine/api-keys.ts";
 import { ROUTES } from "../../src/http/app.ts";
 import { createApp } from "../../src/http/index.ts";
 import { StoreError } from "../../src/kernel/errors.ts";
-import type { LogWrite } from "../../src/log/port.ts";
+import type { LogWrite } from "../../src/log/port-write.ts";
 import { openSite, problemOf, type TestSite } from "./site.ts";
 
 let site: TestSite;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { workflow } from "../../src/ctx/workflow.ts";
 import type { WireBulkResult, WireRun, WireRunPage, WireStartedRun } from "../../src/http/wire.ts";
 import { encodePayload } from "../../src/kernel/codec.ts";
-import { INBOX_ROWS_MAX } from "../../src/log/port.ts";
+import { INBOX_ROWS_MAX } from "../../src/log/port-inbox.ts";
 import { echo, failing, openSite, problemOf, sleepy, strict, type TestSite } from "./site.ts";
 
 const approval = z.object({ by: z.string(), at: z.date().optional() });

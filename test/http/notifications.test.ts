@@ -2,7 +2,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createClientOf } from "../../src/client/client.ts";
 import { workflow } from "../../src/ctx/workflow.ts";
-import type { Engine, Notifications } from "../../src/engine/api.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import type { Notifications } from "../../src/engine/api-notifications.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Outbound } from "../../src/kernel/ports.ts";
 import { notify } from "../../src/outgoing/notify.ts";

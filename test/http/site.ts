@@ -1,9 +1,9 @@
 /** An engine with an app before it, on a log in memory, and what the tests of the HTTP layer send. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import type { Workflow } from "../../src/ctx/workflow.ts";
-import { workflow } from "../../src/ctx/workflow.ts";
-import type { ApiScope, Engine } from "../../src/engine/api.ts";
+import { type Workflow, workflow } from "../../src/ctx/workflow.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import type { ApiScope } from "../../src/engine/api-keys.ts";
 import { createEngineOf } from "../../src/engine/engine.ts";
 import { type AppOptions, createApp } from "../../src/http/index.ts";
 import type { WireProblem } from "../../src/http/wire.ts";

@@ -1,7 +1,7 @@
 /** Processes that SIGSTOP holds for longer than their lease, again and again. */
 import { readFileSync, statSync } from "node:fs";
 import { expect, it } from "vitest";
-import { UNCLEAN_ALONE_FROM } from "../../src/log/port.ts";
+import { UNCLEAN_ALONE_FROM } from "../../src/log/port-claims.ts";
 import { lostParts, readAcknowledged } from "../support/acknowledged.ts";
 import { seededRandom } from "../support/ports.ts";
 import type { Setup } from "./child-main.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
+import { UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port-claims.ts";
 import { type Child, startChild } from "../runtimes/child.ts";
 import { Place } from "./place.ts";
 import type { Poison, PoisonSetup, PoisonTold } from "./poison-main.ts";

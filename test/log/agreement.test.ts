@@ -5,7 +5,10 @@
 import { describe, expect, it } from "vitest";
 import { RUN_STATUSES } from "../../src/kernel/state.ts";
 import { memoryStore } from "../../src/log/memory.ts";
-import type { Beyond, InboxMessage, LogStore, LogWrite, MessageKind, RunAppend, RunRow } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { InboxMessage, MessageKind } from "../../src/log/port-inbox.ts";
+import type { RunRow } from "../../src/log/port-runs.ts";
+import type { Beyond, LogWrite, RunAppend } from "../../src/log/port-write.ts";
 import { Prng } from "../../src/testing/prng.ts";
 import { manualClock, realPorts } from "../support/ports.ts";
 import { append, beyond, created, start } from "./hand.ts";

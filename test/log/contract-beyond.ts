@@ -1,6 +1,8 @@
 /** What every log must do with what one run does to others, with runs that are paused, and with runs that are reopened. */
 import { describe, expect, it } from "vitest";
-import { type ChildStart, INBOX_ROWS_MAX, type LogStore, type MessageKind, WAKES_PAUSED } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import { INBOX_ROWS_MAX, type MessageKind, WAKES_PAUSED } from "../../src/log/port-inbox.ts";
+import type { ChildStart } from "../../src/log/port-write.ts";
 import { append, beyond, created, ended, handAt, LEASE_MS, left, message, runId, start } from "./hand.ts";
 import { eventOf, moved } from "./writes.ts";
 

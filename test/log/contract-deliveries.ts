@@ -1,14 +1,13 @@
 /** What every log must do with webhook deliveries: each has one decision, in the write that does what is decided. */
 import { describe, expect, it } from "vitest";
+import type { LogStore } from "../../src/log/port.ts";
 import {
   type DeliveryDecision,
   type DeliveryRow,
   type DeliveryVerdict,
-  INBOX_ROWS_MAX,
-  type InboxMessage,
-  type LogStore,
   UNTOLD,
-} from "../../src/log/port.ts";
+} from "../../src/log/port-deliveries.ts";
+import { INBOX_ROWS_MAX, type InboxMessage } from "../../src/log/port-inbox.ts";
 import { created, ended, handAt, type OpenedLog, runId, start } from "./hand.ts";
 
 const CONTENT = { headers: { "x-github-event": "push" }, body: new Uint8Array([0, 255, 10]) };

@@ -2,7 +2,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type PlaceLimit, TURN_COST } from "../../src/kernel/place-limit.ts";
-import { LOOK_AHEAD, LOOK_AHEAD_OF_KEY, type LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import { LOOK_AHEAD, LOOK_AHEAD_OF_KEY } from "../../src/log/port-places.ts";
 import { runId, start } from "./hand.ts";
 import { handInLines, NOTHING } from "./hand-places.ts";
 

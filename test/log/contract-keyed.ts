@@ -1,6 +1,7 @@
 /** What every log must do with the values that runs share. */
 import { describe, expect, it } from "vitest";
-import type { KeyedPut, LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { KeyedPut } from "../../src/log/port-keyed.ts";
 import { beyond, ended, type Held, handAt, type OpenedLog } from "./hand.ts";
 import { eventOf } from "./writes.ts";
 

@@ -1,7 +1,8 @@
 /** What every log must do with messages: each is dispatched as a whole and once, and a wait ends in one way. */
 import { describe, expect, it } from "vitest";
-import type { ChildStart, LogStore, MessageDispatch } from "../../src/log/port.ts";
-import type { GatheredMessage, NewMessage, SubscriptionRow } from "../../src/log/port-messages.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { GatheredMessage, MessageDispatch, NewMessage, SubscriptionRow } from "../../src/log/port-messages.ts";
+import type { ChildStart } from "../../src/log/port-write.ts";
 import { beyond, ended, type Held, handAt, message as mail, type OpenedLog, runId, start } from "./hand.ts";
 import { eventOf, PROGRAM } from "./writes.ts";
 

@@ -1,7 +1,8 @@
 /** What every log must do with runs that hold places and that no worker takes. */
 import { describe, expect, it } from "vitest";
 import type { PlaceLimit } from "../../src/kernel/place-limit.ts";
-import { ASIDE_MS, type LogStore, type PassRequest } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import { ASIDE_MS, type PassRequest } from "../../src/log/port-patience.ts";
 import { beyond, created, ended, handAt, LEASE_MS, left, message, type OpenedLog, runId, start } from "./hand.ts";
 import { moved, PROGRAM, turn } from "./writes.ts";
 

@@ -1,7 +1,8 @@
 /** What every log must do with runs that have limits: lines of places, and who is admitted when. */
 import { describe, expect, it } from "vitest";
 import type { RateTake } from "../../src/kernel/place-limit.ts";
-import { ARRIVALS_MAX, LOOK_AHEAD, type LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import { ARRIVALS_MAX, LOOK_AHEAD } from "../../src/log/port-places.ts";
 import { append, beyond, created, ended, LEASE_MS, left, message, type OpenedLog, runId, start } from "./hand.ts";
 import { handInLines, NOTHING } from "./hand-places.ts";
 import { eventOf, moved, PROGRAM } from "./writes.ts";

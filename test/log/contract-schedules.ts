@@ -1,14 +1,14 @@
 /** What every log must do with schedules: changes under a fence, with what they start and tell. */
 import { describe, expect, it } from "vitest";
+import type { LogStore } from "../../src/log/port.ts";
 import {
-  type ChildStart,
   FIRINGS_PRUNED_MAX,
   type FiringRow,
-  type LogStore,
   type NewSchedule,
   type ScheduleChange,
   type ScheduleRow,
-} from "../../src/log/port.ts";
+} from "../../src/log/port-schedules.ts";
+import type { ChildStart } from "../../src/log/port-write.ts";
 import { ended, handAt, message, runId, start } from "./hand.ts";
 import { eventOf, PROGRAM } from "./writes.ts";
 

@@ -1,7 +1,8 @@
 /** What every log must do: one suite, run against each implementation of the storage port. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { LogStore } from "../../src/log/port.ts";
-import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port.ts";
+import { POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port-claims.ts";
+import { INBOX_ROWS_MAX } from "../../src/log/port-inbox.ts";
 import type { RunFilter } from "../../src/log/port-lists.ts";
 import { beyondContract } from "./contract-beyond.ts";
 import { deliveriesContract } from "./contract-deliveries.ts";

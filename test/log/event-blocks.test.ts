@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EVENT_BLOCKS, eventBlocks } from "../../src/log/libsql/event-blocks.ts";
-import type { RunAppend } from "../../src/log/port.ts";
+import type { RunAppend } from "../../src/log/port-write.ts";
 import { eventOf, moved } from "./writes.ts";
 
 /** As many runs as counts, each with so many events. */

@@ -1,7 +1,8 @@
 /** A hand at the lines of a log: runs with limits, as the contract's tests send them. */
 import { expect } from "vitest";
 import type { PlaceLimit } from "../../src/kernel/place-limit.ts";
-import type { LogStore, RunAppend } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { RunAppend } from "../../src/log/port-write.ts";
 import { beyond, created, ended, type Held, handAt, LEASE_MS, left, runId, start } from "./hand.ts";
 import { moved, PROGRAM, turn } from "./writes.ts";
 

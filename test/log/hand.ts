@@ -1,6 +1,8 @@
 /** A hand at a log: writes of runs as the contract's tests send them. */
 import { expect } from "vitest";
-import type { Beyond, InboxMessage, LogStore, LogWrite, RunAppend, RunStart } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { InboxMessage } from "../../src/log/port-inbox.ts";
+import type { Beyond, LogWrite, RunAppend, RunStart } from "../../src/log/port-write.ts";
 import { eventOf, moved, newRun, PROGRAM, turn } from "./writes.ts";
 
 export interface OpenedLog {

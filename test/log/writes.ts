@@ -1,5 +1,6 @@
 /** Writes of a run, as tests of the log send them. */
-import type { AppendedEvent, LogStore, RunRowMove, RunStart } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { AppendedEvent, RunRowMove, RunStart } from "../../src/log/port-write.ts";
 
 export const PROGRAM = { workflow: "ship", version: "1" };
 

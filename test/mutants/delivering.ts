@@ -59,8 +59,8 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MEMORY,
-        text: "      this.#insertMessage(signal, INBOX_ROWS_MAX);\n      return this.#mailOf",
-        by: "      if (this.#now > 0) return null;\n      return this.#mailOf",
+        text: "      this.#insertMessage(signal, INBOX_ROWS_MAX);\n      return this.#inbox",
+        by: "      if (this.#now > 0) return null;\n      return this.#inbox",
       },
     ],
     predicate: "delivery-one-decision",

@@ -5,7 +5,7 @@ const MEMORY_PLACES = "src/log/memory-places.ts";
 const MEMORY_TURNS = "src/log/memory-turns.ts";
 const MEMORY_LOCKS = "src/log/memory-locks.ts";
 const LOCKS = "src/log/libsql/statements-locks.ts";
-const MEMORY = "src/log/memory.ts";
+const MEMORY_ROWS = "src/log/memory-rows.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-places.ts";
 const DEPARTURE = "src/worker/departure.ts";
@@ -37,7 +37,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     name: "due-past-the-line",
     guard: "a run whose time has come gets in line for the place that it has given back",
     world: "limits",
-    edits: [{ file: MEMORY, text: "row.availableAt = isLimited ? null : dueAt;", by: "row.availableAt = dueAt;" }],
+    edits: [{ file: MEMORY_ROWS, text: "row.availableAt = isLimited ? null : dueAt;", by: "row.availableAt = dueAt;" }],
     predicate: "limits-hold",
     seed: 0,
   },

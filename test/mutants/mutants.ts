@@ -39,7 +39,11 @@ export interface Mutant {
 }
 
 const MEMORY = "src/log/memory.ts";
+const MEMORY_CLAIMS = "src/log/memory-claims.ts";
+const MEMORY_EVENTS = "src/log/memory-events.ts";
+const MEMORY_INBOX = "src/log/memory-inbox.ts";
 const MEMORY_ROWS = "src/log/memory-rows.ts";
+const MEMORY_WORKERS = "src/log/memory-workers.ts";
 const GATE = "src/worker/gate.ts";
 const LEDGER = "src/worker/ledger.ts";
 const DEPARTURE = "src/worker/departure.ts";
@@ -99,8 +103,8 @@ export const MUTANTS: readonly Mutant[] = [
     world: "mail",
     edits: [
       {
-        file: MEMORY,
-        text: "parks && isWoken(patch.status, this.#mailOf(runId))",
+        file: MEMORY_ROWS,
+        text: "parks && isWoken(patch.status, mail)",
         by: "false",
       },
     ],
@@ -114,7 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MEMORY,
-        text: "if (row.owner !== null || !isWoken(row.status, this.#mailOf(message.runId))) return;",
+        text: "if (row.owner !== null || !isWoken(row.status, this.#inbox.of(message.runId))) return;",
         by: "return;",
       },
     ],
@@ -125,7 +129,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "claim-of-owned",
     guard: "a run whose owner lives is not claimed",
     world: "fleet",
-    edits: [{ file: MEMORY, text: "return !this.#isAlive(run.owner);", by: "return true;" }],
+    edits: [{ file: MEMORY_CLAIMS, text: "return !this.#host.workers.isAlive(run.owner);", by: "return true;" }],
     predicate: "one-owner",
     seed: 0,
   },
@@ -141,7 +145,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "disown-keeps-epoch",
     guard: "what is let go of is let go under another epoch",
     world: "fleet",
-    edits: [{ file: MEMORY, text: "run.epoch++;\n      run.unclean = ", by: "run.unclean = " }],
+    edits: [{ file: MEMORY_CLAIMS, text: "run.epoch++;\n      run.unclean = ", by: "run.unclean = " }],
     predicate: "claim-raises-epoch",
     seed: 12,
   },
@@ -149,7 +153,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "claim-after-lease",
     guard: "a worker whose lease has ended is given nothing",
     world: "leases",
-    edits: [{ file: MEMORY, text: "if (!isVoid && this.#isAlive(request.worker)) {", by: "if (!isVoid) {" }],
+    edits: [{ file: MEMORY_CLAIMS, text: "if (!isVoid && workers.isAlive(request.worker)) {", by: "if (!isVoid) {" }],
     predicate: "claim-under-lease",
     seed: 17,
   },
@@ -158,7 +162,11 @@ export const MUTANTS: readonly Mutant[] = [
     guard: "a lease that has ended is not renewed",
     world: "fleet",
     edits: [
-      { file: MEMORY, text: "const alive = this.#isAlive(worker);", by: "const alive = this.#workers.has(worker);" },
+      {
+        file: MEMORY_WORKERS,
+        text: "const alive = this.isAlive(worker);",
+        by: "const alive = this.#workers.has(worker);",
+      },
     ],
     predicate: "lease-by-log-clock",
     seed: 6,
@@ -175,7 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "message-token",
     guard: "a message that is sent again is the same one",
     world: "mail",
-    edits: [{ file: MEMORY, text: "if (!this.#inbox.some(({ token }) => token === message.token)) this", by: "this" }],
+    edits: [{ file: MEMORY_INBOX, text: "if (!this.has(message.token)) this", by: "this" }],
     predicate: "message-once",
     seed: 0,
   },
@@ -197,7 +205,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "last-event-not-loaded",
     guard: "the last event is read also if it lies within a completed scope",
     world: "late-outcomes",
-    edits: [{ file: MEMORY_ROWS, text: "return !hidden || event === last;", by: "return !hidden;" }],
+    edits: [{ file: MEMORY_EVENTS, text: "return !hidden || event === last;", by: "return !hidden;" }],
     predicate: "liveness",
     seed: 0,
   },
@@ -213,7 +221,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "poisoned-not-parked",
     guard: "a run that kills its workers is parked",
     world: "poison",
-    edits: [{ file: MEMORY, text: "run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX", by: "run.unclean === -1" }],
+    edits: [
+      { file: MEMORY_CLAIMS, text: "run.unclean >= UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX", by: "run.unclean === -1" },
+    ],
     predicate: "liveness",
     seed: 0,
   },
@@ -222,8 +232,8 @@ export const MUTANTS: readonly Mutant[] = [
     guard: "a suspect is claimed alone",
     world: "poison",
     edits: [
-      { file: MEMORY, text: "&& run.unclean >= UNCLEAN_ALONE_FROM === request.alone", by: "" },
-      { file: MEMORY, text: "run.unclean >= UNCLEAN_ALONE_FROM;", by: "run.unclean < 0;" },
+      { file: MEMORY_CLAIMS, text: "&& run.unclean >= UNCLEAN_ALONE_FROM === request.alone", by: "" },
+      { file: MEMORY_CLAIMS, text: "run.unclean >= UNCLEAN_ALONE_FROM;", by: "run.unclean < 0;" },
     ],
     predicate: "result-as-expected",
     seed: 0,
@@ -599,7 +609,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "late-claims-taken",
     guard: "a claim that comes late or twice takes nothing",
     world: "mail",
-    edits: [{ file: MEMORY, text: "if (turn <= (this.#turns.get(worker) ?? 0)) return false;", by: "" }],
+    edits: [{ file: MEMORY_WORKERS, text: "if (turn <= (this.#turns.get(worker) ?? 0)) return false;", by: "" }],
     predicate: "liveness",
     seed: 0,
   },

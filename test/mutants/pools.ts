@@ -1,7 +1,7 @@
 /** The mutants of pools: who takes which run, and what becomes of a run that nobody takes. */
 import type { Mutant } from "./mutants.ts";
 
-const MEMORY = "src/log/memory.ts";
+const MEMORY_CLAIMS = "src/log/memory-claims.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-pools.ts";
 const WORKER = "src/worker/worker.ts";
@@ -11,7 +11,7 @@ export const POOL_MUTANTS: readonly Mutant[] = [
     name: "claim-of-any-queue",
     guard: "a worker claims runs of the queues that it serves",
     world: "pools",
-    edits: [{ file: MEMORY, text: "known.filter((run) => canTake({ programs, queues }, run))", by: "known" }],
+    edits: [{ file: MEMORY_CLAIMS, text: "known.filter((run) => canTake({ programs, queues }, run))", by: "known" }],
     predicate: "served-by-pool",
     seed: 0,
   },

@@ -8,6 +8,7 @@
 import type { Mutant } from "./mutants.ts";
 
 const MEMORY = "src/log/memory.ts";
+const MEMORY_CLAIMS = "src/log/memory-claims.ts";
 const MEMORY_ROWS = "src/log/memory-rows.ts";
 const GATE = "src/worker/gate.ts";
 const LEDGER = "src/worker/ledger.ts";
@@ -189,7 +190,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "pause-without-end",
     guard: "a paused run is woken when it is resumed",
     world: "control",
-    edits: [{ file: "src/log/port.ts", text: '["cancel", "terminate", "resume"]', by: '["cancel", "terminate"]' }],
+    edits: [
+      { file: "src/log/port-inbox.ts", text: '["cancel", "terminate", "resume"]', by: '["cancel", "terminate"]' },
+    ],
     predicate: "liveness",
     seed: 0,
   },
@@ -328,7 +331,9 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "held-in-the-past",
     guard: "what a worker has left, and has claimed again without knowing it, is let go",
     world: "signals",
-    edits: [{ file: MEMORY, text: "runId === run.id && epoch === run.epoch", by: "runId === run.id && epoch >= 0" }],
+    edits: [
+      { file: MEMORY_CLAIMS, text: "runId === run.id && epoch === run.epoch", by: "runId === run.id && epoch >= 0" },
+    ],
     predicate: "liveness",
     seed: 833,
   },
@@ -500,7 +505,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "retry-keeps-epoch",
     guard: "a retry raises the epoch",
     world: "retries",
-    edits: [{ file: MEMORY, text: "run.epoch++;\n      this.#insertEvents(", by: "this.#insertEvents(" }],
+    edits: [{ file: MEMORY, text: "run.epoch++;\n      this.#events.append(", by: "this.#events.append(" }],
     predicate: "claim-raises-epoch",
     seed: 0,
   },

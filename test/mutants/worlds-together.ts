@@ -5,7 +5,8 @@
 import type { Ctx } from "../../src/ctx/ctx.ts";
 import type { StepContext } from "../../src/ctx/step-options.ts";
 import { type Workflow, withEnv } from "../../src/ctx/workflow.ts";
-import type { Engine, RunHandle } from "../../src/engine/api.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import type { RunHandle } from "../../src/engine/api-run.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation, SimulationOptions } from "../../src/testing/simulation.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { OpenFiring } from "../../src/log/port.ts";
+import type { OpenFiring } from "../../src/log/port-schedules.ts";
 import { decide, iso, type Ruling, type Situation, type Timetable, WAITING_MAX } from "../../src/scheduler/decide.ts";
 import { type CatchUpPolicy, checkPolicy, OVERLAPS, type Overlap } from "../../src/scheduler/policy.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SchedulesAhead } from "../../src/log/port.ts";
+import type { SchedulesAhead } from "../../src/log/port-schedules.ts";
 import { type LoopParts, ScheduleLoop } from "../../src/scheduler/loop.ts";
 import { type LogLine, manualClock } from "../support/ports.ts";
 

@@ -133,7 +133,7 @@ describe("a secret", () => {
   });
 
   it("of a key is compared as its digest, also for an id that does not exist, and by one function alone", async () => {
-    const source = readFileSync(join(ROOT, "src/engine/api-keys.ts"), "utf8");
+    const source = readFileSync(join(ROOT, "src/engine/keys.ts"), "utf8");
     const compared = [...source.matchAll(/^.*\b(hash|secret)\b.*(===|!==|==|startsWith|localeCompare).*$/gm)].map(
       ([line]) => line.trim(),
     );

@@ -1,7 +1,7 @@
 /** Who may use which route: nobody without a good key of the right scope, and what is refused changes nothing. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { API_SCOPES } from "../../src/engine/api-keys.ts";
+import { API_SCOPES } from "../../src/engine/keys.ts";
 import { ROUTES } from "../../src/http/app.ts";
 import { createApp } from "../../src/http/index.ts";
 import { problemOf } from "../http/site.ts";

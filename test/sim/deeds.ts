@@ -1,6 +1,6 @@
 /** What others do to a run while it is under way. */
 
-import type { RunHandle } from "../../src/engine/api.ts";
+import type { RunHandle } from "../../src/engine/api-run.ts";
 import { signalToken } from "../../src/engine/handle.ts";
 import type { Checker } from "../../src/testing/checker.ts";
 

@@ -23,11 +23,12 @@
  * I5 What a sender asks the log before it sends anything changes nothing, nor does what it learns: it has asked before the
  *    scope begins.
  */
-import type { RunHandle } from "../../src/engine/api.ts";
+import type { RunHandle } from "../../src/engine/api-run.ts";
 import { assert } from "../../src/kernel/assert.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
 import { memoryStore } from "../../src/log/memory.ts";
-import type { KeyedPut, LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { KeyedPut } from "../../src/log/port-keyed.ts";
 import type { PendingTask } from "../../src/testing/agenda.ts";
 import { type Incarnation, Simulation } from "../../src/testing/simulation.ts";
 import { SITES, type Site } from "../../src/testing/store.ts";

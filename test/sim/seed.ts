@@ -2,7 +2,8 @@
  * One seed: a fleet of workers, random programs, callers that start and cancel, and whatever may go wrong; then it heals,
  * and everything must come to what its program comes to.
  */
-import type { Engine, RunHandle } from "../../src/engine/api.ts";
+import type { Engine } from "../../src/engine/api.ts";
+import type { RunHandle } from "../../src/engine/api-run.ts";
 import { signalToken } from "../../src/engine/handle.ts";
 import { verify } from "../../src/history/verify.ts";
 import type { Failure } from "../../src/kernel/failure.ts";

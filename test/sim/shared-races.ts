@@ -1,6 +1,7 @@
 /** Races for what runs share: small scopes of two runs, all of whose orders are tried. */
 import type { EventRow } from "../../src/kernel/events.ts";
-import type { KeyedPut, LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { KeyedPut } from "../../src/log/port-keyed.ts";
 import { step } from "./corpus.ts";
 import type { OrdersOptions } from "./orders.ts";
 import type { Command, Program } from "./program.ts";

@@ -1,6 +1,6 @@
 /** What the exhaustive lanes run: programs of the corpus, and the examples, under one interface. */
 import type { Workflow } from "../../src/ctx/workflow.ts";
-import type { StartOptions } from "../../src/engine/api.ts";
+import type { StartOptions } from "../../src/engine/api-run.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation } from "../../src/testing/simulation.ts";

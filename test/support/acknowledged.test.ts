@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import type { EventRow } from "../../src/kernel/events.ts";
-import type { AppendedEvent, RunHead } from "../../src/log/port.ts";
+import type { AppendedEvent, RunHead } from "../../src/log/port-write.ts";
 import { lostParts, noteAcknowledged, readAcknowledged } from "./acknowledged.ts";
 
 const event = (type: string): AppendedEvent => ({ type, v: 1, key: "a", scope: null, attempt: 1, at: 5, data: null });

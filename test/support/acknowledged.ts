@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, readFileSync } from "node:fs";
 import type { EventRow } from "../../src/kernel/events.ts";
-import type { AppendedEvent, LogWrite, WriteVerdict } from "../../src/log/port.ts";
+import type { AppendedEvent, LogWrite, WriteVerdict } from "../../src/log/port-write.ts";
 
 /** One run's events in one write that was acknowledged. */
 export interface AcknowledgedPart {

@@ -1,5 +1,8 @@
 /** A log that loses messages, to show that what looks for lost ones finds them. */
-import type { InboxMessage, InboxRow, LogStore, RunAppend, RunRow, WriteVerdict } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { InboxMessage, InboxRow } from "../../src/log/port-inbox.ts";
+import type { RunRow } from "../../src/log/port-runs.ts";
+import type { RunAppend, WriteVerdict } from "../../src/log/port-write.ts";
 
 /** Where a message comes to: the row of its run, and what waits there. */
 export interface Inbox {

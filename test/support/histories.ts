@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
 import type { Engine } from "../../src/engine/api.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
-import type { LogWrite } from "../../src/log/port.ts";
+import type { LogWrite } from "../../src/log/port-write.ts";
 import { githubHook } from "../../workflows/github-triage.ts";
 import { everyNight } from "../../workflows/nightly-report.ts";
 import { type AnyWorkflow, type Case, cases, outside, TRIAGE_URL } from "./examples.ts";

@@ -4,7 +4,8 @@
  * Two guards keep a worker from what was taken over by another: it stops when its lease is in doubt, and the fence
  * refuses what it writes all the same. With both gone two workers run one run at a time.
  */
-import type { LogStore, LogWrite, RunAppend, RunHead } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { LogWrite, RunAppend, RunHead } from "../../src/log/port-write.ts";
 
 /** A log whose worker never doubts its lease, which nobody renews: after `leaseMs` others take its runs over. */
 export function blindToLeases(store: LogStore, leaseMs: number): LogStore {

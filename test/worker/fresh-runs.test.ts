@@ -1,7 +1,7 @@
 import { workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import type { RunEvent } from "../../src/kernel/events.ts";
-import type { Claim } from "../../src/log/port.ts";
+import type { Claim } from "../../src/log/port-claims.ts";
 import { FreshRuns } from "../../src/worker/fresh-runs.ts";
 import { openLab } from "../support/lab.ts";
 

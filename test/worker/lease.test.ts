@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../src/log/memory.ts";
-import type { Heartbeat, LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { Heartbeat } from "../../src/log/port-workers.ts";
 import { Lease } from "../../src/worker/lease.ts";
 import { manualClock, seededRandom } from "../support/ports.ts";
 

@@ -1,6 +1,7 @@
 import { type Ctx, workflow } from "varve";
 import { describe, expect, it } from "vitest";
-import type { InboxRow, LogStore } from "../../src/log/port.ts";
+import type { LogStore } from "../../src/log/port.ts";
+import type { InboxRow } from "../../src/log/port-inbox.ts";
 import { MailReader } from "../../src/worker/mail-reader.ts";
 import { openLab } from "../support/lab.ts";
 

@@ -1,6 +1,6 @@
 import { CancelledError, type Ctx, RunCancelledError, StoreError, workflow } from "varve";
 import { describe, expect, it, vi } from "vitest";
-import { POISONED } from "../../src/log/port.ts";
+import { POISONED } from "../../src/log/port-claims.ts";
 import { LEASE_MS, openLab } from "../support/lab.ts";
 
 const flow = (code: (ctx: Ctx) => Promise<unknown>, name = "flow") => workflow({ name }, code);

@@ -1,5 +1,5 @@
 /** What runs are told: signals, and how to go on. */
-import type { ReasonOptions, RerunOptions, RunHandle } from "../../engine/api.ts";
+import type { ReasonOptions, RerunOptions, RunHandle } from "../../engine/api-run.ts";
 import { definedOf } from "../defined.ts";
 import { idempotencyKeyOf } from "../idempotency-key.ts";
 import { jsonResponse } from "../json.ts";

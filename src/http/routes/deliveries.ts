@@ -1,6 +1,6 @@
 /** Webhook deliveries: what was decided about each, and another decision about one. */
 import * as z from "zod";
-import type { Delivery } from "../../engine/api.ts";
+import type { Delivery } from "../../engine/api-deliveries.ts";
 import { toBase64 } from "../../kernel/base64.ts";
 import { NotFoundError } from "../../kernel/errors.ts";
 import { definedOf } from "../defined.ts";

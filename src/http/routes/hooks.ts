@@ -1,6 +1,7 @@
 /** Webhooks: a signed request starts a run or tells one something, as its hook decides. */
 import * as z from "zod";
-import type { DecidedOutcome, DeliveryOutcome, StartedRun } from "../../engine/api.ts";
+import type { DecidedOutcome, DeliveryOutcome } from "../../engine/api-deliveries.ts";
+import type { StartedRun } from "../../engine/api-run.ts";
 import { isVarveError, ValidationError } from "../../kernel/errors.ts";
 import type { Logger } from "../../kernel/ports.ts";
 import { clipText, NAME_LENGTH_MAX } from "../../kernel/text.ts";

@@ -1,6 +1,6 @@
 /** Messages: publish, list, look at what became of one. */
 import * as z from "zod";
-import type { MessageInfo } from "../../engine/api.ts";
+import type { MessageInfo } from "../../engine/api-messages.ts";
 
 import { definedOf } from "../defined.ts";
 import { idempotencyKeyOf } from "../idempotency-key.ts";

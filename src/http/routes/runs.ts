@@ -1,6 +1,6 @@
 /** Runs: start, list, look, wait. What they are told is in `control.ts`. */
 import * as z from "zod";
-import type { RunHandle, RunInfo, StartedRun, StartOptions } from "../../engine/api.ts";
+import type { RunHandle, RunInfo, StartedRun, StartOptions } from "../../engine/api-run.ts";
 import { isVarveError } from "../../kernel/errors.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
 import { definedOf } from "../defined.ts";

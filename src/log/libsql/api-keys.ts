@@ -1,5 +1,5 @@
 /** API keys, by the digest of their secret. */
-import type { ApiKeyRow } from "../port.ts";
+import type { ApiKeyRow } from "../port-api-keys.ts";
 import type { Database } from "./database.ts";
 import { apiKeys } from "./schema.ts";
 

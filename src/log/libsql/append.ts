@@ -5,7 +5,8 @@
  * missing, because it is somebody else's or was written by an earlier try, are the runs' rows read again.
  */
 import type { ResultSet, Row } from "@libsql/client";
-import type { LogWrite, MessageVerdict, RunAppend, RunHead, RunStart, WriteVerdict } from "../port.ts";
+import type { MessageVerdict } from "../port-inbox.ts";
+import type { LogWrite, RunAppend, RunHead, RunStart, WriteVerdict } from "../port-write.ts";
 import { Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow, takeRows } from "./batch.ts";
 import { addChildren, addEndings, addLeavings, addSettled, addTells, reachesOut } from "./beyond.ts";
 import type { Database, DatabaseKind } from "./database.ts";

@@ -3,7 +3,7 @@
  * so it sees one state of the database, also while others write; and each reads its tables from end to end, so none of them
  * belongs to the hot path.
  */
-import type { Stray } from "../port-lists.ts";
+import type { Stray } from "../port.ts";
 import type { Database } from "./database.ts";
 import { OVER } from "./fragments.ts";
 

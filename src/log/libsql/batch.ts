@@ -2,7 +2,8 @@
 import type { ResultSet, Row } from "@libsql/client";
 import { namedQueue } from "../../kernel/pool.ts";
 import { isTerminalStatus } from "../../kernel/state.ts";
-import type { AppendedEvent, InboxMessage, RunAppend, RunStart } from "../port.ts";
+import type { InboxMessage } from "../port-inbox.ts";
+import type { AppendedEvent, RunAppend, RunStart } from "../port-write.ts";
 import type { Args, Bound } from "./database.ts";
 import { limitsText } from "./limits-text.ts";
 

@@ -1,6 +1,6 @@
 /** What runs' parts of a write do beyond their runs. Nothing is added for those that do nothing. */
 import { assert } from "../../kernel/assert.ts";
-import type { Beyond, ChildStart, RunAppend } from "../port.ts";
+import type { Beyond, ChildStart, RunAppend } from "../port-write.ts";
 import { type Batch, eventValues, fenceOf, isEnd, limitsRow, messageRow, takeRows } from "./batch.ts";
 import * as beyond from "./statements-beyond.ts";
 import * as keyed from "./statements-keyed.ts";

@@ -1,15 +1,7 @@
 /** Workers, their leases, and what they take: each call is one statement, or one batch of them. */
 import type { Row } from "@libsql/client";
-import type {
-  Claim,
-  ClaimRequest,
-  ClaimVerdict,
-  Heartbeat,
-  HeldRun,
-  ProgramId,
-  WorkAhead,
-  WorkerRow,
-} from "../port.ts";
+import type { Claim, ClaimRequest, ClaimVerdict, HeldRun, WorkAhead } from "../port-claims.ts";
+import type { Heartbeat, ProgramId, WorkerRow } from "../port-workers.ts";
 import type { Bound, Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";

@@ -1,6 +1,13 @@
 /** Webhook deliveries: what was decided about each. Those that start runs are part of `append`. */
 import type { Row } from "@libsql/client";
-import type { DecidedDelivery, DeliveryDecision, DeliveryId, DeliveryRow, DeliveryVerdict, LogStore } from "../port.ts";
+import type { LogStore } from "../port.ts";
+import type {
+  DecidedDelivery,
+  DeliveryDecision,
+  DeliveryId,
+  DeliveryRow,
+  DeliveryVerdict,
+} from "../port-deliveries.ts";
 import type { Args, Bound, Database } from "./database.ts";
 import * as sql from "./statements-deliveries.ts";
 

@@ -6,7 +6,7 @@
  * is not prepared anew for each commit, and where it does not travel: on the way to a server a bound value takes three
  * times the bytes.
  */
-import type { AppendedEvent, RunAppend } from "../port.ts";
+import type { AppendedEvent, RunAppend } from "../port-write.ts";
 import type { Bound } from "./database.ts";
 
 /** How many rows a statement takes, the largest first: any count is made of them. */

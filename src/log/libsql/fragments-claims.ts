@@ -1,5 +1,5 @@
 /** What the statements share by which runs are claimed. */
-import { UNCLEAN_ALONE_FROM } from "../port.ts";
+import { UNCLEAN_ALONE_FROM } from "../port-claims.ts";
 import type { HotStatement } from "./fragments.ts";
 
 /** `r` is of a program that the asking worker has. `:programs`: `[[workflow, version], ...]` */

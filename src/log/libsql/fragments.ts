@@ -1,5 +1,5 @@
 /** What the files of statements share. */
-import { WAKES_PAUSED } from "../port.ts";
+import { WAKES_PAUSED } from "../port-inbox.ts";
 
 /**
  * A statement, by what it is for. `NOW` stands for the database's clock: `database.ts` puts a parameter there on a file,

@@ -7,7 +7,8 @@
  * false and does nothing, and if it finds it true because its first try was not done, it does everything once: runs have
  * ids and idempotency keys, mail has tokens.
  */
-import type { ChildStart, InboxMessage } from "../port.ts";
+import type { InboxMessage } from "../port-inbox.ts";
+import type { ChildStart } from "../port-write.ts";
 import { type Batch, messageRow, takeRows } from "./batch.ts";
 import { childRow } from "./beyond.ts";
 import type { Args } from "./database.ts";

@@ -1,7 +1,8 @@
 /** Facts about a log's database, for `varve db status` and `varve doctor`. Reads only. */
 import type { Row } from "@libsql/client";
 import { RUN_STATUSES, type RunStatus } from "../../kernel/state.ts";
-import { UNCLEAN_ALONE_FROM, type WorkerRow } from "../port.ts";
+import { UNCLEAN_ALONE_FROM } from "../port-claims.ts";
+import type { WorkerRow } from "../port-workers.ts";
 import { listWorkers, now } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { OVER } from "./fragments.ts";

@@ -1,7 +1,8 @@
 /** Values that runs and others share. A change is one batch, and what it came to is read in the same. */
 import type { Row } from "@libsql/client";
 import { assert } from "../../kernel/assert.ts";
-import type { KeyedPut, KeyedValue, KeyedVerdict, LogStore, Operation } from "../port.ts";
+import type { LogStore } from "../port.ts";
+import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "../port-keyed.ts";
 import type { Database } from "./database.ts";
 import * as sql from "./statements-keyed.ts";
 

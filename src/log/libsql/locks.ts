@@ -1,7 +1,7 @@
 /** Locks: lines of places. They end, and are granted to the next, in the writes of their runs (`beyond.ts`). */
 import { and, asc, eq, isNull } from "drizzle-orm";
 import { queueLine } from "../../kernel/queues.ts";
-import type { LockRequest, LockRow, LockVerdict } from "../port.ts";
+import type { LockRequest, LockRow, LockVerdict } from "../port-locks.ts";
 import type { Database } from "./database.ts";
 import { locks } from "./schema.ts";
 import * as sql from "./statements-locks.ts";

@@ -1,12 +1,14 @@
 /** Messages in the database: each decision one guarded batch. */
 import type { ResultSet, Row } from "@libsql/client";
-import type { MessageDispatch, MessageStore, Operation } from "../port.ts";
+import type { Operation } from "../port-keyed.ts";
 import {
   type DispatchRow,
   type EndsAhead,
   type GatheredMessage,
   type GatheringRow,
+  type MessageDispatch,
   type MessageRow,
+  type MessageStore,
   type NewMessage,
   type SubscriptionRow,
   SWEEP_MAX,

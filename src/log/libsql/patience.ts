@@ -1,5 +1,5 @@
 /** Runs that no worker takes do not hold up others: see `LogStore.passOver`. */
-import type { PassRequest, PassVerdict } from "../port.ts";
+import type { PassRequest, PassVerdict } from "../port-patience.ts";
 import type { Database } from "./database.ts";
 import { COUNT_PASSED, PASS_OVER, READ_UNTAKEN, RETURN_PASSED } from "./statements-patience.ts";
 

@@ -1,7 +1,7 @@
 /** Places that limits have given to runs, or that runs wait for. They begin with a claim (`claim.ts`), and end in the writes of their runs. */
 import { and, asc, eq, gt, isNotNull, isNull, or } from "drizzle-orm";
 import { queueOfLine } from "../../kernel/queues.ts";
-import type { LineSetting, PlaceCounts, PlaceFilter, PlaceRow } from "../port.ts";
+import type { LineSetting, PlaceCounts, PlaceFilter, PlaceRow } from "../port-places.ts";
 import type { Database } from "./database.ts";
 import { lines, places } from "./schema.ts";
 import { GRANT_NEXT_IN_QUEUE, TELL_NEXT_IN_QUEUE, WAKE_NEXT_IN_QUEUE } from "./statements-locks.ts";

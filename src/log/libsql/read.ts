@@ -2,8 +2,10 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, placeholder, type SQL } from "drizzle-orm";
 import { closesScope, type EventRow } from "../../kernel/events.ts";
-import type { Claim, InboxRow, MessageKind, RunRow } from "../port.ts";
+import type { Claim } from "../port-claims.ts";
+import type { InboxRow, MessageKind } from "../port-inbox.ts";
 import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "../port-lists.ts";
+import type { RunRow } from "../port-runs.ts";
 import type { Args, Database } from "./database.ts";
 import * as schema from "./schema.ts";
 import * as sql from "./statements.ts";

@@ -1,5 +1,5 @@
 /** Lets a run go on that was over: one batch, whose answer is whether its event is there. */
-import type { AppendedEvent } from "../port.ts";
+import type { AppendedEvent } from "../port-write.ts";
 import type { Database } from "./database.ts";
 import * as sql from "./statements.ts";
 

@@ -13,7 +13,7 @@ import type {
   ScheduleRow,
   SchedulesAhead,
   ScheduleView,
-} from "../port.ts";
+} from "../port-schedules.ts";
 import { Batch } from "./batch.ts";
 import type { Database } from "./database.ts";
 import { addGuardedStarts, addGuardedTells } from "./guarded.ts";

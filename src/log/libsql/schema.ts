@@ -6,9 +6,12 @@ import { blob, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/
 import type { Tags } from "../../kernel/events.ts";
 import type { PlaceHold } from "../../kernel/place-limit.ts";
 import type { RunStatus } from "../../kernel/state.ts";
-import type { DeliveryDecision, FiringRow, MessageKind, ProgramId, ScheduleRow } from "../port.ts";
+import type { DeliveryDecision } from "../port-deliveries.ts";
+import type { MessageKind } from "../port-inbox.ts";
 import type { DispatchDecision, GatheringRow } from "../port-messages.ts";
 import type { NoticeStatus } from "../port-outgoing.ts";
+import type { FiringRow, ScheduleRow } from "../port-schedules.ts";
+import type { ProgramId } from "../port-workers.ts";
 import { placeLimits } from "./limits-text.ts";
 
 export const events = sqliteTable("events", {

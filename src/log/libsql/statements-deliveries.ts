@@ -1,5 +1,6 @@
 /** The statements of webhook deliveries: each is decided about once, in the write that does what is decided. */
-import { INBOX_ROWS_MAX, UNTOLD } from "../port.ts";
+import { UNTOLD } from "../port-deliveries.ts";
+import { INBOX_ROWS_MAX } from "../port-inbox.ts";
 import { type HotStatement, OVER, wake } from "./fragments.ts";
 
 /** Whether nothing has been decided about a delivery, by `deliveries_id`. */

@@ -1,6 +1,6 @@
 /** The statements by which no line waits for a worker that nobody runs: see `LogStore.passOver`. */
 import { DEFAULT_QUEUE } from "../../kernel/pool.ts";
-import { ASIDE_MS, PASSED_LOOKED_MAX, PASSED_MAX } from "../port.ts";
+import { ASIDE_MS, PASSED_LOOKED_MAX, PASSED_MAX } from "../port-patience.ts";
 import type { HotStatement } from "./fragments.ts";
 
 /** The most programs and queues that are looked at. */

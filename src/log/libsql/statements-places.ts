@@ -3,7 +3,7 @@
  * the database (`migrations/`): it looks at one run after the other, so that two of one write never take the same place, and
  * what becomes free is granted in the very write that frees it.
  */
-import { ARRIVALS_MAX, OPENINGS_MAX, PLACES_COUNTED_MAX } from "../port.ts";
+import { ARRIVALS_MAX, OPENINGS_MAX, PLACES_COUNTED_MAX } from "../port-places.ts";
 import { FENCE, type HotStatement } from "./fragments.ts";
 
 /** Runs that are due get in line, by `runs_line`: in the order of their first limit. */

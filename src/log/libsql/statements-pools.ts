@@ -3,7 +3,7 @@
  * looked at. Apart, so that others pay nothing for it.
  */
 import { DEFAULT_QUEUE } from "../../kernel/pool.ts";
-import { UNCLEAN_ALONE_FROM } from "../port.ts";
+import { UNCLEAN_ALONE_FROM } from "../port-claims.ts";
 import type { HotStatement } from "./fragments.ts";
 import { CLAIMABLE_SUSPECT, claimOf, KNOWN_PROGRAM } from "./fragments-claims.ts";
 

@@ -1,5 +1,5 @@
 /** The statements of schedules: what needs somebody, and the change of one under its fence. */
-import { FIRINGS_PRUNED_MAX } from "../port.ts";
+import { FIRINGS_PRUNED_MAX } from "../port-schedules.ts";
 import { type HotStatement, OVER } from "./fragments.ts";
 
 /** The fence of a change: true while the row is what the decider has read. By primary key. `:scheduleId`, `:revision` */

@@ -3,7 +3,8 @@
  * `json_each`, which is always the outer loop: with `CROSS JOIN` SQLite keeps that order also when its statistics are stale.
  * `test/log/plans.test.ts` holds the EXPLAIN of each to what is said here.
  */
-import { INBOX_ROWS_MAX, POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX, WAKES_PAUSED } from "../port.ts";
+import { POISONED, UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../port-claims.ts";
+import { INBOX_ROWS_MAX, WAKES_PAUSED } from "../port-inbox.ts";
 import { FENCE, GOES_ON, type HotStatement, OVER, texts, wake } from "./fragments.ts";
 import { CLAIMABLE_SUSPECT, claimOf, KNOWN_PROGRAM } from "./fragments-claims.ts";
 import { UNDECIDED } from "./statements-deliveries.ts";

@@ -1,5 +1,6 @@
 /** The log in a libSQL database: `LogStore` over this folder's functions. */
-import type { ApiKeyRow, LogStore } from "../port.ts";
+import type { LogStore } from "../port.ts";
+import type { ApiKeyRow } from "../port-api-keys.ts";
 import { listApiKeys, putApiKey } from "./api-keys.ts";
 import { append } from "./append.ts";
 import { strays } from "./audit.ts";
