@@ -82,7 +82,9 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "places-outlive-their-run",
     guard: "the end of a run is the end of its places in line",
     world: WORLD,
-    edits: [{ file: MEMORY, text: "keys: endsSharing(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" }],
+    edits: [
+      { file: MEMORY, text: "keys: endsSharing(run) ? null : run.beyond.unlocks", by: "keys: run.beyond.unlocks" },
+    ],
     predicate: "no-place-left-behind",
     seed: 0,
   },
@@ -265,7 +267,13 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     name: "run-ends-without-looking",
     guard: "the end of a run that may share ends what it has beyond itself",
     world: "lines",
-    edits: [{ file: PLACES, text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;", by: "" }],
+    edits: [
+      {
+        file: PLACES,
+        text: "if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;",
+        by: "",
+      },
+    ],
     predicate: "no-place-left-behind",
     seed: 0,
   },
@@ -364,5 +372,13 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     edits: [{ file: STATEMENTS_LOCKS, text: '":slots")} - 1)', by: '":slots")})' }],
     predicate: "lock-by-turn",
     seed: 3,
+  },
+  {
+    name: "sql-places-outlive-their-run",
+    guard: "in SQL: the end of a run is the end of its places in line",
+    world: "fleet-of-sharers-over-owned-file",
+    edits: [{ file: "src/log/libsql/beyond.ts", text: "return isEnd(run) && run.beyond.shares;", by: "return false;" }],
+    predicate: "row-follows-history",
+    seed: 0,
   },
 ];
