@@ -61,12 +61,13 @@ function placesOf(
   if (rules?.maxActiveRuns !== undefined) add(`workflow/${workflow}`, rules.maxActiveRuns, "life");
   rules?.concurrency.forEach(({ key, limit }, i) => {
     const text = keyOf(key, start, `concurrency[${i}].key`);
-    if (text !== null) add(`key/${workflow}/${i}/${text}`, limit, "life");
+    if (text !== null) add(`key/${part(workflow)}/${i}/${text}`, limit, "life");
   });
   const { singleton } = rules ?? {};
   if (singleton !== undefined) {
     const text = keyOf(singleton.key, start, "singleton.key");
-    if (text !== null) add(`singleton/${workflow}/${text}`, 1, singleton.mode === "cancel" ? "newest" : "life", null);
+    if (text !== null)
+      add(`singleton/${part(workflow)}/${text}`, 1, singleton.mode === "cancel" ? "newest" : "life", null);
   }
   return places;
 }
@@ -88,8 +89,13 @@ function takeOf(kind: "rate" | "throttle", rule: CheckedRate | undefined, start:
   const text = keyOf(rule.key, start, `${kind === "rate" ? "rateLimit" : "throttle"}.key`);
   if (text === null) return [];
   const intervalMs = rule.periodMs / rule.limit;
-  const bucket = `${kind}/${start.workflow}/${text}`;
+  const bucket = `${kind}/${part(start.workflow)}/${text}`;
   return [{ bucket, intervalMs, aheadMs: (rule.burst - 1) * intervalMs, delays: kind === "throttle" }];
+}
+
+/** A workflow's name within that of a line. Its slashes are not those of the line: `a/b` of `c` is not `a` of `b/c`. */
+function part(workflow: string): string {
+  return workflow.replace(/[%/]/g, encodeURIComponent);
 }
 
 function numberOf(rule: number | ((input: never) => number), { workflow, input }: LimitedStart, where: string): number {

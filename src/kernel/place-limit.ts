@@ -11,7 +11,10 @@ export const PRIORITY_HEAD_START_MS = 60_000;
 
 /** A line in which a run needs a place. */
 export interface PlaceLimit {
-  /** Names the line: `queue/<name>`, `workflow/<name>`, `key/<workflow>/<number>/<key>`, `singleton/<workflow>/<key>`. */
+  /**
+   * Names the line: `queue/<name>`, `workflow/<name>`, `key/<workflow>/<number>/<key>`, `singleton/<workflow>/<key>`. Slashes
+   * and percent signs of a workflow's name are percent-encoded where something follows.
+   */
   readonly line: string;
   /** How many may hold a place at once. */
   readonly slots: number;
@@ -34,7 +37,7 @@ export const TURN_COST = 1_000_000;
 
 /** A bucket of which a start takes a token. It is full after a quiet time, and gets another token every `intervalMs`. */
 export interface RateTake {
-  /** Names the bucket: `rate/<workflow>/<key>`, `throttle/<workflow>/<key>`. */
+  /** Names the bucket: `rate/<workflow>/<key>`, `throttle/<workflow>/<key>`. The workflow is encoded as in a line. */
   readonly bucket: string;
   readonly intervalMs: number;
   /** How much may be taken at once, in time: a token more than `aheadMs / intervalMs`. */

@@ -1,4 +1,5 @@
 /** Queues: names that runs of several workflows share, and how many of them are worked on at once. */
+import { DefinitionError } from "./errors.ts";
 import { checkWhole, invalidLimit, SLOTS_MAX } from "./run-rules.ts";
 import { checkPathName } from "./text.ts";
 
@@ -45,9 +46,23 @@ export function checkQueues(queues: unknown): ReadonlyMap<string, QueueOptions> 
   checkWhole("the number of queues", entries.length, [0, QUEUES_MAX]);
   return new Map(
     entries.map(([name, options]) => {
-      checkPathName("the name of a queue", name);
+      checkQueueName(name);
       const concurrency = (options as QueueOptions | null)?.concurrency;
       return [name, { concurrency: checkWhole(`queues.${name}.concurrency`, concurrency, [1, SLOTS_MAX]) }];
     }),
+  );
+}
+
+/**
+ * Checks the name of a queue that is defined. Without a slash: the lines of a queue's keys are `queue/<name>/<key>`, and the
+ * queue `a/b` would share one with the key `b` of the queue `a`.
+ */
+function checkQueueName(name: string): void {
+  checkPathName("the name of a queue", name);
+  if (!name.includes("/")) return;
+  throw new DefinitionError(
+    "NAME_INVALID",
+    `expected the name of a queue to have no slash, behind which the key of a step's queue stands, but found ${JSON.stringify(name)}; ${JSON.stringify(name.replaceAll("/", "-"))} will do`,
+    { what: "the name of a queue", name },
   );
 }

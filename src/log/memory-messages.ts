@@ -344,9 +344,15 @@ export class MemoryMessages implements MessageStore {
 
   async sweepMessages(before: number): Promise<number> {
     const oldest = this.#messages.slice(0, SWEEP_MAX);
-    const swept = new Set(
-      oldest.filter((kept) => kept.publishedAt < before && kept.dispatchedAt !== null).map(({ position }) => position),
+    const open = new Set(this.#gatherings.flatMap(({ id, firedAt }) => (firedAt === null ? [id] : [])));
+    const gathered = new Set(
+      this.#dispatched.flatMap(({ position, gathering }) =>
+        gathering !== null && open.has(gathering) ? [position] : [],
+      ),
     );
+    const isOld = ({ position, publishedAt, dispatchedAt }: Kept) =>
+      publishedAt < before && dispatchedAt !== null && !gathered.has(position);
+    const swept = new Set(oldest.filter(isOld).map(({ position }) => position));
     this.#dispatched = this.#dispatched.filter(({ position }) => !swept.has(position));
     this.#messages = this.#messages.filter(({ position }) => !swept.has(position));
     const isUsed = (id: number) => this.#dispatched.some(({ gathering }) => gathering === id);

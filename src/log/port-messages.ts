@@ -220,6 +220,9 @@ export interface MessageStore {
   getMessage(topic: string, id: string): Promise<MessageRow | null>;
   /** What became of a message, by subject. `after`: only what follows that many. */
   listDispatches(position: number, page: { readonly after: number; readonly limit: number }): Promise<DispatchRow[]>;
-  /** Forgets messages that were published before and dispatched, with what became of them. Returns how many, up to 500. */
+  /**
+   * Forgets messages that were published before and dispatched, with what became of them; not what is still gathered. Returns
+   * how many, up to 500.
+   */
   sweepMessages(before: number): Promise<number>;
 }

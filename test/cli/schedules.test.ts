@@ -1,5 +1,5 @@
 /** `varve schedules`: told to a server, and to a file that nobody owns. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { FiringInfo, ScheduleInfo } from "../../src/engine/api-schedules.ts";
 import { json, jsonError, type Place, place } from "./varve.ts";
 
@@ -79,6 +79,38 @@ describe("a server", () => {
     });
     const gone = await here.varve(["schedules", "show", "nightly", "--json"]);
     expect([gone.code, jsonError(gone).code]).toEqual([3, "SCHEDULE_NOT_FOUND"]);
+  }, 120_000);
+});
+
+const LONG = `
+import { schedule, workflow } from "varve";
+
+export const long = workflow({ name: "long" }, (ctx) => ctx.sleep("stay", "1h"));
+
+export const often = schedule({ id: "often", workflow: long, every: "1s", overlap: "skip" });
+`;
+
+describe("an instant that did not fire", () => {
+  it("says why, over a server and without one", async () => {
+    const here = place();
+    here.write("workflows/long.ts", LONG);
+    const server = await here.serve();
+    const skipped = async () =>
+      json<{ firings: FiringInfo[] }>(await here.varve(["schedules", "show", "often", "--skipped", "--json"])).firings;
+    await vi.waitFor(async () => expect((await skipped()).length).toBeGreaterThan(0), { timeout: 30_000 });
+    const first = (await skipped()).at(-1) as FiringInfo;
+    expect(first).toMatchObject({ decision: "skipped", runId: null, reason: expect.stringMatching(/\w/) });
+    const at = new Date(first.at).toISOString();
+    const why = async (...more: string[]) => await here.varve(["schedules", "show", "often", ...more]);
+    const line = new RegExp(`skipped: ${first.reason}\n$`);
+    expect((await why("--at", at)).stdout).toMatch(line);
+    expect((await why("--skipped")).stdout).toContain("skipped");
+    server.kill("SIGTERM");
+    await server.ended;
+    expect((await why("--at", at)).stdout).toMatch(line);
+    expect(json(await why("--at", at, "--json"))).toMatchObject({
+      instant: { at: first.at, decision: "skipped", reason: first.reason, runId: null },
+    });
   }, 120_000);
 });
 

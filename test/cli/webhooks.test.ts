@@ -80,6 +80,12 @@ describe("a hook that is tried", () => {
     const shown = (await here.varve(["webhooks", "show", "hub", "d-1"])).stdout;
     expect(shown).toContain(`started ${started.answer.runId}`);
     expect(shown).toContain("x-github-delivery: d-1");
+    const ignored = (await here.varve(["webhooks", "show", "hub", "d-2"])).stdout;
+    expect(ignored).toMatch(/^hub d-2\n {2}ignored\n {2}FILTERED: .*body\.action == "opened"/);
+    expect(json(await here.varve(["webhooks", "show", "hub", "d-2", "--json"]))).toMatchObject({
+      ...{ decision: "ignored", runId: null },
+      reason: { code: "FILTERED", message: expect.stringContaining('body.action == "opened"') },
+    });
     expect((await here.varve(["webhooks", "show", "hub", "gone"])).code).toBe(3);
     const replay = json<WireDelivery>(await here.varve(["webhooks", "replay", "hub", "d-1", "--json"]));
     expect(replay).toMatchObject({ decision: "started", replay: 1, created: true });

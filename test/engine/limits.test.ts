@@ -443,6 +443,25 @@ describe("limits by expressions", () => {
   });
 });
 
+describe("a slash in the name of a workflow", () => {
+  const keyed = (name: string, rules: RunRules<string>) =>
+    workflow({ name, ...rules }, (ctx, _: string) => ctx.sleep("stay", "1h"));
+  const key = (input: string) => input;
+
+  it.each([
+    ["concurrency", { concurrency: { key, limit: 1 } }, ["a", "0/c"], ["a/0", "c"]],
+    ["singleton", { singleton: { key, mode: "queue" } }, ["a", "b/c"], ["a/b", "c"]],
+    ["rateLimit", { rateLimit: { key, limit: 1, period: "1h" } }, ["a", "b/c"], ["a/b", "c"]],
+    ["throttle", { throttle: { key, limit: 1, period: "1h" } }, ["a%2Fb", "c"], ["a/b", "c"]],
+  ] as const)("is not the one before its key: %s", async (_, rules, one, other) => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [keyed(one[0], rules), keyed(other[0], rules)] });
+    const runs = [await engine.start(one[0], one[1]), await engine.start(other[0], other[1])];
+    await lab.pass(1_000);
+    for (const run of runs) expect((await run.status()).status).toBe("waiting");
+  });
+});
+
 describe("bad limits", () => {
   const define = (rules: object) => () => workflow({ name: "w", ...rules }, async () => null);
 

@@ -111,6 +111,26 @@ describe("an endpoint is told", () => {
     expect(engine.lines.filter(({ message }) => message.includes("filter"))).toHaveLength(1);
   });
 
+  it("of all that came while it was away; the log keeps what is beyond a thousand", async () => {
+    const { got, always, outbound } = receiver();
+    always.answer = "error";
+    const busy = workflow({ name: "busy" }, async (ctx, steps: number) => {
+      for (let n = 0; n < steps; n++) await ctx.step("work", () => n);
+    });
+    const { lab, engine } = await opened([endpoint({ events: ["step.completed"] })], outbound, { workflows: [busy] });
+    const runs = await Promise.all([900, 900].map((steps) => engine.start(busy, steps)));
+    for (let i = 0; i < 40; i++) await lab.pass(1_000, 100);
+    for (const run of runs) expect((await run.status()).status).toBe("completed");
+    const hold = await lab.store.holdEndpoint({ endpoint: "billing", holder: "look", leaseMs: 1, takeOver: true });
+    expect(hold?.pending).toBeGreaterThanOrEqual(1_000);
+    expect(hold?.pending).toBeLessThan(1_500);
+    always.answer = null;
+    got.length = 0;
+    await lab.pass(7_200_000, 60_000);
+    const told = new Set(got.map(({ notice: { data } }) => `${data.runId} ${data.seq}`));
+    expect([told.size, got.length]).toEqual([1_800, 1_800]);
+  }, 60_000);
+
   it("of what comes after it was first seen, also if no engine was there then", async () => {
     const { got, outbound } = receiver();
     const lab = openLab();

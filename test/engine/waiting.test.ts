@@ -132,6 +132,52 @@ describe("a wait is told by engine, HTTP and lists", () => {
     await second.run(run.id).terminate();
     await lab.pass(1_000);
     expect(await second.run(run.id).status()).toMatchObject({ status: "cancelled", waitingFor: null });
+    const outlook = vi.spyOn(lab.store, "readOutlook");
+    expect((await second.list()).runs).toMatchObject([{ status: "cancelled", waitingFor: null }]);
+    expect(outlook.mock.calls.flatMap(([asked]) => asked)).toEqual([]);
+  });
+
+  it("is told of what comes after signals that are long there, taken or not", async () => {
+    const lab = openLab();
+    const code = async (ctx: Ctx) => {
+      await ctx.waitFor("go");
+      await ctx.step("s", () => "x".repeat(1_000));
+      await ctx.waitFor("approval");
+    };
+    const engine = await lab.engine({ workflows: [workflow({ name: "flow" }, code)] });
+    const run = await engine.start("flow", 1);
+    await lab.pass(500);
+    for (let n = 0; n < 9; n++) await run.signal("other", { n });
+    await run.signal("go", { by: "x".repeat(1_000) });
+    await lab.pass(500);
+    for (let n = 0; n < 9; n++) await run.signal("other", { n });
+    await lab.pass(500);
+    const { waitingFor } = await run.status();
+    expect(waitingFor).toMatchObject({ kind: "signal", name: "approval" });
+    expect((await engine.list()).runs[0]?.waitingFor).toEqual(waitingFor);
+    expect((await run.why()).waitsFor[0]).toMatchObject({ kind: "signal", name: "approval" });
+  });
+
+  it("is told of a run whose other events are damaged as nothing, and of its neighbours as it is", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({ workflows: [workflow({ name: "flow" }, nap)] });
+    const [bad, good] = [await engine.start("flow", 1), await engine.start("flow", 2)];
+    await lab.pass(500);
+    const read = lab.store.readOutlook.bind(lab.store);
+    vi.spyOn(lab.store, "readOutlook").mockImplementation(async (asked) => {
+      const outlook = await read(asked);
+      const events = outlook.events.map((event) =>
+        event.runId === bad.id && event.type === "timer.armed" ? { ...event, data: "{" } : event,
+      );
+      return { ...outlook, events };
+    });
+    const { runs } = await engine.list();
+    expect(new Map(runs.map(({ id, waitingFor }) => [id, waitingFor?.kind ?? null]))).toEqual(
+      new Map([
+        [bad.id, null],
+        [good.id, "timer"],
+      ]),
+    );
   });
 
   it("says since when a breaker is open, when it lets somebody try, and what becomes of the attempt", async () => {

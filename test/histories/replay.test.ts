@@ -34,7 +34,7 @@ describe("every recorded history", () => {
     it(`is replayed at each prefix: what is asked is a prefix of the whole, and the run completes (${name})`, async () => {
       const recording = read(name);
       const { runId, events, asked } = recording;
-      const { workflow, expected, before, others = [] } = caseNamed(recording.case);
+      const { workflow, expected, before, others = [], queues = {} } = caseNamed(recording.case);
       const workflows = [workflow, ...others];
       for (let count = 1; count < events.length; count++) {
         const when = `after ${count} of ${events.length} events`;
@@ -44,7 +44,7 @@ describe("every recorded history", () => {
 
         // It dies at its first write, so all that it asks comes from the history, or from scopes that begin and end beyond
         // it: the code is given their outcomes before they are written, and of those side by side in an order of their own.
-        const first = await lab.engine({ workflows, dies: { append: 1, moment: "before" } });
+        const first = await lab.engine({ workflows, queues, dies: { append: 1, moment: "before" } });
         await lab.settle();
         const whole = withoutClosed(asked, prefix);
         const differs = first.askedBy(runId).findIndex((call, i) => call !== whole[i]);
@@ -63,7 +63,7 @@ describe("every recorded history", () => {
         first.kill();
         lab.clock.advance(LEASE_MS + 1_000);
 
-        const second = await lab.engine({ workflows });
+        const second = await lab.engine({ workflows, queues });
         await before?.(second);
         if (waitsForChild(prefix)) continue;
         await finish(lab, workflow);
@@ -81,7 +81,8 @@ describe("every recorded history", () => {
       const recording = read(name);
       const lab = openLab();
       await restore(lab, recording, recording.events.length - 1);
-      const engine = await lab.engine({ workflows: [caseNamed(recording.case).workflow] });
+      const { workflow, queues = {} } = caseNamed(recording.case);
+      const engine = await lab.engine({ workflows: [workflow], queues });
       await lab.settle();
       expect(engine.asked, name).toEqual(withoutClosed(recording.asked, recording.events));
     }

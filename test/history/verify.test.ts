@@ -7,6 +7,7 @@ import { github, notify, schedule, webhook, workflow } from "varve";
 import { createEngine } from "varve/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { verify } from "../../src/history/verify.ts";
+import { QUESTIONS } from "../../src/log/libsql/audit.ts";
 import { openForeign } from "../../src/log/libsql/open.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import type { LogStore } from "../../src/log/port.ts";
@@ -326,7 +327,7 @@ describe("what no event determines is held to bounds and references", () => {
     const store = openFile(path);
     const { differences } = await verify(store, { drain });
     await store.close();
-    return differences.map(({ runId, what }) => [what, runId]);
+    return differences;
   }
 
   it("a sound one is sound, and has something in each table that is asked about", async () => {
@@ -370,6 +371,7 @@ describe("what no event determines is held to bounds and references", () => {
       ],
       "a line that counts wrongly": ["line", null, () => "UPDATE lines SET held = held + 1"],
       "a line that is gone": ["line", null, () => "DELETE FROM lines"],
+      "a lock of no run": ["lock", null, () => "UPDATE locks SET run_id = 'run_none'"],
       "a lock of a run that is over": ["lock", "over", () => `UPDATE locks SET run_id = '${ids.over}'`],
       "an outcome kept for a run that is over": [
         "operation",
@@ -390,6 +392,11 @@ describe("what no event determines is held to bounds and references", () => {
         null,
         () => "UPDATE dispatches SET decision = 'woke', run_id = 'run_none'",
       ],
+      "a decision that cancelled no run": [
+        "message",
+        null,
+        () => "UPDATE dispatches SET decision = 'cancelled', run_id = 'run_none'",
+      ],
       "a decision with no gathering": ["message", "over", () => "UPDATE dispatches SET gathering = 7"],
       "a gathering that counts wrongly": [
         "gathering",
@@ -404,10 +411,37 @@ describe("what no event determines is held to bounds and references", () => {
         null,
         () => "INSERT INTO ends_cursor (one, position) VALUES (1, 9999)",
       ],
+      "ends looked for before the log": ["ends", null, () => "INSERT INTO ends_cursor (one, position) VALUES (1, -1)"],
       "an endpoint beyond the log": ["endpoint", null, () => "UPDATE endpoints SET position = 9999"],
       "a notice of another event": ["notice", "over", () => "UPDATE notices SET seq = seq + 1"],
+      "a notice of another run's event": ["notice", "open", () => `UPDATE notices SET run_id = '${ids.open}'`],
+      "a notice of another type": ["notice", "over", () => "UPDATE notices SET type = 'run.failed'"],
+      "a notice of no event": ["notice", "over", () => "UPDATE notices SET position = 9999"],
       "a notice of no endpoint": ["notice", "over", () => "DELETE FROM endpoints"],
+      "a notice that its endpoint has not come to": ["notice", "over", () => "UPDATE endpoints SET position = 1"],
       "a notice that is pending and never due": ["notice", "over", () => "UPDATE notices SET due_at = NULL"],
+      "a notice that is pending and has ended": ["notice", "over", () => "UPDATE notices SET ended_at = 1"],
+      "a notice that is dead and has not ended": [
+        "notice",
+        "over",
+        () => "UPDATE notices SET status = 'dead', due_at = NULL",
+      ],
+      "another queue than its limits say": [
+        "queue",
+        "open",
+        () => `UPDATE runs SET queue = 'x' WHERE id = '${ids.open}'`,
+      ],
+      "limits that are forgotten": ["limits", "open", () => `UPDATE runs SET limits = NULL WHERE id = '${ids.open}'`],
+      "a time to get in line that nobody set": [
+        "lineAt",
+        "open",
+        () => `UPDATE runs SET line_at = 5 WHERE id = '${ids.open}'`,
+      ],
+      "a run in line that can be claimed": [
+        "availableAt",
+        "open",
+        () => `UPDATE runs SET available_at = 5 WHERE id = '${ids.open}'`,
+      ],
       "a schedule whose next instant is decided": ["schedule", null, () => "UPDATE schedules SET next_at = cursor"],
       "a firing of no schedule": [
         "firing",
@@ -423,10 +457,20 @@ describe("what no event determines is held to bounds and references", () => {
       ],
     };
 
+  /** What was expected in place of what was found. */
+  const told = new Set<string>();
+
   it.each(Object.keys(damages))("%s", async (name) => {
     const [what, run, sql] = damages[name] as (typeof damages)[string];
     const differences = await found(sql());
-    expect(differences.map(([each]) => each)).toContain(what);
-    if (run !== null) expect(differences).toContainEqual([what, ids[run]]);
+    for (const difference of differences) told.add(`${difference.what}: ${difference.expected}`);
+    expect(differences.map((difference) => difference.what)).toContain(what);
+    if (run !== null) expect(differences).toContainEqual(expect.objectContaining({ what, runId: ids[run] }));
+  });
+
+  it("each of the questions has found something", () => {
+    const asked = QUESTIONS.map(({ what, expected }) => `${what}: ${expected}`);
+    expect(new Set(asked).size).toBe(QUESTIONS.length);
+    expect([...told]).toEqual(expect.arrayContaining(asked));
   });
 });

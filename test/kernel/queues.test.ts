@@ -29,6 +29,13 @@ describe("an engine's queues", () => {
     [null, "LIMIT_INVALID", "expected queues to be queues by name"],
     ["heavy", "LIMIT_INVALID", 'expected queues to be queues by name, but found "heavy"'],
     [{ "": { concurrency: 1 } }, "NAME_INVALID", "the name of a queue"],
+    [{ "..": { concurrency: 1 } }, "NAME_INVALID", "steps of a path"],
+    // Its line would be that of the key "b" of the queue "a".
+    [
+      { "a/b": { concurrency: 1 } },
+      "NAME_INVALID",
+      'to have no slash, behind which the key of a step\'s queue stands, but found "a/b"; "a-b" will do',
+    ],
     [{ heavy: null }, "LIMIT_INVALID", "queues.heavy.concurrency to be a whole number from 1 to 10000"],
     [{ heavy: {} }, "LIMIT_INVALID", "queues.heavy.concurrency"],
     [{ heavy: { concurrency: 0 } }, "LIMIT_INVALID", "but found 0"],

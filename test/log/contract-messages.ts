@@ -318,6 +318,24 @@ export function messagesContract(opened: () => { readonly store: LogStore; reado
       expect((await ahead()).due).toEqual([]);
     });
 
+    it("keeps its messages until it is fired, however old they are, and what came of it as long as one is left", async () => {
+      const later = (await store().now()) + 60_000;
+      const first = await gather("1");
+      expect(await store().sweepMessages(later)).toBe(0);
+      const position = await publish("orders", "2");
+      await dispatch(position, { gathered: [batchOf(), batchOf({ subject: "ship/t" })] });
+      const { id, count } = (await ahead()).due[0] as { id: number; count: number };
+      expect((await store().readGathered(id, 9)).map((each) => each.id)).toEqual(["1", "2"]);
+      const begun = startOf();
+      await store().fireGathering({ id, count, start: begun, reason: null });
+      expect(await store().sweepMessages(later)).toBe(1);
+      expect(await became(first)).toEqual([]);
+      expect(await became(position)).toMatchObject([
+        { subject: "ship/s", decision: "batched", runId: begun.start.runId },
+        { subject: "ship/t", decision: "batched", runId: null },
+      ]);
+    });
+
     it("that comes to nothing says why", async () => {
       const position = await gather("1", { size: 1 });
       const { id, count } = (await ahead()).due[0] as { id: number; count: number };

@@ -1,7 +1,7 @@
 /** What every log must say in short of runs that do not go on. */
 import { describe, expect, it } from "vitest";
 import type { LogStore } from "../../src/log/port.ts";
-import { handAt, LEASE_MS, runId, start } from "./hand.ts";
+import { append, beyond, handAt, LEASE_MS, left, runId, start } from "./hand.ts";
 import { eventOf, moved, newRun, PROGRAM, turn } from "./writes.ts";
 
 export function outlookContract(store: () => LogStore): void {
@@ -29,6 +29,36 @@ export function outlookContract(store: () => LogStore): void {
       ]);
       expect([places, locks]).toEqual([[], []]);
       expect(await store().readOutlook([])).toEqual({ events: [], places: [], locks: [] });
+    });
+
+    it("has no places that were given back", async () => {
+      const id = runId();
+      await write({
+        starts: [
+          start(id, {
+            limits: {
+              places: [
+                { line: "outlook/work", slots: 1, rank: 0, hold: "work" },
+                { line: "outlook/life", slots: 1, rank: 0, hold: "life" },
+              ],
+              ...{ lineAt: 0, takes: [], singleton: null },
+            },
+          }),
+        ],
+        runs: [{ ...newRun(id).runs[0]!, row: moved({ availableAt: null }) }],
+      });
+      await store().openWorker("w-left", LEASE_MS);
+      const claim = { worker: "w-left", programs: [PROGRAM], limit: 9, alone: false };
+      await store().claim({ ...claim, turn: turn(), linesDue: true });
+      const [held] = (await store().claim({ ...claim, turn: turn() })).claims;
+      const row = held ?? ((await store().getRun(id)) as { epoch: number; head: number });
+      const { epoch, head } = row;
+      const read = async () => await store().readOutlook([{ runId: id, afterSeq: 99 }]);
+      expect((await read()).places.map(({ line }) => line)).toEqual(["outlook/life", "outlook/work"]);
+      await write({
+        runs: [append(id, epoch, head + 1, { row: left("waiting"), beyond: beyond({ places: "yield" }) })],
+      });
+      expect((await read()).places.map(({ line }) => line)).toEqual(["outlook/life"]);
     });
 
     it("has a run's places, and how full their lines are", async () => {

@@ -62,6 +62,8 @@ export function patienceContract(store: () => LogStore, pass: OpenedLog["pass"])
     it("keeps them while nobody else waits for them, or only such as nobody takes either", async () => {
       const [holds, waits] = [await limited(OTHER, [line("queue/q")]), await limited(OTHER, [line("queue/q")])];
       await limited(PROGRAM, [line("queue/other")]);
+      // Who has a place does not wait for one.
+      for (const program of [OTHER, PROGRAM]) await limited(program, [line("queue/two", { slots: 2 })]);
       await pass(PATIENCE_MS + 20);
       expect(await passOver()).toEqual(NOTHING);
       expect(await inLine("queue/q")).toEqual([`${holds} holds`, `${waits} waits`]);
@@ -92,6 +94,67 @@ export function patienceContract(store: () => LogStore, pass: OpenedLog["pass"])
       expect(await passOver({ queues: ["heavy"] })).toEqual({ passed: 0, returned: 1 });
       await arrive();
       expect(await inLine("key/k")).toEqual([`${taken} holds`, `${untaken} waits`]);
+    });
+
+    it("is not held by a worker whose lease is over, and is by one that takes whatever there is", async () => {
+      await limited(OTHER, [line("queue/q")]);
+      await limited(PROGRAM, [line("queue/q")]);
+      await pass(PATIENCE_MS + 20);
+      await store().openWorker("any", LEASE_MS);
+      expect(await passOver()).toEqual(NOTHING);
+      await store().closeWorker("any");
+      await store().openWorker("late", LEASE_MS, [OTHER]);
+      expect(await passOver()).toEqual(NOTHING);
+      await pass(LEASE_MS + 20);
+      expect(await passOver()).toMatchObject({ passed: 1 });
+    });
+
+    it("is not held by a worker that has another version of it, or another workflow of that version", async () => {
+      await limited({ workflow: "old", version: "2" }, [line("queue/q")]);
+      await limited(PROGRAM, [line("queue/q")]);
+      await store().openWorker("near", LEASE_MS, [OTHER, { workflow: "older", version: "2" }]);
+      await pass(PATIENCE_MS + 20);
+      expect(await passOver({ programs: [PROGRAM, OTHER] })).toMatchObject({ passed: 1 });
+    });
+
+    it("is found whatever its queue, its workflow and its version are", async () => {
+      const kinds = ["a", "b"].flatMap((workflow) => ["1", "2"].map((version) => ({ workflow, version })));
+      const lines = [null, "p", "q"].flatMap((queue) =>
+        kinds.map((program) => ({ program, name: `key/${queue}/${program.workflow}/${program.version}`, queue })),
+      );
+      for (const { program, name, queue } of lines) {
+        await limited(program, [...(queue === null ? [] : [line(`queue/${queue}`, { slots: 9 })]), line(name)]);
+        await limited(PROGRAM, [line(name)]);
+      }
+      await pass(PATIENCE_MS + 20);
+      expect(await passOver()).toEqual({ passed: lines.length, returned: 0 });
+    });
+
+    it("leaves alone those of its kind that came later, or hold what nobody else waits for", async () => {
+      const [wanted, alone] = [await limited(OTHER, [line("queue/q")]), await limited(OTHER, [line("key/alone")])];
+      const waits = await limited(OTHER, [line("key/alone")]);
+      await limited(PROGRAM, [line("queue/q")]);
+      const now = await store().now();
+      await pass(PATIENCE_MS);
+      const young = await limited(OTHER, [line("key/young")]);
+      await limited(PROGRAM, [line("key/young")]);
+      // What was admitted before it has waited for long enough.
+      const patienceMs = (await store().now()) - now;
+      expect(await passOver({ patienceMs })).toEqual({ passed: 1, returned: 0 });
+      expect((await store().getRun(wanted))?.passedAt).not.toBeNull();
+      for (const id of [alone, waits, young]) expect((await store().getRun(id))?.passedAt).toBeNull();
+    });
+
+    it("stays aside while those that come serve other queues, or have another version of it", async () => {
+      const untaken = await limited(OTHER, [line("queue/q")]);
+      const taken = await limited(PROGRAM, [line("queue/q")]);
+      await pass(PATIENCE_MS + 20);
+      await passOver();
+      // Neither one that asks for other queues, nor one of another program, brings it back.
+      expect(await passOver({ programs: [OTHER], queues: ["heavy"] })).toEqual(NOTHING);
+      expect(await passOver({ programs: [{ ...OTHER, version: "2" }] })).toEqual(NOTHING);
+      expect(await inLine("queue/q")).toEqual([`${taken} holds`]);
+      expect((await store().getRun(untaken))?.passedAt).not.toBeNull();
     });
 
     it("takes with it those that wait and that nobody takes either", async () => {
@@ -131,12 +194,16 @@ export function patienceContract(store: () => LogStore, pass: OpenedLog["pass"])
       await arrive();
       await store().closeWorker("w1", { forget: true });
       const unbegun = await limited(OTHER, [active]);
-      const taken = await limited(PROGRAM, [queue, active]);
+      const blocked = await limited(PROGRAM, [active]);
       await pass(PATIENCE_MS + 20);
+      expect(await passOver()).toEqual(NOTHING);
+      const taken = await limited(PROGRAM, [queue, active]);
       expect(await inLine("queue/q")).toEqual([`${begun} holds`, `${taken} waits`]);
       expect(await passOver()).toMatchObject({ passed: 1 });
       expect(await inLine("queue/q")).toEqual([`${taken} waits`]);
-      expect(await inLine("workflow/old")).toEqual([`${begun} holds`, `${unbegun} waits`, `${taken} waits`]);
+      expect(await inLine("workflow/old")).toEqual(
+        [begun, unbegun, blocked, taken].map((id) => `${id} ${id === begun ? "holds" : "waits"}`),
+      );
     });
 
     it("ends at once when it is cancelled meanwhile", async () => {

@@ -9,6 +9,7 @@ const MEMORY_ROWS = "src/log/memory-rows.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-places.ts";
 const DEPARTURE = "src/worker/departure.ts";
+const STEP = "src/ctx/step.ts";
 
 export const LIMIT_MUTANTS: readonly Mutant[] = [
   {
@@ -38,6 +39,20 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     guard: "a run whose time has come gets in line for the place that it has given back",
     world: "limits",
     edits: [{ file: MEMORY_ROWS, text: "row.availableAt = isLimited ? null : dueAt;", by: "row.availableAt = dueAt;" }],
+    predicate: "limits-hold",
+    seed: 0,
+  },
+  {
+    name: "start-past-the-line",
+    guard: "a start with limits gets in line, and is not due before it is admitted",
+    world: "limits",
+    edits: [
+      {
+        file: "src/engine/start.ts",
+        text: "this.#availableAt = start.limits === null ? start.availableAt : null;",
+        by: "this.#availableAt = start.availableAt;",
+      },
+    ],
     predicate: "limits-hold",
     seed: 0,
   },
@@ -110,5 +125,47 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     ],
     predicate: "limits-hold",
     seed: 0,
+  },
+  {
+    name: "slot-kept-by-a-failed-attempt",
+    guard: "a step that waits for its next attempt has no slot",
+    world: "step-slots",
+    edits: [
+      {
+        file: STEP,
+        text: "this.#leave(attempt);\n    this.#call.waitUntil(retryAt, () => this.#startNext());",
+        by: "this.#call.waitUntil(retryAt, () => this.#startNext());",
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 1,
+  },
+  {
+    name: "slot-kept-by-a-completed-step",
+    guard: "a slot ends with its attempt",
+    world: "step-slots",
+    edits: [
+      {
+        file: STEP,
+        text: 'this.#call.conclude("step.completed", attempt, payload);\n      this.#leave(attempt);',
+        by: 'this.#call.conclude("step.completed", attempt, payload);',
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 0,
+  },
+  {
+    name: "slot-kept-by-a-lost-attempt",
+    guard: "a slot ends with the attempt that its worker's death has interrupted",
+    world: "step-slots",
+    edits: [
+      {
+        file: STEP,
+        text: 'this.#call.record("attempt.interrupted", attempt, { reason: "lost" });\n    this.#leave(attempt);',
+        by: 'this.#call.record("attempt.interrupted", attempt, { reason: "lost" });',
+      },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 5,
   },
 ];

@@ -373,4 +373,12 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
     predicate: "lock-by-turn",
     seed: 3,
   },
+  {
+    name: "sql-places-outlive-their-run",
+    guard: "in SQL: the end of a run is the end of its places in line",
+    world: "fleet-of-sharers-over-owned-file",
+    edits: [{ file: "src/log/libsql/beyond.ts", text: "return isEnd(run) && run.beyond.shares;", by: "return false;" }],
+    predicate: "row-follows-history",
+    seed: 0,
+  },
 ];

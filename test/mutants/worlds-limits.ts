@@ -147,22 +147,38 @@ function ofTenant(proc: SimulatedProcess, begun: string[]) {
 
 const SLOTS = 2;
 
-/** Steps of one queue, each with a priority of its own: who comes later with more of it takes nobody's slot. */
+/** So long that not all could rest one after the other. */
+const REST = "50s";
+
+/**
+ * Steps of one queue, each with a priority of its own: who comes later with more of it takes nobody's slot. Some fail at
+ * first, processes die, and every run goes on for long after its step.
+ */
 export async function stepSlots(
   seed: number,
   { store }: Pick<SimulationOptions, "store"> = {},
 ): Promise<readonly Failure[]> {
-  let running = 0;
+  const running = new Set<{ readonly proc: SimulatedProcess }>();
   let most = 0;
   const flow = (sim: Simulation, proc: SimulatedProcess) =>
     workflow({ name: "slotted" }, async (ctx, n: number) => {
       const priority = sim.prng.stream(`priority ${seed} ${n}`).int(-9, 9);
       const work = async () => {
-        most = Math.max(most, ++running);
+        const body = { proc };
+        running.add(body);
+        most = Math.max(most, [...running].filter((each) => !each.proc.isDead).length);
         await new Promise<void>((resolve) => proc.after(1_500, resolve));
-        running--;
+        running.delete(body);
       };
-      await ctx.step("work", work, { queue: { name: "slots", priority }, retry: { attempts: 20 } });
+      await ctx.step(
+        "work",
+        async ({ attempt }) => {
+          await work();
+          if (attempt === 1 && n % 3 === 0) throw new Error("not yet");
+        },
+        { queue: { name: "slots", priority }, retry: { attempts: 20 } },
+      );
+      await ctx.sleep("rest", REST);
     });
   const change = (concurrency: number, paused: boolean) => async (engine: Engine) => {
     await engine.queues.set("slots", { concurrency, paused });
@@ -173,6 +189,7 @@ export async function stepSlots(
     ...(store === undefined ? {} : { options: { store } }),
     setup: (sim) => {
       sim.faults.stop();
+      planDeaths(sim);
       return {
         workflows: (proc) => [flow(sim, proc)],
         queues: { slots: { concurrency: SLOTS } },

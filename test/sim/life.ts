@@ -116,6 +116,7 @@ class Succession {
         return [workflow, ...others];
       },
       env: (proc) => this.#subject.code(this.#sim, proc).env,
+      queues: this.#subject.queues ?? {},
       worker,
     });
   }

@@ -2,6 +2,7 @@
 import type { Workflow } from "../../src/ctx/workflow.ts";
 import type { StartOptions } from "../../src/engine/api-run.ts";
 import type { EventRow } from "../../src/kernel/events.ts";
+import type { Queues } from "../../src/kernel/queues.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation } from "../../src/testing/simulation.ts";
 import { type Case, changed, outside, TRIAGE_URL } from "../support/examples.ts";
@@ -33,6 +34,7 @@ export interface Subject {
   readonly order: Order;
   /** Whether two runs of it have the same values: those of some examples are made of the run's id and of the hour. */
   readonly hasFixedValues: boolean;
+  readonly queues?: Queues;
   /** Its code in a process of `sim`, which tells the checker of every body. */
   code(sim: Simulation, proc: SimulatedProcess): SubjectCode;
   /** Readies the world for one life; what it returns puts everything back. */
@@ -105,7 +107,7 @@ function worldOf({ checker }: Simulation, proc: SimulatedProcess): World {
   };
 }
 
-export function exampleSubject({ name, workflow, input, expected, others = [] }: Case): Subject {
+export function exampleSubject({ name, workflow, input, expected, others = [], queues = {} }: Case): Subject {
   return {
     name: `example ${name}`,
     workflow: workflow.name,
@@ -115,6 +117,7 @@ export function exampleSubject({ name, workflow, input, expected, others = [] }:
     // Its reads fail side by side, and an interrupted attempt is spared its wait.
     order: name === "nightly-report" ? "free" : "staggered",
     hasFixedValues: false,
+    queues,
     code: ({ checker }, proc) => ({
       workflow: changed(workflow, {
         onBody: (runId, key, attempt) => void checker.bodyStarts(proc, { runId, key, attempt }),

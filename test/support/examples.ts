@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { type Workflow, wrapWorkflow } from "../../src/ctx/workflow.ts";
 import type { Engine } from "../../src/engine/api.ts";
+import type { Queues } from "../../src/kernel/queues.ts";
 import { over } from "../../src/testing/watched.ts";
 import type { Recorder } from "../../src/worker/recorder.ts";
 import { accountSync } from "../../workflows/account-sync.ts";
@@ -12,6 +13,7 @@ import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment } from "../../workflows/order-fulfilment.ts";
 import { trackParcel } from "../../workflows/parcel-tracking.ts";
+import { printOrder, queues } from "../../workflows/print-shop.ts";
 import { stagedRollout } from "../../workflows/staged-rollout.ts";
 import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/trip-booking.ts";
 
@@ -38,6 +40,8 @@ export interface Case {
   readonly before?: (engine: Engine) => Promise<unknown>;
   /** Workflows of whose runs it starts some. */
   readonly others?: readonly AnyWorkflow[];
+  /** Those that it names. */
+  readonly queues?: Queues;
   /** What every run of the case comes to, without what its id and its hour decide. */
   readonly expected: object;
 }
@@ -189,6 +193,13 @@ export const cases: readonly Case[] = [
     workflow: trackParcel,
     input: { order: "o-2", total: 120, patience: "20m" },
     expected: { order: "o-2", label: "label of o-2", status: "lost" },
+  },
+  {
+    name: "print-order",
+    workflow: printOrder,
+    input: { customer: "acme", pages: 13, express: true },
+    queues,
+    expected: { customer: "acme", proof: "13 pages for acme", sheets: 7, express: true },
   },
   {
     name: "invoice",

@@ -119,7 +119,7 @@ export async function record({ example, diesIn, trigger }: ToRecord): Promise<Re
   const lives = diesIn === undefined ? [{ seed: 1 }] : [{ seed: 1, ...dyingIn(diesIn) }, { seed: 2 }];
   for (const life of lives) {
     const workflows = [example.workflow, ...(example.others ?? [])];
-    const engine = await lab.engine({ workflows, ...trigger?.setup, ...life });
+    const engine = await lab.engine({ workflows, queues: example.queues ?? {}, ...trigger?.setup, ...life });
     if (life.seed === 1) await example.before?.(engine);
     if (trigger !== undefined) await trigger.pull(engine);
     else if (life.seed === 1) engine.start(example.workflow, example.input as never).catch(() => {});

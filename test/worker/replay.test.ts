@@ -112,6 +112,22 @@ describe("code that does not fit its history", () => {
     expect((await row()).stuck).toBeNull();
   });
 
+  it("is not stuck any more as soon as it goes on, long before it ends", async () => {
+    const { lab, id, second, row } = await change(twoSteps, async () => "early");
+    expect((await row()).stuck).not.toBeNull();
+    second.kill();
+    lab.clock.advance(LEASE_MS + 1_000);
+    const busy: Body = async (ctx) => {
+      await ctx.step("a", () => 1);
+      await ctx.sleep("wait", "1h");
+      return ctx.step("b", () => new Promise<never>(() => {}));
+    };
+    const third = await lab.engine({ workflows: [flow(busy)] });
+    await lab.settle();
+    expect(await row()).toMatchObject({ status: "running", stuck: null, availableAt: null });
+    expect((await third.run(id).status()).stuck).toBeUndefined();
+  });
+
   it("is parked again by the same code, without an event", async () => {
     const { lab, id, second, recorded } = await change(twoSteps, async () => "early");
     second.kill();

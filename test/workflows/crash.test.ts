@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 
 /** One life of a run, in which its first engine may die. Bodies that start after their completion are counted. */
-async function live({ workflow, input, before, others = [] }: Case, dies?: Death) {
+async function live({ workflow, input, before, others = [], queues = {} }: Case, dies?: Death) {
   vi.stubGlobal("fetch", outside());
   const lab = openLab();
   const repeated: string[] = [];
@@ -25,6 +25,7 @@ async function live({ workflow, input, before, others = [] }: Case, dies?: Death
   for (const death of dies === undefined ? [undefined] : [dies, undefined]) {
     const engine = await lab.engine({
       workflows: [watched, ...others],
+      queues,
       ...(death === undefined ? {} : { dies: death }),
     });
     await before?.(engine);

@@ -14,6 +14,7 @@ import { newsletter } from "../../workflows/newsletter.ts";
 import { nightlyReport } from "../../workflows/nightly-report.ts";
 import { orderFulfilment, ordersHook } from "../../workflows/order-fulfilment.ts";
 import { trackParcel } from "../../workflows/parcel-tracking.ts";
+import { printOrder, queues } from "../../workflows/print-shop.ts";
 import { rollBack, stagedRollout } from "../../workflows/staged-rollout.ts";
 import { groundTransport, notifyTraveller, tripBooking } from "../../workflows/trip-booking.ts";
 import { type AnyWorkflow, cases, githubPayloads, outside, TRIAGE_URL } from "../support/examples.ts";
@@ -37,6 +38,7 @@ const all: AnyWorkflow[] = [
   notifyTraveller,
   accountSync,
   trackParcel,
+  printOrder,
   invoice,
 ];
 
@@ -54,7 +56,7 @@ describe("each example", () => {
   for (const { name, workflow, input, before, expected } of cases) {
     it(`comes to its result: ${name}`, async () => {
       const lab = openLab();
-      const engine = await lab.engine({ workflows: all });
+      const engine = await lab.engine({ workflows: all, queues });
       await before?.(engine);
       const run = await engine.start(workflow as AnyWorkflow, input as never);
       await lab.pass(3_600_000, 1_000);
@@ -64,7 +66,7 @@ describe("each example", () => {
 
   it("account-sync books each entry once, however many runs there are at a time", async () => {
     const lab = openLab();
-    const engines = [await lab.engine({ workflows: all }), await lab.engine({ workflows: all })];
+    const engines = [await lab.engine({ workflows: all, queues }), await lab.engine({ workflows: all, queues })];
     const runs = [];
     for (let i = 0; i < 6; i++) runs.push(await engines[i % 2]!.start(accountSync, { account: "acc-1" }));
     await lab.pass(20_000, 500);
@@ -76,7 +78,7 @@ describe("each example", () => {
 
   it("account-sync asks a bank that is out of order no more, and again when its time is over", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     let calls = 0;
     const answer = outside();
     vi.stubGlobal("fetch", (...args: Parameters<typeof fetch>) => {
@@ -97,7 +99,7 @@ describe("each example", () => {
 
   it("expense-approval waits for somebody else's word, and no longer", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const run = await engine.start(expenseApproval, { id: "e-1", by: "ada", cents: 120_000 });
     await lab.pass(60_000, 10_000);
     await run.signal("decision", { by: "ada", approved: true });
@@ -113,7 +115,7 @@ describe("each example", () => {
 
   it("trip-booking gives back what it has booked, the last first, and tells the traveller", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const run = await engine.start(tripBooking, { id: "t-2", to: "lis", seats: 900 });
     await lab.pass(5_000);
     await run.result();
@@ -124,7 +126,7 @@ describe("each example", () => {
 
   it("tells the log what it did, once", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const { input } = cases.find(({ name }) => name === "nightly-report")!;
     await engine.start(nightlyReport, input as never);
     await lab.pass(20_000);
@@ -142,7 +144,7 @@ describe("on a file, with nothing but the machine itself", () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it("every example comes to its result", async () => {
-    const engine = await createEngine({ db: `file:${join(folder, "log.db")}`, workflows: all });
+    const engine = await createEngine({ db: `file:${join(folder, "log.db")}`, workflows: all, queues });
     try {
       for (const { before } of cases) await before?.(engine);
       const started = await Promise.all([
@@ -183,7 +185,7 @@ describe("an example with a wrong input", () => {
   for (const [what, workflow, input, path] of wrong) {
     it(`makes no run: ${what}`, async () => {
       const lab = openLab();
-      const engine = await lab.engine({ workflows: all });
+      const engine = await lab.engine({ workflows: all, queues });
       await expect(engine.start(workflow, input as never)).rejects.toMatchObject({
         code: "INPUT_INVALID",
         message: expect.stringContaining(path),
@@ -194,7 +196,7 @@ describe("an example with a wrong input", () => {
 
   it("fails by a duration that is none, and says where", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const run = await engine.start(stagedRollout, { service: "s", version: "1", bake: "a while" });
     await lab.settle();
     await expect(run.result()).rejects.toMatchObject({ cause: { code: "DURATION_INVALID" } });
@@ -203,7 +205,7 @@ describe("an example with a wrong input", () => {
   it("fails when no source can be read", async () => {
     vi.stubGlobal("fetch", outside());
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const sources = [{ name: "dead", mirrors: ["http://127.0.0.1:9/a.csv", "http://127.0.0.1:9/b.csv"] }];
     const run = await engine.start(nightlyReport, { sources });
     await lab.pass(60_000);
@@ -215,7 +217,7 @@ describe("an example with a wrong input", () => {
   it("goes on without the sources that are late", async () => {
     vi.stubGlobal("fetch", (url: string) => (url.includes("slow") ? new Promise(() => {}) : outside()(url)));
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const sources = [
       { name: "quick", mirrors: ["data:text/csv,order,amount%0Aa,1"] },
       { name: "slow", mirrors: ["https://slow.example/"] },
@@ -227,7 +229,7 @@ describe("an example with a wrong input", () => {
 
   it("ends an order whose card is declined, without a parcel", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all });
+    const engine = await lab.engine({ workflows: all, queues });
     const lines = [{ sku: "mug", quantity: 1, cents: 900, grams: 300 }];
     const run = await engine.start(orderFulfilment, { id: "o-3", payment: "tok_declined", lines });
     await lab.settle();
@@ -244,7 +246,7 @@ describe("an example with a wrong input", () => {
 describe("the hook of GitHub", () => {
   it("makes one run of every payload that GitHub documents, and each comes to an outcome", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all, hooks: [githubHook] });
+    const engine = await lab.engine({ workflows: all, queues, hooks: [githubHook] });
     const routes = new Map<string, number>();
     let deliveries = 0;
     for (const { name, examples } of githubPayloads) {
@@ -281,7 +283,7 @@ describe("the hook of GitHub", () => {
 
   it("refuses what is not signed by its secret, and makes no run", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all, hooks: [githubHook] });
+    const engine = await lab.engine({ workflows: all, queues, hooks: [githubHook] });
     const headers: [string, string][] = [
       ["x-github-event", "ping"],
       ["x-github-delivery", "d-1"],
@@ -299,7 +301,7 @@ describe("the hook of orders", () => {
 
   async function post(text: string) {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all, hooks: [ordersHook] });
+    const engine = await lab.engine({ workflows: all, queues, hooks: [ordersHook] });
     const at = new Date(lab.clock.now());
     const headers: [string, string][] = [
       ["webhook-id", "msg_1"],
@@ -342,7 +344,7 @@ describe("the hook of approvals", () => {
 
   it("tells the run of a click, once, and ignores what is about nothing", async () => {
     const lab = openLab();
-    const engine = await lab.engine({ workflows: all, hooks: [approvalHook] });
+    const engine = await lab.engine({ workflows: all, queues, hooks: [approvalHook] });
     const post = async (body: string) => {
       const bytes = new TextEncoder().encode(body);
       const signed = await slack({ secrets: [DEVELOPMENT_SECRETS.slack] }).sign?.({

@@ -37,7 +37,7 @@ function withinLog(table: string, what: string, name: string): Question {
   };
 }
 
-const QUESTIONS: readonly Question[] = [
+export const QUESTIONS: readonly Question[] = [
   ofOpenRuns("places", "place", "'place in the line ' || t.line"),
   {
     what: "place",

@@ -224,9 +224,11 @@ SELECT d.position, d.subject, d.decision, coalesce(d.reason, g.reason) AS reason
 FROM dispatches d INDEXED BY dispatches_message LEFT JOIN gatherings g ON g.id = d.gathering
 WHERE d.position = :position ORDER BY d.rowid LIMIT :limit OFFSET :after`;
 
-/** The oldest of what may be forgotten. */
+/** The oldest of what may be forgotten: not what is still gathered. By `dispatches_message` and the primary key of gatherings. */
 const OLD = `SELECT o.position FROM (SELECT x.position, x.published_at, x.dispatched_at FROM messages x ORDER BY x.position LIMIT :limit) o
-  WHERE o.published_at < :before AND o.dispatched_at IS NOT NULL`;
+  WHERE o.published_at < :before AND o.dispatched_at IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM dispatches d INDEXED BY dispatches_message CROSS JOIN gatherings g ON g.id = d.gathering
+    WHERE d.position = o.position AND g.fired_at IS NULL)`;
 
 export const SWEEP_DISPATCHES: HotStatement = `DELETE FROM dispatches INDEXED BY dispatches_message WHERE position IN (${OLD})`;
 export const SWEEP_MESSAGES: HotStatement = `DELETE FROM messages WHERE position IN (${OLD})`;
