@@ -454,6 +454,21 @@ export class Checker {
     );
   }
 
+  /** Each instant of schedules up to `until` must be decided by now. */
+  decidesAll(until: number): void {
+    this.#schedules.decidesAll(until);
+  }
+
+  /** By schedule: what became of its instants. */
+  get instants(): ScheduleBook["counts"] {
+    return this.#schedules.counts;
+  }
+
+  /** The positions of messages that somebody published. */
+  get published(): readonly number[] {
+    return this.#messages.positions;
+  }
+
   /** What the log says of the calls of a run, by their keys, as far as it counts after retries. */
   calls(runId: string): RunBook["calls"] {
     return this.#books.get(runId)?.calls ?? new Map();

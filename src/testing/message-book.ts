@@ -23,6 +23,11 @@ export class MessageBook {
     this.#truth = truth;
   }
 
+  /** Where what was published is, in no order. */
+  get positions(): readonly number[] {
+    return [...this.#published.values()];
+  }
+
   /** A message that was acknowledged is there, at one place, with what was said first. */
   async published({ topic, id, payload }: NewMessage, { position, created }: PublishVerdict): Promise<void> {
     const name = `${topic} ${id}`;
