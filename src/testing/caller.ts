@@ -14,14 +14,15 @@ export interface CallerParts<Answer> {
   readonly ask: (engine: Engine) => Promise<Answer>;
   /** It was acknowledged. */
   told?(answer: Answer): void;
+  /** The engine refuses it, and will each time: no matter of the simulation. */
+  refused(error: unknown): void;
 }
 
 export class Caller<Answer = unknown> {
   readonly #simulation: Simulation;
   readonly #parts: CallerParts<Answer>;
-  #state: "before" | "asks" | "told" = "before";
+  #state: "before" | "asks" | "told" | "refused" = "before";
   #isPaused = false;
-  #refusal: { readonly error: unknown } | null = null;
 
   constructor(simulation: Simulation, parts: CallerParts<Answer>) {
     this.#simulation = simulation;
@@ -35,11 +36,6 @@ export class Caller<Answer = unknown> {
 
   get isTold(): boolean {
     return this.#state === "told";
-  }
-
-  /** What the engine refused it with: no matter of the simulation. */
-  get refusal(): { readonly error: unknown } | null {
-    return this.#refusal;
   }
 
   begin(): void {
@@ -58,7 +54,7 @@ export class Caller<Answer = unknown> {
   }
 
   #ask(): void {
-    if (!this.isAsking || this.#isPaused || this.#refusal !== null) return;
+    if (!this.isAsking || this.#isPaused) return;
     const { agenda, alive, prng } = this.#simulation;
     const up = alive.filter(({ engine, proc }) => engine !== null && !proc.isPaused);
     agenda.after(up.length === 0 ? NOBODY_MS : INSIST_MS, () => this.#ask());
@@ -73,7 +69,9 @@ export class Caller<Answer = unknown> {
       (error: unknown) => {
         // A database that cannot now can later. Anything else is for whoever wrote the call.
         const isStore = isVarveError(error) && error.code.startsWith("STORE_");
-        if (!isStore && !proc.isDead) this.#refusal = { error };
+        if (isStore || proc.isDead || this.isTold) return;
+        this.#state = "refused";
+        this.#parts.refused(error);
       },
     );
   }

@@ -37,7 +37,7 @@ import { DeliveryBook } from "./delivery-book.ts";
 import { FamilyBook } from "./family-book.ts";
 import { LimitsBook } from "./limits-book.ts";
 import { MailBook } from "./mail-book.ts";
-import { MessageBook } from "./message-book.ts";
+import { MessageBook, type MessageCounts } from "./message-book.ts";
 import { NoticeBook } from "./notice-book.ts";
 import { OwnerBook } from "./owner-book.ts";
 import { PoolBook } from "./pool-book.ts";
@@ -464,9 +464,9 @@ export class Checker {
     return this.#schedules.counts;
   }
 
-  /** The positions of messages that somebody published. */
-  get published(): readonly number[] {
-    return this.#messages.positions;
+  /** How many messages were published, and what became of them. */
+  messageCounts(): Promise<MessageCounts> {
+    return this.#messages.counts();
   }
 
   /** What the log says of the calls of a run, by their keys, as far as it counts after retries. */

@@ -4,21 +4,22 @@
  * I1 Everything is decided by seed, workers and the choice of faults: the same life again comes to the same.
  */
 import type { Workflow } from "../ctx/workflow.ts";
-import { DefinitionError, StoreError } from "../kernel/errors.ts";
-import type { LogStore, LogWrite, RunAppend, WriteVerdict } from "../log/port.ts";
+import { StoreError } from "../kernel/errors.ts";
+import type { LogWrite, RunAppend, WriteVerdict } from "../log/port.ts";
 import { macrotask } from "./agenda.ts";
-import { aheadOf, openRuns } from "./ahead.ts";
+import { aheadOf } from "./ahead.ts";
 import { judge, type LifeFailure } from "./judgement.ts";
+import type { MessageCounts } from "./message-book.ts";
 import { type Harm, Nemesis } from "./nemesis.ts";
+import { realTimeError, unfinishedText } from "./no-end.ts";
 import { Outside } from "./outside.ts";
 import type { SimulatedProcess } from "./process.ts";
-import type { MessageCounts } from "./report.ts";
 import { type CheckedCase, checkCase, type Plan, type SimulatedRun } from "./simulate-options.ts";
 import { Simulation } from "./simulation.ts";
 import type { Effect } from "./store.ts";
 import { Story, type StoryLine } from "./story.ts";
 import type { HappenedFault, SimulatedFault } from "./trouble.ts";
-import { watched } from "./watched.ts";
+import { type WatchedBody, watched } from "./watched.ts";
 import { World } from "./world.ts";
 
 /** Which life: what a failure names so that it can be lived again. */
@@ -42,7 +43,7 @@ export interface LifeReport {
   readonly steps: ReadonlyMap<string, { readonly attempts: number; readonly interrupted: number }>;
   /** By schedule: what became of its instants. */
   readonly schedules: Simulation["checker"]["instants"];
-  readonly messages: ReadonlyMap<keyof MessageCounts, number>;
+  readonly messages: MessageCounts;
   readonly looks: Simulation["checker"]["looks"];
   readonly virtualMs: number;
   readonly hash: string;
@@ -71,8 +72,6 @@ const LATE_MS = 75_000;
 const LOOK_MS = 2_000;
 
 const LATE_FAULTS: ReadonlySet<SimulatedFault> = new Set<SimulatedFault>(["late-request", "repeated-request"]);
-
-const DECISIONS_MAX = 10_000;
 
 /** So many macrotasks may a body take for what is no wait of the world: some of the platform's promises need a few. */
 const PATIENCE = 50;
@@ -107,11 +106,11 @@ class Life {
   /** All processes are stopped while nothing is due. */
   #isDozing = false;
   #writtenAt = 0;
-  /** What an engine was refused: no matter of the simulation. */
+  /** What an engine refused, which is no matter of the simulation. */
   #refusal: { readonly error: unknown } | null = null;
   #failure: LifeFailure | null = null;
   #statuses: readonly SimulatedRun["status"][] = [];
-  #messages: ReadonlyMap<keyof MessageCounts, number> = new Map();
+  #messages: MessageCounts = {};
 
   constructor(workflow: AnyWorkflow, plan: Plan, choice: LifeChoice) {
     this.#workflow = workflow;
@@ -175,7 +174,7 @@ class Life {
       this.#lookAhead();
     }
     await this.#untilOver();
-    if (this.#refused !== null) throw this.#refused.error;
+    if (this.#refusal !== null) throw this.#refusal.error;
     // Late requests may still be on their way, and must change nothing.
     if (this.#isAlone && this.#failure === null && this.#lateUntil > 0) await this.#simulation.run(LATE_MS);
     this.#world.end();
@@ -183,29 +182,31 @@ class Life {
   }
 
   async #judge(): Promise<void> {
-    const { checker, truth } = this.#simulation;
+    const { checker } = this.#simulation;
     checker.decidesAll(this.#beganAt + this.#plan.lastsMs);
     const judged = { workflow: this.#workflow.name, ...this.#case };
     const { failure, statuses } = await judge(this.#simulation, judged);
     this.#failure = failure;
     this.#statuses = statuses;
-    this.#messages = await messageCounts(checker.published, truth);
+    this.#messages = await checker.messageCounts();
   }
 
   #outsideOf({ start, publications }: CheckedCase): Outside {
     const { lastsMs } = this.#plan;
-    return new Outside(this.#simulation, { workflow: this.#workflow.name, start, publications, lastsMs });
+    const refused = (error: unknown) => {
+      this.#refusal = { error };
+    };
+    return new Outside(this.#simulation, { workflow: this.#workflow.name, start, publications, lastsMs, refused });
   }
 
   async #untilOver(): Promise<void> {
-    const { agenda } = this.#simulation;
     const isOver = () => this.#isOver() || this.#world.stranded.length > 0 || this.#isStalled();
     for (;;) {
       const isAlive = await this.#simulation.run(Number.POSITIVE_INFINITY, isOver);
       if (this.#isOver() || this.#simulation.checker.hasFailed) return;
       if (this.#world.stranded.length > 0) await this.#strand();
       else if (!isAlive || this.#isStalled()) {
-        this.#failure = { kind: "unfinished", what: await this.#unfinishedText(agenda.now) };
+        this.#failure = { kind: "unfinished", what: await this.#whyUnfinished() };
         return;
       }
     }
@@ -213,13 +214,9 @@ class Life {
 
   #isOver(): boolean {
     const { checker } = this.#simulation;
-    if (this.#failure !== null || this.#refused !== null) return true;
+    if (this.#failure !== null || this.#refusal !== null) return true;
     if (!this.#isAlone) return this.#isAtRest;
     return this.#outside.isDone && checker.ended + checker.poisoned.size === checker.runIds.length;
-  }
-
-  get #refused(): { readonly error: unknown } | null {
-    return this.#refusal ?? this.#outside.refusal;
   }
 
   /** Looks now and then whether anything is ahead, and lets the time pass until it comes. */
@@ -258,32 +255,13 @@ class Life {
       await macrotask();
       if (this.#world.stranded.length === 0) return;
     }
-    const [body] = this.#world.stranded;
-    const { key, attempt } = body as { key: string; attempt: number };
-    throw new DefinitionError(
-      "SIMULATION_REAL_TIME",
-      `expected the body of step "${key}" to wait for the simulated world only, but found it waiting for something else, ` +
-        "such as a timer, a socket or a file: time is virtual here, so that never comes; " +
-        "give the step a fake by env, which waits by sim.wait(ms), or by sim.hang() if it is to hang",
-      { step: key, attempt, seed: this.#choice.seed },
-    );
+    throw realTimeError(this.#world.stranded[0] as WatchedBody, this.#choice.seed);
   }
 
-  async #unfinishedText(now: number): Promise<string> {
-    const { checker, truth } = this.#simulation;
-    const open: string[] = [];
-    for (const runId of openRuns(checker)) {
-      const status = (await truth.getRun(runId))?.status ?? "not there";
-      open.push(this.#isAlone ? `it is ${status}` : `${this.#story.nameOf(runId)} is ${status}`);
-    }
+  #whyUnfinished(): Promise<string> {
     const { running } = this.#world;
-    const waits = running.length > 0 ? `; the body of ${running.join(", ")} has not ended` : "";
-    const seconds = Math.round((now - this.#beganAt) / 1_000);
-    const [they, none] = this.#isAlone
-      ? ["the run has not ended", "it is not started"]
-      : ["the runs have not ended", "what schedules and messages bring has not all come"];
-    const what = open.length > 0 ? open.join(", ") : none;
-    return `${they} ${seconds} s after ${this.#isAlone ? "its start" : "the beginning"}, and nothing will move ${this.#isAlone ? "it" : "them"}: ${what}${waits}`;
+    const about = { simulation: this.#simulation, story: this.#story, beganAt: this.#beganAt };
+    return unfinishedText({ ...about, running, isAlone: this.#isAlone });
   }
 
   // ---- Processes ----
@@ -433,15 +411,4 @@ class Life {
       hash: trace.hash,
     };
   }
-}
-
-/** How many messages were published, and how often each was decided on in each way. */
-async function messageCounts(positions: readonly number[], truth: LogStore): Promise<LifeReport["messages"]> {
-  const counts = new Map<keyof MessageCounts, number>();
-  for (const position of positions) {
-    const decisions = await truth.listDispatches(position, { after: 0, limit: DECISIONS_MAX });
-    for (const name of ["published" as const, ...decisions.map(({ decision }) => decision)])
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return counts;
 }

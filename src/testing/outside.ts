@@ -26,6 +26,8 @@ export interface OutsideParts {
   readonly publications: readonly Publication[];
   /** Before it, each message has been published whose moment is the seed's. */
   readonly lastsMs: number;
+  /** The engine refuses what somebody wants: no matter of the simulation. */
+  readonly refused: (error: unknown) => void;
 }
 
 /** A start that is repeated makes no second run. */
@@ -41,13 +43,15 @@ export class Outside {
   readonly #beganAt: number;
   readonly #starter: Caller | null;
   readonly #publishers: readonly Caller[];
+  readonly #callers: readonly Caller[];
 
   constructor(simulation: Simulation, parts: OutsideParts) {
     this.#simulation = simulation;
     this.#beganAt = simulation.agenda.now;
     this.moments = momentsOf(simulation, parts);
-    this.#publishers = parts.publications.map((publication, i) => publisher(simulation, publication, i + 1));
-    this.#starter = parts.start === null ? null : starter(simulation, parts);
+    this.#starter = parts.start === null ? null : starter(simulation, parts, parts.start.input);
+    this.#publishers = parts.publications.map((_, i) => publisher(simulation, parts, i));
+    this.#callers = this.#starter === null ? this.#publishers : [this.#starter, ...this.#publishers];
   }
 
   begin(): void {
@@ -56,10 +60,6 @@ export class Outside {
     this.#publishers.forEach((caller, i) => {
       agenda.after(this.moments[i] as number, () => caller.begin());
     });
-  }
-
-  get #callers(): readonly Caller[] {
-    return this.#starter === null ? this.#publishers : [this.#starter, ...this.#publishers];
   }
 
   /** Whether everybody was told that what they wanted is durable. */
@@ -79,11 +79,6 @@ export class Outside {
     return Math.min(Number.POSITIVE_INFINITY, ...instants.filter((at) => at > now));
   }
 
-  /** What the engine refused somebody with: no matter of the simulation. */
-  get refusal(): { readonly error: unknown } | null {
-    return this.#callers.find(({ refusal }) => refusal !== null)?.refusal ?? null;
-  }
-
   /** There is nobody to ask for a long time. */
   pause(): void {
     for (const caller of this.#callers) caller.pause();
@@ -101,18 +96,21 @@ function momentsOf({ prng }: Simulation, { publications, lastsMs }: OutsideParts
   );
 }
 
-function starter(simulation: Simulation, { workflow, start }: OutsideParts): Caller {
+function starter(simulation: Simulation, { workflow, refused }: OutsideParts, input: unknown): Caller {
   return new Caller(simulation, {
     name: "start",
-    ask: (engine) => engine.start(workflow, start?.input, { idempotencyKey: KEY }),
+    ask: (engine) => engine.start(workflow, input, { idempotencyKey: KEY }),
     told: ({ id }) => simulation.checker.startAcknowledged(id),
+    refused,
   });
 }
 
-function publisher(simulation: Simulation, { topic, payload, id, tags }: Publication, number: number): Caller {
+function publisher(simulation: Simulation, { publications, refused }: OutsideParts, i: number): Caller {
+  const { topic, payload, id, tags } = publications[i] as Publication;
   const options = { ...(id === undefined ? {} : { id }), ...(tags === undefined ? {} : { tags }) };
   return new Caller(simulation, {
-    name: `publish/${number}`,
+    name: `publish/${i + 1}`,
     ask: (engine) => engine.publish(topic, payload, options),
+    refused,
   });
 }

@@ -1,13 +1,10 @@
 /** What a simulation that passed has seen: whether it looked where somebody meant it to. */
-import type { DispatchDecision } from "../log/port-messages.ts";
 import type { LifeReport } from "./life.ts";
+import type { MessageCounts } from "./message-book.ts";
 import type { InstantCounts } from "./schedule-book.ts";
 import type { SimulatedRun } from "./simulate-options.ts";
 import { Trace } from "./trace.ts";
 import { ALL_TROUBLES, type SimulatedFault } from "./trouble.ts";
-
-/** How many messages were published, and how many decisions there were on them of each kind. */
-export type MessageCounts = Readonly<Partial<Record<"published" | DispatchDecision, number>>>;
 
 export interface SimulationReport {
   readonly workflow: string;
@@ -41,7 +38,7 @@ export class Tally {
   readonly #faults = Object.fromEntries(ALL_TROUBLES.map((fault) => [fault, 0])) as Record<SimulatedFault, number>;
   readonly #steps = new Map<string, { attempts: number; interrupted: number }>();
   readonly #schedules = new Map<string, InstantCounts>();
-  readonly #messages = new Map<keyof MessageCounts, number>();
+  readonly #messages = new Map<string, number>();
   readonly #looks = new Map<string, number>();
   readonly #trace = new Trace(false);
   #crashes = 0;
@@ -62,7 +59,7 @@ export class Tally {
       const count = this.#schedules.get(id) ?? { fired: 0, skipped: 0 };
       this.#schedules.set(id, { fired: count.fired + fired, skipped: count.skipped + skipped });
     }
-    for (const [name, count] of life.messages) addTo(this.#messages, name, count);
+    for (const [name, count] of Object.entries(life.messages)) addTo(this.#messages, name, count);
     for (const [name, count] of Object.entries(looks)) addTo(this.#looks, name, count);
     this.#crashes += crashes;
     this.#virtualMs += virtualMs;
@@ -86,6 +83,6 @@ export class Tally {
   }
 }
 
-function addTo<Name extends string>(counts: Map<Name, number>, name: Name, count: number): void {
+function addTo(counts: Map<string, number>, name: string, count: number): void {
   if (count > 0) counts.set(name, (counts.get(name) ?? 0) + count);
 }

@@ -36,7 +36,15 @@ export interface SimulatedRun<Output = unknown> {
   readonly history: readonly RunEvent[];
 }
 
-/** A message that somebody publishes during a simulation, and again until it is acknowledged. */
+/**
+ * A message that somebody publishes during a simulation, and again until it is acknowledged.
+ *
+ * @example
+ * const publish = [
+ *   { topic: "orders.paid", payload: { order: "o-1" }, id: "o-1" }, // at a moment that the seed draws
+ *   { topic: "orders.cancelled", payload: { order: "o-1" }, id: "o-1", after: "10m" },
+ * ];
+ */
 export interface SimulatedMessage {
   readonly topic: string;
   readonly payload?: unknown;
@@ -46,7 +54,11 @@ export interface SimulatedMessage {
    */
   readonly id?: string;
   readonly tags?: Tags;
-  /** How long after the beginning. @default a moment before `lasts`, which is the seed's: all at once in some, one by one in others */
+  /**
+   * How long after the beginning, at most `lasts`.
+   *
+   * @default a moment before `lasts` that the seed draws: in some all come at once, in some one by one
+   */
   readonly after?: Duration;
 }
 
@@ -80,7 +92,12 @@ export interface SimulateOptions<Input = unknown, Output = unknown, Env = unknow
   readonly limits?: Partial<Limits>;
   /** Other workflows that take part: that its runs start, that schedules start, or that listen. @default none */
   readonly workflows?: readonly Workflow<never, unknown, Env>[];
-  /** They fire as time passes, until `lasts`. A seed fails if an instant of theirs has two decisions or none. @default none */
+  /**
+   * They fire as time passes, until `lasts`: at most 1,000 instants. A seed fails if one of them has two decisions or none.
+   *
+   * @default none
+   * @example schedules: [schedule({ id: "nightly", workflow: report, cron: "0 3 * * *" })], lasts: "7d"
+   */
   readonly schedules?: readonly ScheduleDefinition[];
   /** How long schedules fire and messages are published, from the beginning; then what they started may end. @default "1h" */
   readonly lasts?: Duration;

@@ -198,7 +198,7 @@ describe("a message that is late, early or just in time", () => {
     const error = await failureOf(
       simulate(patient, { seeds: 1, setup: () => ({ input: undefined, publish: [{ topic: "others" }] }) }),
     );
-    expect(error.message).toMatch(/the runs have not ended \d+ s after .* nothing will move them: run 1 is waiting/);
+    expect(error.message).toMatch(/not everything has ended \d+ s after .* nothing will move it: run 1 is waiting/);
   });
 });
 
