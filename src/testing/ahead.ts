@@ -1,6 +1,7 @@
-/** What is ahead of a simulation to which things come from outside, as its log has it. */
+/** What is ahead of a simulation to which things come from outside. */
 import { isTerminalStatus } from "../kernel/state.ts";
 import type { RunRow } from "../log/port.ts";
+import type { Outside } from "./outside.ts";
 import type { Simulation } from "./simulation.ts";
 
 export type Ahead =
@@ -15,8 +16,27 @@ const BUSY: Ahead = { kind: "busy" };
 /** More than a simulation has of anything. */
 const LIMIT = 1_000_000;
 
-/** @param schedules how many there are to be */
-export async function aheadOf({ checker, truth }: Simulation, schedules: number): Promise<Ahead> {
+export interface AheadParts {
+  readonly outside: Outside;
+  /** How many schedules there are to be. */
+  readonly schedules: number;
+  /** Until when late requests may come in. */
+  readonly lateUntil: number;
+}
+
+/** What is ahead of the log, and of those who are outside of it. */
+export async function aheadOf(simulation: Simulation, parts: AheadParts): Promise<Ahead> {
+  const { outside, schedules, lateUntil } = parts;
+  if (outside.isAsking) return BUSY;
+  const inside = await aheadInside(simulation, schedules);
+  if (inside.kind === "busy") return BUSY;
+  const { now } = simulation.agenda;
+  const due = [...(inside.kind === "due" ? [inside.at] : []), ...(lateUntil > now ? [lateUntil] : [])];
+  const at = Math.min(outside.nextAt, ...due);
+  return inside.kind === "nothing" && at === Number.POSITIVE_INFINITY ? inside : { kind: "due", at };
+}
+
+async function aheadInside({ checker, truth }: Simulation, schedules: number): Promise<Ahead> {
   const due: number[] = [];
   for (const runId of openRuns(checker)) {
     const at = dueAt(await truth.getRun(runId));

@@ -11,6 +11,7 @@ import { aheadOf } from "./ahead.ts";
 import { judge, type LifeFailure } from "./judgement.ts";
 import type { MessageCounts } from "./message-book.ts";
 import { type Harm, Nemesis } from "./nemesis.ts";
+import { Nights } from "./nights.ts";
 import { realTimeError, unfinishedText } from "./no-end.ts";
 import { Outside } from "./outside.ts";
 import type { SimulatedProcess } from "./process.ts";
@@ -54,11 +55,6 @@ type AnyWorkflow = Workflow<never, unknown, never, never>;
 /** A process that died is replaced after so long at most. */
 const REPLACED_MS_MAX = 2_000;
 
-/** While the run sleeps longer than this its processes are stopped: they would look at the log once a second. */
-const DOZE_MS = 60_000;
-/** They are started again so long before the run goes on, at most. */
-const EARLY_MS_MAX = 20_000;
-
 /** When nothing has moved for so long, nothing will: no lease, pause or answer takes as long. */
 const STALL_MS = 300_000;
 
@@ -91,6 +87,7 @@ class Life {
   readonly #simulation: Simulation;
   readonly #world: World;
   readonly #story: Story;
+  readonly #nights: Nights;
   readonly #beganAt: number;
   readonly #worker: { readonly leaseMs: number; readonly hotRunsMax: number; readonly parkAfterMs: number };
   readonly #steps = new Map<string, { attempts: number; interrupted: number }>();
@@ -103,8 +100,6 @@ class Life {
   /** Until when late requests may come in. */
   #lateUntil = 0;
   #crashes = 0;
-  /** All processes are stopped while nothing is due. */
-  #isDozing = false;
   #writtenAt = 0;
   /** What an engine refused, which is no matter of the simulation. */
   #refusal: { readonly error: unknown } | null = null;
@@ -146,6 +141,14 @@ class Life {
     this.#beganAt = agenda.now;
     this.#writtenAt = agenda.now;
     this.#story = new Story(agenda);
+    this.#nights = new Nights(this.#simulation, {
+      isOver: () => this.#isOver(),
+      falls: (why) => {
+        this.#outside.pause();
+        this.#story.tell(null, `all processes are stopped while ${why}`);
+      },
+      ends: () => this.#morning(),
+    });
     this.#world = new World(
       {
         simulation: this.#simulation,
@@ -223,27 +226,23 @@ class Life {
   #lookAhead(): void {
     this.#simulation.agenda.after(LOOK_MS, async () => {
       await this.#look();
-      if (!this.#isOver() && !this.#isDozing) this.#lookAhead();
+      if (!this.#isOver() && !this.#nights.isNight) this.#lookAhead();
     });
   }
 
   async #look(): Promise<void> {
-    const { now } = this.#simulation.agenda;
-    if (this.#outside.isAsking) return;
-    const ahead = await aheadOf(this.#simulation, this.#plan.timetables.definitions.length);
-    if (ahead.kind === "busy") return;
-    const late = this.#lateUntil > now ? this.#lateUntil : Number.POSITIVE_INFINITY;
-    const due = ahead.kind === "due" ? ahead.at : Number.POSITIVE_INFINITY;
-    const until = Math.min(due, late, this.#outside.nextAt);
-    if (ahead.kind === "nothing" && until === Number.POSITIVE_INFINITY) this.#isAtRest = true;
-    else if (until < Number.POSITIVE_INFINITY && until - now > DOZE_MS) this.#doze(until, "nothing is due");
+    const { length: schedules } = this.#plan.timetables.definitions;
+    const parts = { outside: this.#outside, schedules, lateUntil: this.#lateUntil };
+    const ahead = await aheadOf(this.#simulation, parts);
+    if (ahead.kind === "nothing") this.#isAtRest = true;
+    if (ahead.kind === "due" && this.#nights.isBefore(ahead.at)) this.#nights.fall(ahead.at, "nothing is due");
   }
 
   #isStalled(): boolean {
     const { agenda } = this.#simulation;
     if (agenda.count > TASKS_MAX) return true;
     const movedAt = Math.max(this.#writtenAt, this.#world.movedAt);
-    return agenda.now - movedAt > STALL_MS && !this.#isDozing && !this.#world.isMoving;
+    return agenda.now - movedAt > STALL_MS && !this.#nights.isNight && !this.#world.isMoving;
   }
 
   /**
@@ -313,41 +312,22 @@ class Life {
 
   #died(proc: SimulatedProcess, error: unknown): void {
     this.#world.died(proc);
-    if (this.#isDozing) return;
+    if (this.#nights.isNight) return;
     // A database that cannot now can later. What is defined wrongly is wrong in every process.
     if (error !== null && !(error instanceof StoreError)) this.#refusal = { error };
     if (error === null) this.#crashes++;
     else this.#story.tell(proc.name, `exits, because it cannot begin to work: ${String(error)}`);
     const { agenda, prng } = this.#simulation;
     agenda.after(prng.stream(`replace/${proc.name}`).float() * REPLACED_MS_MAX, () => {
-      if (!this.#isDozing) this.#boot(proc);
+      if (!this.#nights.isNight) this.#boot(proc);
     });
   }
 
-  /** The only run sleeps until `until`, if it still does. */
-  async #sleeps(runId: string, until: number): Promise<void> {
-    const row = await this.#simulation.truth.getRun(runId);
-    if (row?.status !== "waiting" || row.owner !== null || row.availableAt !== until) return;
-    this.#doze(until, "the run sleeps");
-  }
-
-  /** Nothing is due before `until`: the processes are stopped for so long, as by night. */
-  #doze(until: number, why: string): void {
-    const { agenda, prng, alive } = this.#simulation;
-    const early = prng.stream(`doze/${until}`).float() * EARLY_MS_MAX;
-    const ms = until - early - agenda.now;
-    if (ms <= 0 || this.#isDozing || this.#isOver()) return;
-    this.#isDozing = true;
-    this.#outside.pause();
-    this.#story.tell(null, `all processes are stopped while ${why}`);
-    for (const { proc } of alive) this.#simulation.crash(proc);
-    agenda.after(ms, () => {
-      this.#isDozing = false;
-      this.#writtenAt = agenda.now;
-      for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
-      this.#outside.resume();
-      if (!this.#isAlone) this.#lookAhead();
-    });
+  #morning(): void {
+    this.#writtenAt = this.#simulation.agenda.now;
+    for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
+    this.#outside.resume();
+    if (!this.#isAlone) this.#lookAhead();
   }
 
   // ---- What reaches the log ----
@@ -375,9 +355,8 @@ class Life {
       const { code, message } = JSON.parse(stuck ?? "{}") as { code: string; message: string };
       this.#failure ??= { kind: `stuck ${code}`, what: message };
     }
-    const { agenda } = this.#simulation;
-    if (this.#isAlone && status === "waiting" && availableAt !== null && availableAt - agenda.now > DOZE_MS) {
-      agenda.after(1_000, () => void this.#sleeps(runId, availableAt));
+    if (this.#isAlone && status === "waiting" && availableAt !== null && this.#nights.isBefore(availableAt)) {
+      this.#simulation.agenda.after(1_000, () => void this.#nights.fallWith(runId, availableAt));
     }
   }
 
