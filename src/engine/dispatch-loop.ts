@@ -35,6 +35,9 @@ const IDLE_POLL_MS = 10_000;
 /** The wait after the store failed to answer. */
 const STORE_RETRY_MS = 500;
 
+/** The wait for what is due by this process's clock and was not by the log's: one that is ahead must not look without end. */
+const EARLY_MS = 500;
+
 export class DispatchLoop {
   readonly #parts: DispatchLoopParts;
   readonly #dueAlarm: Alarm;
@@ -103,7 +106,9 @@ export class DispatchLoop {
     }
     if (this.#closed || !this.#works) return;
     if (!this.#parts.store.exclusive) this.#pollAlarm.set(this.#parts.ports.clock.monotonic() + this.#pollMs);
-    if (this.#dueAt !== null) this.#dueAlarm.setEarlier(this.#dueAt);
+    if (this.#dueAt === null) return;
+    const now = this.#parts.ports.clock.now();
+    this.#dueAlarm.setEarlier(this.#dueAt > now ? this.#dueAt : now + EARLY_MS);
   }
 
   /**

@@ -23,7 +23,7 @@ import { DeliveryBook } from "./delivery-book.ts";
 import { FamilyBook } from "./family-book.ts";
 import { LimitsBook } from "./limits-book.ts";
 import { MailBook } from "./mail-book.ts";
-import { MessageBook } from "./message-book.ts";
+import { MessageBook, type MessageCounts } from "./message-book.ts";
 import { NoticeBook } from "./notice-book.ts";
 import { OwnerBook } from "./owner-book.ts";
 import { PoolBook } from "./pool-book.ts";
@@ -438,6 +438,21 @@ export class Checker {
       row !== null && (isSettled(row) || isPoisoned),
       () => `run ${runId} is ${row?.status} for ever`,
     );
+  }
+
+  /** Each instant of schedules up to `until` must be decided by now. */
+  decidesAll(until: number): void {
+    this.#schedules.decidesAll(until);
+  }
+
+  /** By schedule: what became of its instants. */
+  get instants(): ScheduleBook["counts"] {
+    return this.#schedules.counts;
+  }
+
+  /** How many messages were published, and what became of them. */
+  messageCounts(): Promise<MessageCounts> {
+    return this.#messages.counts();
   }
 
   /** What the log says of the calls of a run, by their keys, as far as it counts after retries. */

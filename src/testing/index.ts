@@ -23,7 +23,7 @@ export type { ReplayReport } from "./replay-history.ts";
 export { replayHistory } from "./replay-history.ts";
 export type { SimulationReport } from "./report.ts";
 export { simulate } from "./simulate.ts";
-export type { Seeds, SimulatedCase, SimulatedRun, SimulateOptions } from "./simulate-options.ts";
+export type { Seeds, SimulatedCase, SimulatedMessage, SimulatedRun, SimulateOptions } from "./simulate-options.ts";
 export { snapshotOf } from "./snapshot.ts";
 export type { TestEngine } from "./test-engine.ts";
 export { testEngine } from "./test-engine.ts";

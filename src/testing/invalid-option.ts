@@ -6,6 +6,15 @@ export function testInvalid(option: string, expected: string, found: unknown): D
   return new DefinitionError("TEST_INVALID", message, { option });
 }
 
+/** The error of an option of `simulate`, or of what its `setup` returns, that is not as it must be. */
+export function simulationInvalid(option: string, expected: string, found: unknown): DefinitionError {
+  return new DefinitionError(
+    "SIMULATION_INVALID",
+    `expected simulate's option ${option} to be ${expected}, but found ${foundText(found)}`,
+    { option, found },
+  );
+}
+
 /** What was found in place of what was expected, in short. */
 export function foundText(found: unknown): string {
   if (typeof found === "string") return JSON.stringify(found);

@@ -3,7 +3,7 @@ import { runInfo } from "../engine/run-info.ts";
 import { parseEvent } from "../kernel/events.ts";
 import { isTerminalStatus } from "../kernel/state.ts";
 import type { Failure } from "./checker.ts";
-import type { SimulatedCase, SimulatedRun } from "./simulate-options.ts";
+import type { CheckedCase, SimulatedRun } from "./simulate-options.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Why a life failed. */
@@ -16,31 +16,42 @@ export interface LifeFailure {
 
 export interface Judgement {
   readonly failure: LifeFailure | null;
-  /** How the run ended; null: nobody can say. */
-  readonly status: SimulatedRun["status"] | null;
+  /** How the runs ended of which anybody can say. */
+  readonly statuses: readonly SimulatedRun["status"][];
+}
+
+/** What is judged beside the engine's promises. */
+export interface Judged extends Pick<CheckedCase, "check" | "checkAll"> {
+  /** The name of the workflow whose runs `check` looks at. */
+  readonly workflow: string;
 }
 
 /** Codes that say that the workflow's function itself cannot be replayed: wrong whatever `check` says. */
 export const UNREPLAYABLE = new Set(["FOREIGN_AWAIT", "OUTER_CONTEXT", "OTHER_SCOPE", "SCOPE_ENDED"]);
 
 /** Call it when nothing is under way any more. */
-export async function judge(
-  { checker, truth }: Simulation,
-  runId: string | null,
-  { check }: SimulatedCase<never>,
-): Promise<Judgement> {
+export async function judge(simulation: Simulation, judged: Judged): Promise<Judgement> {
+  const { checker } = simulation;
   await checker.finish();
   const [broken] = checker.failures;
   if (broken !== undefined) {
-    return { failure: { kind: `promise ${broken.predicate}`, what: brokenText(broken) }, status: null };
+    return { failure: { kind: `promise ${broken.predicate}`, what: brokenText(broken) }, statuses: [] };
   }
-  const row = runId === null ? null : await truth.getRun(runId);
-  // Parked because its processes kept dying: that is what the engine promises, and says nothing of the workflow.
-  if (row === null || !isTerminalStatus(row.status)) return { failure: null, status: null };
-  const { status } = row;
-  const { output, error } = runInfo(row, null);
-  const history = checker.history(row.id).map(parseEvent);
-  return { failure: await failureOf({ id: row.id, status, output, error, history }, check), status };
+  const runs = await endedRuns(simulation);
+  return { failure: await failureOf(runs, judged), statuses: runs.map(({ status }) => status) };
+}
+
+/** In the order of their starts. One that is parked because its processes kept dying says nothing of its workflow. */
+async function endedRuns({ checker, truth }: Simulation): Promise<readonly SimulatedRun[]> {
+  const runs: SimulatedRun[] = [];
+  for (const runId of checker.runIds) {
+    const row = await truth.getRun(runId);
+    if (row === null || !isTerminalStatus(row.status)) continue;
+    const { output, error } = runInfo(row, null);
+    const history = checker.history(runId).map(parseEvent);
+    runs.push({ id: runId, workflow: row.workflow, status: row.status, output, error, history });
+  }
+  return runs;
 }
 
 /** What a user is told of a promise that was broken. */
@@ -48,20 +59,32 @@ export function brokenText({ predicate, what }: Failure): string {
   return `Varve broke a promise of its own, which is a bug of Varve: please report it (${predicate}: ${what})`;
 }
 
-async function failureOf(run: SimulatedRun, check: SimulatedCase<never>["check"]): Promise<LifeFailure | null> {
-  const { status, error } = run;
-  const code = (error as { code?: string } | undefined)?.code;
-  if (code !== undefined && UNREPLAYABLE.has(code)) {
+async function failureOf(
+  runs: readonly SimulatedRun[],
+  { workflow, check, checkAll }: Judged,
+): Promise<LifeFailure | null> {
+  for (const { error } of runs) {
+    const code = (error as { code?: string } | undefined)?.code;
+    if (code === undefined || !UNREPLAYABLE.has(code)) continue;
     return { kind: code, what: `the run failed with ${code}: ${error?.message}`, cause: error };
   }
-  if (check === undefined) {
-    if (status === "completed") return null;
-    return { kind: "incomplete", what: `the run is ${status}: ${String(error)}`, cause: error };
+  if (check === undefined && checkAll === undefined) {
+    const run = runs.find(({ status }) => status !== "completed");
+    if (run === undefined) return null;
+    return { kind: "incomplete", what: `the run is ${run.status}: ${String(run.error)}`, cause: run.error };
   }
+  for (const run of runs) {
+    const failure = run.workflow === workflow ? await thrownBy("check", () => check?.(run as never)) : null;
+    if (failure !== null) return failure;
+  }
+  return await thrownBy("checkAll", () => checkAll?.(runs));
+}
+
+async function thrownBy(name: string, look: () => unknown): Promise<LifeFailure | null> {
   try {
-    await check(run as SimulatedRun<never>);
+    await look();
     return null;
   } catch (thrown) {
-    return { kind: "check", what: `check threw ${String(thrown)}`, cause: thrown };
+    return { kind: name, what: `${name} threw ${String(thrown)}`, cause: thrown };
   }
 }

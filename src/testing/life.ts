@@ -4,19 +4,23 @@
  * I1 Everything is decided by seed, workers and the choice of faults: the same life again comes to the same.
  */
 import type { Workflow } from "../ctx/workflow.ts";
-import { DefinitionError } from "../kernel/errors.ts";
+import { StoreError } from "../kernel/errors.ts";
 import type { LogWrite, RunAppend, WriteVerdict } from "../log/port-write.ts";
 import { macrotask } from "./agenda.ts";
+import { aheadOf } from "./ahead.ts";
 import { judge, type LifeFailure } from "./judgement.ts";
+import type { MessageCounts } from "./message-book.ts";
 import { type Harm, Nemesis } from "./nemesis.ts";
+import { Nights } from "./nights.ts";
+import { realTimeError, unfinishedText } from "./no-end.ts";
+import { Outside } from "./outside.ts";
 import type { SimulatedProcess } from "./process.ts";
-import { checkCase, type Plan, type SimulatedCase, type SimulatedRun } from "./simulate-options.ts";
+import { type CheckedCase, checkCase, type Plan, type SimulatedRun } from "./simulate-options.ts";
 import { Simulation } from "./simulation.ts";
-import { Starter } from "./starter.ts";
 import type { Effect } from "./store.ts";
 import { Story, type StoryLine } from "./story.ts";
-import type { HappenedFault } from "./trouble.ts";
-import { watched } from "./watched.ts";
+import type { HappenedFault, SimulatedFault } from "./trouble.ts";
+import { type WatchedBody, watched } from "./watched.ts";
 import { World } from "./world.ts";
 
 /** Which life: what a failure names so that it can be lived again. */
@@ -31,13 +35,16 @@ export interface LifeChoice {
 export interface LifeReport {
   readonly choice: LifeChoice;
   readonly failure: LifeFailure | null;
-  /** How the run ended; null: it did not. */
-  readonly status: SimulatedRun["status"] | null;
+  /** How the runs ended. */
+  readonly statuses: readonly SimulatedRun["status"][];
   readonly faults: readonly HappenedFault[];
   readonly story: readonly StoryLine[];
   readonly crashes: number;
   /** Bodies that began, by step, and of how many nobody knows how far they came. */
   readonly steps: ReadonlyMap<string, { readonly attempts: number; readonly interrupted: number }>;
+  /** By schedule: what became of its instants. */
+  readonly schedules: Simulation["checker"]["instants"];
+  readonly messages: MessageCounts;
   readonly looks: Simulation["checker"]["looks"];
   readonly virtualMs: number;
   readonly hash: string;
@@ -48,11 +55,6 @@ type AnyWorkflow = Workflow<never, unknown, never, never>;
 /** A process that died is replaced after so long at most. */
 const REPLACED_MS_MAX = 2_000;
 
-/** While the run sleeps longer than this its processes are stopped: they would look at the log once a second. */
-const DOZE_MS = 60_000;
-/** They are started again so long before the run goes on, at most. */
-const EARLY_MS_MAX = 20_000;
-
 /** When nothing has moved for so long, nothing will: no lease, pause or answer takes as long. */
 const STALL_MS = 300_000;
 
@@ -61,6 +63,11 @@ const TASKS_MAX = 1_000_000;
 
 /** A late request arrives at most so long after it was sent. */
 const LATE_MS = 75_000;
+
+/** How often it is looked whether everything that comes from outside has come to its end. */
+const LOOK_MS = 2_000;
+
+const LATE_FAULTS: ReadonlySet<SimulatedFault> = new Set<SimulatedFault>(["late-request", "repeated-request"]);
 
 /** So many macrotasks may a body take for what is no wait of the world: some of the platform's promises need a few. */
 const PATIENCE = 50;
@@ -80,20 +87,25 @@ class Life {
   readonly #simulation: Simulation;
   readonly #world: World;
   readonly #story: Story;
-  readonly #starter: Starter;
+  readonly #nights: Nights;
   readonly #beganAt: number;
   readonly #worker: { readonly leaseMs: number; readonly hotRunsMax: number; readonly parkAfterMs: number };
   readonly #steps = new Map<string, { attempts: number; interrupted: number }>();
-  #case: SimulatedCase<never> = { input: undefined as never };
-  /** How much of the run's history the story has told. */
-  #toldSeq = 0;
-  #runId: string | null = null;
+  #case: CheckedCase = { env: undefined, start: null, publications: [] };
+  #outside: Outside;
+  /** One run is all that there is: nothing else comes from outside. */
+  #isAlone = true;
+  /** Nothing is ahead, and nothing else can come from outside. */
+  #isAtRest = false;
+  /** Until when late requests may come in. */
+  #lateUntil = 0;
   #crashes = 0;
-  /** All processes are stopped while the run sleeps. */
-  #isDozing = false;
   #writtenAt = 0;
+  /** What an engine refused, which is no matter of the simulation. */
+  #refusal: { readonly error: unknown } | null = null;
   #failure: LifeFailure | null = null;
-  #status: SimulatedRun["status"] | null = null;
+  #statuses: readonly SimulatedRun["status"][] = [];
+  #messages: MessageCounts = {};
 
   constructor(workflow: AnyWorkflow, plan: Plan, choice: LifeChoice) {
     this.#workflow = workflow;
@@ -105,7 +117,10 @@ class Life {
       seed,
       faults: plan.faults,
       only,
-      happened: ({ what }) => this.#story.tell(null, `>> ${what}`),
+      happened: ({ what, fault }) => {
+        this.#story.tell(null, `>> ${what}`);
+        if (LATE_FAULTS.has(fault)) this.#lateUntil = this.#simulation.agenda.now + LATE_MS;
+      },
     });
     const draw = new Simulation({ seed }).prng.stream("plan");
     this.#simulation = new Simulation({
@@ -122,10 +137,18 @@ class Life {
       parkAfterMs: draw.pick([0, 250]),
     };
     const { agenda } = this.#simulation;
-    this.#starter = new Starter(this.#simulation, workflow.name);
+    this.#outside = this.#outsideOf(this.#case);
     this.#beganAt = agenda.now;
     this.#writtenAt = agenda.now;
     this.#story = new Story(agenda);
+    this.#nights = new Nights(this.#simulation, {
+      isOver: () => this.#isOver(),
+      falls: (why) => {
+        this.#outside.pause();
+        this.#story.tell(null, `all processes are stopped while ${why}`);
+      },
+      ends: () => this.#morning(),
+    });
     this.#world = new World(
       {
         simulation: this.#simulation,
@@ -133,7 +156,7 @@ class Life {
           const steps = bodies.map(({ key }) => key);
           this.#harm(proc, this.#nemesis.atBody(proc.name, moment, steps));
         },
-        tell: (proc, what) => this.#story.tell(proc.name, what),
+        tell: (proc, { runId }, what) => this.#story.tellOf(runId, proc.name, what),
       },
       choice.seed,
     );
@@ -142,31 +165,51 @@ class Life {
   // ---- What happens ----
 
   async run(): Promise<void> {
-    this.#case = checkCase(await this.#plan.setup(this.#world.sim));
+    this.#case = checkCase(await this.#plan.setup(this.#world.sim), this.#plan);
+    this.#outside = this.#outsideOf(this.#case);
+    const { others, timetables } = this.#plan;
+    this.#isAlone = others.length + timetables.instants.length + this.#case.publications.length === 0;
     for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
-    this.#starter.begin(this.#case.input);
+    this.#outside.begin();
     this.#planHarm();
+    if (!this.#isAlone) {
+      this.#story.nameRuns();
+      this.#lookAhead();
+    }
     await this.#untilOver();
-    if (this.#starter.refusal !== null) throw this.#starter.refusal.error;
+    if (this.#refusal !== null) throw this.#refusal.error;
     // Late requests may still be on their way, and must change nothing.
-    const isLate = this.#nemesis.happened.some(({ fault }) => fault === "late-request" || fault === "repeated-request");
-    if (this.#failure === null && isLate) await this.#simulation.run(LATE_MS);
+    if (this.#isAlone && this.#failure === null && this.#lateUntil > 0) await this.#simulation.run(LATE_MS);
     this.#world.end();
-    if (this.#failure !== null) return;
-    const { failure, status } = await judge(this.#simulation, this.#runId, this.#case);
+    if (this.#failure === null) await this.#judge();
+  }
+
+  async #judge(): Promise<void> {
+    const { checker } = this.#simulation;
+    checker.decidesAll(this.#beganAt + this.#plan.lastsMs);
+    const judged = { workflow: this.#workflow.name, ...this.#case };
+    const { failure, statuses } = await judge(this.#simulation, judged);
     this.#failure = failure;
-    this.#status = status;
+    this.#statuses = statuses;
+    this.#messages = await checker.messageCounts();
+  }
+
+  #outsideOf({ start, publications }: CheckedCase): Outside {
+    const { lastsMs } = this.#plan;
+    const refused = (error: unknown) => {
+      this.#refusal = { error };
+    };
+    return new Outside(this.#simulation, { workflow: this.#workflow.name, start, publications, lastsMs, refused });
   }
 
   async #untilOver(): Promise<void> {
-    const { agenda } = this.#simulation;
     const isOver = () => this.#isOver() || this.#world.stranded.length > 0 || this.#isStalled();
     for (;;) {
       const isAlive = await this.#simulation.run(Number.POSITIVE_INFINITY, isOver);
       if (this.#isOver() || this.#simulation.checker.hasFailed) return;
       if (this.#world.stranded.length > 0) await this.#strand();
       else if (!isAlive || this.#isStalled()) {
-        this.#failure = { kind: "unfinished", what: await this.#unfinishedText(agenda.now) };
+        this.#failure = { kind: "unfinished", what: await this.#whyUnfinished() };
         return;
       }
     }
@@ -174,15 +217,32 @@ class Life {
 
   #isOver(): boolean {
     const { checker } = this.#simulation;
-    if (this.#failure !== null || this.#starter.refusal !== null) return true;
-    return this.#starter.isAcknowledged && checker.ended + checker.poisoned.size === checker.runIds.length;
+    if (this.#failure !== null || this.#refusal !== null) return true;
+    if (!this.#isAlone) return this.#isAtRest;
+    return this.#outside.isDone && checker.ended + checker.poisoned.size === checker.runIds.length;
+  }
+
+  /** Looks now and then whether anything is ahead, and lets the time pass until it comes. */
+  #lookAhead(): void {
+    this.#simulation.agenda.after(LOOK_MS, async () => {
+      await this.#look();
+      if (!this.#isOver() && !this.#nights.isNight) this.#lookAhead();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { length: schedules } = this.#plan.timetables.definitions;
+    const parts = { outside: this.#outside, schedules, lateUntil: this.#lateUntil };
+    const ahead = await aheadOf(this.#simulation, parts);
+    if (ahead.kind === "nothing") this.#isAtRest = true;
+    if (ahead.kind === "due" && this.#nights.isBefore(ahead.at)) this.#nights.fall(ahead.at, "nothing is due");
   }
 
   #isStalled(): boolean {
     const { agenda } = this.#simulation;
     if (agenda.count > TASKS_MAX) return true;
     const movedAt = Math.max(this.#writtenAt, this.#world.movedAt);
-    return agenda.now - movedAt > STALL_MS && !this.#isDozing && !this.#world.isMoving;
+    return agenda.now - movedAt > STALL_MS && !this.#nights.isNight && !this.#world.isMoving;
   }
 
   /**
@@ -194,22 +254,13 @@ class Life {
       await macrotask();
       if (this.#world.stranded.length === 0) return;
     }
-    const [body] = this.#world.stranded;
-    const { key, attempt } = body as { key: string; attempt: number };
-    throw new DefinitionError(
-      "SIMULATION_REAL_TIME",
-      `expected the body of step "${key}" to wait for the simulated world only, but found it waiting for something else, ` +
-        "such as a timer, a socket or a file: time is virtual here, so that never comes; " +
-        "give the step a fake by env, which waits by sim.wait(ms), or by sim.hang() if it is to hang",
-      { step: key, attempt, seed: this.#choice.seed },
-    );
+    throw realTimeError(this.#world.stranded[0] as WatchedBody, this.#choice.seed);
   }
 
-  async #unfinishedText(now: number): Promise<string> {
-    const row = this.#runId === null ? null : await this.#simulation.truth.getRun(this.#runId);
+  #whyUnfinished(): Promise<string> {
     const { running } = this.#world;
-    const waits = running.length > 0 ? `; the body of ${running.join(", ")} has not ended` : "";
-    return `the run has not ended ${Math.round((now - this.#beganAt) / 1_000)} s after its start, and nothing will move it: it is ${row?.status ?? "not started"}${waits}`;
+    const about = { simulation: this.#simulation, story: this.#story, beganAt: this.#beganAt };
+    return unfinishedText({ ...about, running, isAlone: this.#isAlone });
   }
 
   // ---- Processes ----
@@ -219,15 +270,17 @@ class Life {
     const skewMs = this.#nemesis.clockOf(name);
     this.#story.tell(name, before === null ? "starts" : `starts in place of ${before.name}`);
     const { env } = this.#case;
-    const { queues, limits } = this.#plan;
+    const { queues, limits, others, timetables } = this.#plan;
     this.#simulation.boot({
-      workflows: (proc) => [
-        watched(this.#workflow, {
-          body: (body, run) => this.#world.body(proc, body, run),
-          given: (runId, key, value) => this.#simulation.checker.given(proc, runId, key, value),
-        }),
-      ],
+      workflows: (proc) =>
+        [this.#workflow, ...others].map((workflow) =>
+          watched(workflow, {
+            body: (body, run) => this.#world.body(proc, body, run),
+            given: (runId, key, value) => this.#simulation.checker.given(proc, runId, key, value),
+          }),
+        ),
       env: () => env,
+      ...(timetables.definitions.length === 0 ? {} : { schedules: timetables.definitions }),
       ...(queues === undefined ? {} : { queues }),
       ...(limits === undefined ? {} : { limits }),
       worker: this.#worker,
@@ -237,7 +290,7 @@ class Life {
 
   #planHarm(): void {
     const { agenda } = this.#simulation;
-    for (const planned of this.#nemesis.planned()) {
+    for (const planned of this.#nemesis.planned(this.#moments)) {
       agenda.after(planned.afterMs, () => {
         const { alive } = this.#simulation;
         const victim = alive[Math.floor(planned.victim * alive.length)];
@@ -247,6 +300,11 @@ class Life {
     }
   }
 
+  /** When something comes from outside, milliseconds after the beginning. */
+  get #moments(): readonly number[] {
+    return [...this.#plan.timetables.instants, ...this.#outside.moments];
+  }
+
   #harm(proc: SimulatedProcess, harm: Harm | null): void {
     if (harm?.kind === "crash") this.#simulation.crash(proc);
     else if (harm?.kind === "pause") proc.pause(harm.ms);
@@ -254,38 +312,29 @@ class Life {
 
   #died(proc: SimulatedProcess, error: unknown): void {
     this.#world.died(proc);
-    if (this.#isDozing) return;
+    if (this.#nights.isNight) return;
+    // A database that cannot now can later. What is defined wrongly is wrong in every process.
+    if (error !== null && !(error instanceof StoreError)) this.#refusal = { error };
     if (error === null) this.#crashes++;
     else this.#story.tell(proc.name, `exits, because it cannot begin to work: ${String(error)}`);
     const { agenda, prng } = this.#simulation;
     agenda.after(prng.stream(`replace/${proc.name}`).float() * REPLACED_MS_MAX, () => {
-      if (!this.#isDozing) this.#boot(proc);
+      if (!this.#nights.isNight) this.#boot(proc);
     });
   }
 
-  /** The run sleeps until `until`: its processes are stopped for so long, as by night. */
-  async #doze(runId: string, until: number): Promise<void> {
-    const { agenda, prng, truth, alive } = this.#simulation;
-    const row = await truth.getRun(runId);
-    const early = prng.stream(`doze/${until}`).float() * EARLY_MS_MAX;
-    const ms = until - early - agenda.now;
-    if (row?.status !== "waiting" || row.owner !== null || row.availableAt !== until || ms <= 0) return;
-    if (this.#isDozing || this.#isOver()) return;
-    this.#isDozing = true;
-    this.#starter.pause();
-    this.#story.tell(null, "all processes are stopped while the run sleeps");
-    for (const { proc } of alive) this.#simulation.crash(proc);
-    agenda.after(ms, () => {
-      this.#isDozing = false;
-      this.#writtenAt = agenda.now;
-      for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
-      this.#starter.resume();
-    });
+  #morning(): void {
+    this.#writtenAt = this.#simulation.agenda.now;
+    for (let i = 0; i < this.#choice.workers; i++) this.#boot(null);
+    this.#outside.resume();
+    if (!this.#isAlone) this.#lookAhead();
   }
 
   // ---- What reaches the log ----
 
-  #happened({ proc, site, args, result }: Effect): void {
+  #happened(effect: Effect): void {
+    if (this.#story.happened(effect)) this.#writtenAt = this.#simulation.agenda.now;
+    const { proc, site, args, result } = effect;
     if (site !== "append") return;
     const write = args[0] as LogWrite;
     for (const run of write.runs) this.#appended(proc, run, result as WriteVerdict);
@@ -295,12 +344,9 @@ class Life {
     const head = verdict.runs.get(runId);
     const last = firstSeq + events.length - 1;
     if (head?.epoch !== epoch || head.head < last) return;
-    this.#runId = runId;
     events.forEach((event, i) => {
-      if (firstSeq + i <= this.#toldSeq) return;
-      this.#toldSeq = firstSeq + i;
+      if (!this.#story.recorded(proc.name, runId, firstSeq + i, event)) return;
       this.#writtenAt = this.#simulation.agenda.now;
-      this.#story.recorded(proc.name, event);
       this.#count(event);
     });
     if (row.kind !== "move" || !row.release) return;
@@ -309,9 +355,8 @@ class Life {
       const { code, message } = JSON.parse(stuck ?? "{}") as { code: string; message: string };
       this.#failure ??= { kind: `stuck ${code}`, what: message };
     }
-    const { agenda } = this.#simulation;
-    if (status === "waiting" && availableAt !== null && availableAt - agenda.now > DOZE_MS) {
-      agenda.after(1_000, () => void this.#doze(runId, availableAt));
+    if (this.#isAlone && status === "waiting" && availableAt !== null && this.#nights.isBefore(availableAt)) {
+      this.#simulation.agenda.after(1_000, () => void this.#nights.fallWith(runId, availableAt));
     }
   }
 
@@ -333,11 +378,13 @@ class Life {
     return {
       choice: this.#choice,
       failure: this.#failure,
-      status: this.#status,
+      statuses: this.#statuses,
       faults: this.#nemesis.happened,
       story: this.#story.lines,
       crashes: this.#crashes,
       steps: this.#steps,
+      schedules: checker.instants,
+      messages: this.#messages,
       looks: checker.looks,
       virtualMs: agenda.now - this.#beganAt,
       hash: trace.hash,

@@ -2,8 +2,18 @@
  * What the checker knows of messages: what was acknowledged, what was decided, how waits have ended. It judges each write of
  * them by what the log has after it.
  */
-import type { DispatchRow, MessageStore, NewMessage, PublishVerdict, WaitVerdict } from "../log/port-messages.ts";
+import type {
+  DispatchDecision,
+  DispatchRow,
+  MessageStore,
+  NewMessage,
+  PublishVerdict,
+  WaitVerdict,
+} from "../log/port-messages.ts";
 import type { Expect } from "./book.ts";
+
+/** How many messages were published, and how many decisions there were on them of each kind. */
+export type MessageCounts = Readonly<Partial<Record<"published" | DispatchDecision, number>>>;
 
 const ROWS_MAX = 10_000;
 
@@ -58,6 +68,17 @@ export class MessageBook {
       before === end,
       () => `the wait ${call} has ${before}, and in epoch ${epoch} ${end}`,
     );
+  }
+
+  /** How many messages somebody published, and how many decisions there are on them of each kind. */
+  async counts(): Promise<MessageCounts> {
+    const counts: { -readonly [Name in keyof MessageCounts]: MessageCounts[Name] } = {};
+    for (const position of this.#published.values()) {
+      const decisions = await this.#truth.listDispatches(position, { after: 0, limit: ROWS_MAX });
+      for (const name of ["published" as const, ...decisions.map(({ decision }) => decision)])
+        counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
   }
 
   /** The run is over: what it waits for after a retry is another thing. */

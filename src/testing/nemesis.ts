@@ -59,7 +59,12 @@ const PAUSES_MS = [500, 3_000, 20_000, 40_000] as const;
 const SKEW_MS_MAX = 3_600_000;
 
 /** Where a fault on the way to the log may kill a process: elsewhere a death at any time does the same. */
-const DEADLY_SITES = new Set(["append", "load"]);
+const DEADLY_SITES = new Set([
+  ...["append", "load", "changeSchedule", "publishMessage", "dispatchMessage", "fireGathering"],
+]);
+
+/** Harm that is planned around a moment lies this close to it, in the mean. */
+const AROUND_MS_MEAN = 1_000;
 
 export class Nemesis {
   readonly happened: HappenedFault[] = [];
@@ -117,8 +122,8 @@ export class Nemesis {
     return null;
   }
 
-  /** What hits processes at an instant. */
-  planned(): PlannedHarm[] {
+  /** What hits processes at an instant. `moments`: when something comes from outside, milliseconds: half of it comes around these. */
+  planned(moments: readonly number[]): PlannedHarm[] {
     return (["crash", "pause"] as const)
       .filter((kind) => this.#kinds.has(kind))
       .flatMap((kind) => {
@@ -126,9 +131,12 @@ export class Nemesis {
         return Array.from({ length: PLANNED_MAX }, (_, i): PlannedHarm => {
           const id = `any/${kind}/${i + 1}`;
           const draw = this.#prng(id);
-          const afterMs = -Math.log(1 - draw.float()) * meanMs;
+          const wait = -Math.log(1 - draw.float());
           const harm: Harm = kind === "crash" ? { kind } : { kind, ms: draw.pick(PAUSES_MS) };
-          return { id, afterMs, harm, victim: draw.float() };
+          const victim = draw.float();
+          const isAround = moments.length > 0 && draw.chance(0.5);
+          const afterMs = isAround ? around(draw.pick(moments), wait, draw.chance(0.5)) : wait * meanMs;
+          return { id, afterMs, harm, victim };
         });
       });
   }
@@ -161,6 +169,10 @@ export class Nemesis {
     happened(each);
     return true;
   }
+}
+
+function around(moment: number, wait: number, isBefore: boolean): number {
+  return Math.max(0, moment + (isBefore ? -1 : 1) * wait * AROUND_MS_MEAN);
 }
 
 function harmText(proc: string, harm: Harm): string {

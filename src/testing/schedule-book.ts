@@ -10,10 +10,21 @@ import type { Expect } from "./book.ts";
 
 type Row = Pick<ScheduleRow, "definition" | "generation" | "cursor" | "pausedAt">;
 
+/** How many instants of a schedule fired, and how many did not. */
+export interface InstantCounts {
+  readonly fired: number;
+  readonly skipped: number;
+}
+
+/** The most instants of a timetable that are looked at. */
+const INSTANTS_MAX = 100_000;
+
 export class ScheduleBook {
   readonly #expect: Expect;
   readonly #isOver: (runId: string) => boolean;
   readonly #rows = new Map<string, Row>();
+  /** By schedule: after which instant it begins. */
+  readonly #beginnings = new Map<string, number>();
   /** By schedule, lane and instant: how it is decided so far. Of ranges the bounds only. */
   readonly #decided = new Map<string, FiringRow>();
   /** By schedule. */
@@ -26,7 +37,9 @@ export class ScheduleBook {
   }
 
   created({ id, definition, cursor, pausedAt }: NewSchedule): void {
-    if (!this.#rows.has(id)) this.#rows.set(id, { definition, generation: 1, cursor, pausedAt });
+    if (this.#rows.has(id)) return;
+    this.#rows.set(id, { definition, generation: 1, cursor, pausedAt });
+    this.#beginnings.set(id, cursor);
   }
 
   /** A change that is in the log. Sent again, it is the same one. Returns the runs that it started. */
@@ -46,7 +59,7 @@ export class ScheduleBook {
   /** Every instant that the cursor passed is in the change, and no other. */
   #covers(id: string, { cursor, definition }: Row, until: number, firings: readonly FiringRow[]): void {
     const { schedule } = planOf(scheduleTimes, id, definition);
-    const instants = scheduleTimes.within(schedule, cursor + 1, until + 1, 100_000);
+    const instants = scheduleTimes.within(schedule, cursor + 1, until + 1, INSTANTS_MAX);
     const own = firings.filter(({ lane, at }) => lane === "schedule" && at > cursor);
     const isCovered = (at: number) => own.some((firing) => at >= firing.at && at <= (firing.until ?? firing.at));
     const lost = instants.find((at) => !isCovered(at));
@@ -90,6 +103,34 @@ export class ScheduleBook {
       live.length <= 1 || fired.length === 0,
       () => `${id} has ${live.length} runs at once`,
     );
+  }
+
+  // ---- The end ----
+
+  /** Each instant of the timetables up to `until` has its one decision: none is left out, and none waits. */
+  decidesAll(until: number): void {
+    for (const [id, { definition }] of this.#rows) {
+      const { schedule } = planOf(scheduleTimes, id, definition);
+      const beganAt = this.#beginnings.get(id) as number;
+      const ranges = this.#ranges.get(id) ?? [];
+      const isDecided = (at: number) => {
+        const { decision } = this.#decided.get(`${id} schedule ${at}`) ?? {};
+        if (decision !== undefined) return decision !== "waiting";
+        return ranges.some(({ from, to }) => at >= from && at <= to);
+      };
+      const lost = scheduleTimes.within(schedule, beganAt + 1, until + 1, INSTANTS_MAX).find((at) => !isDecided(at));
+      this.#expect("no-instant-lost", lost === undefined, () => `schedule ${id} has no decision on ${lost} in the end`);
+    }
+  }
+
+  /** By schedule: what became of the instants of its timetable. */
+  get counts(): ReadonlyMap<string, InstantCounts> {
+    const counts = new Map([...this.#rows.keys()].map((id) => [id, { fired: 0, skipped: 0 }]));
+    for (const { scheduleId, lane, decision, instants } of this.#decided.values()) {
+      const count = counts.get(scheduleId);
+      if (count !== undefined && lane === "schedule" && decision !== "waiting") count[decision] += instants ?? 1;
+    }
+    return counts;
   }
 
   /** Runs of the timetable that have not ended. */

@@ -14,11 +14,14 @@ import { type Plan, planOf, type SimulateOptions } from "./simulate-options.ts";
  *
  * A seed that fails is made as small as it can be, and thrown. The same seeds of the same code come to the same.
  *
+ * With `schedules`, and with what `setup` returns as `publish`, runs also start by instants and messages, which come in virtual
+ * time under the same faults; then `checkAll` judges all runs.
+ *
  * Bodies may wait for the simulated world only: give steps their clients by `env`, and fakes that wait by `sim.wait`.
  *
  * @throws SimulationFailedError `SIMULATION_FAILED`: a seed failed. DefinitionError `SIMULATION_INVALID` for an option,
- * `SIMULATION_REAL_TIME` for a body that waits for something real. What `setup` throws, and what the start of the run
- * refuses, such as `INPUT_INVALID`, comes as it is.
+ * `SCHEDULE_INVALID`, `DURATION_INVALID`; `SIMULATION_REAL_TIME` for a body that waits for something real. What `setup` throws,
+ * and what the engine refuses, such as `INPUT_INVALID` or `TOPIC_INVALID`, comes as it is.
  * @example
  * const { workflow } = withEnv<{ charge(cents: number, key: string): Promise<void> }>();
  * const buy = workflow({ name: "buy" }, async (ctx, cents: number) => {

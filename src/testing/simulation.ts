@@ -133,7 +133,7 @@ const STACKS = /,?"stack":"(?:[^"\\]|\\.)*"/g;
 const RESUME: ResumeOptions = { baseUrl: "https://simulated.test", secret: "of a simulation, where nothing is secret" };
 
 /** 2026-01-01, when a simulation begins that is not told when. */
-const STARTS_AT = Date.UTC(2026, 0, 1);
+export const STARTS_AT = Date.UTC(2026, 0, 1);
 
 /** A platform's timer comes late by up to so much. */
 const TIMER_LATE_MS_MAX = 2;

@@ -2,6 +2,8 @@
 import { formatDuration } from "../kernel/duration.ts";
 import type { EventData } from "../kernel/events.ts";
 import type { AppendedEvent } from "../log/port-write.ts";
+import { OutsideStory } from "./outside-story.ts";
+import type { Effect } from "./store.ts";
 
 /** One thing that happened. */
 export interface StoryLine {
@@ -23,20 +25,52 @@ export class Story {
   readonly lines: StoryLine[] = [];
   readonly #clock: { readonly now: number };
   readonly #beganAt: number;
+  /** By run: how much of its history is told. */
+  readonly #told = new Map<string, number>();
+  /** Runs in the order in which they came up. */
+  readonly #runs: string[] = [];
+  readonly #outside = new OutsideStory((runId) => this.nameOf(runId));
+  #namesRuns = false;
 
   constructor(clock: { readonly now: number }) {
     this.#clock = clock;
     this.#beganAt = clock.now;
   }
 
+  /** From now on each line says of which run it is: there may be several. */
+  nameRuns(): void {
+    this.#namesRuns = true;
+  }
+
+  /** What a run is called. */
+  nameOf(runId: string): string {
+    if (!this.#runs.includes(runId)) this.#runs.push(runId);
+    return `run ${this.#runs.indexOf(runId) + 1}`;
+  }
+
   tell(proc: string | null, what: string): void {
     this.lines.push({ at: this.#clock.now - this.#beganAt, proc, what });
   }
 
-  /** An event is in the log. */
-  recorded(proc: string, event: AppendedEvent): void {
+  /** Something of a run. */
+  tellOf(runId: string, proc: string, what: string): void {
+    this.tell(proc, this.#namesRuns ? `${this.nameOf(runId)}: ${what}` : what);
+  }
+
+  /** An event is in the log. Returns whether it is new. */
+  recorded(proc: string, runId: string, seq: number, event: AppendedEvent): boolean {
+    if (seq <= (this.#told.get(runId) ?? 0)) return false;
+    this.#told.set(runId, seq);
     const what = eventText(event);
-    if (what !== null) this.tell(proc, what);
+    if (what !== null) this.tellOf(runId, proc, what);
+    return true;
+  }
+
+  /** A call has had its effect on the log: what schedules and messages bring is told. Returns whether there was any. */
+  happened(effect: Effect): boolean {
+    const lines = this.#outside.lines(effect);
+    for (const what of lines) this.tell(effect.proc.name, what);
+    return lines.length > 0;
   }
 }
 

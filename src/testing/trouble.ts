@@ -53,6 +53,10 @@ const SITE_TEXTS: Readonly<Record<string, string>> = {
   load: "read of the run's history",
   heartbeat: "heartbeat",
   openWorker: "call that opens its lease",
+  publishMessage: "publish",
+  dispatchMessage: "dispatch of a message",
+  fireGathering: "start of a run by gathered messages",
+  changeSchedule: "decision on a schedule",
 };
 
 const CALL_TEXTS: Readonly<Record<FaultKind, (proc: string, site: string) => string>> = {

@@ -37,7 +37,7 @@ export interface WorldHost {
   readonly simulation: Simulation;
   /** A process is at a moment of these bodies: something may hit it now. */
   readonly reached: (proc: SimulatedProcess, moment: BodyMoment, bodies: readonly WatchedBody[]) => void;
-  readonly tell: (proc: SimulatedProcess, what: string) => void;
+  readonly tell: (proc: SimulatedProcess, body: WatchedBody, what: string) => void;
 }
 
 /** How one body waits in virtual time, so that it is known whose wait it is. */
@@ -138,13 +138,13 @@ export class World {
     reached(proc, "begin", [body]);
     if (proc.isDead) return never();
     const ended = simulation.checker.bodyStarts(proc, watchedBody);
-    tell(proc, `${name}: the body begins`);
+    tell(proc, body, `${name}: the body begins`);
     return settled(() => run(this.#timeOf(body))).then((end) => {
       // Its process has died while it ran: nobody will ever know that it came this far.
       if (!this.#bodies.delete(body)) return never();
       ended();
       this.#moved();
-      tell(proc, `${name}: the body ${end.kind === "value" ? "returns" : `throws ${String(end.error)}`}`);
+      tell(proc, body, `${name}: the body ${end.kind === "value" ? "returns" : `throws ${String(end.error)}`}`);
       reached(proc, "end", [body]);
       if (proc.isDead) return never();
       if (end.kind === "error") throw end.error;

@@ -76,7 +76,7 @@ function examplesOf(path: string): string[] {
   return found.map(([, example]) => (example as string).replaceAll(/^ *\* ?/gm, ""));
 }
 
-const names = { ...kit, expect, schedule, fakeShop, fulfil: fulfilOnce };
+const names = { ...kit, expect, schedule, withEnv, fakeShop, fulfil: fulfilOnce };
 
 for (const [i, block] of blocks("ts test").entries()) {
   it(`docs/TESTING.md shows examples that run: ${i + 1}, ${block.split("\n")[0]}`, () => execute(block, names));

@@ -63,7 +63,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     world: WORLD,
     edits: [{ file: MEMORY_MESSAGES, text: "gathering.count !== count || ", by: "" }],
     predicate: "message-dispatched-once",
-    seed: 35,
+    seed: 6,
   },
   {
     name: "ends-passed-unread",
@@ -71,7 +71,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     world: WORLD,
     edits: [{ file: MEMORY_MESSAGES, text: "this.#endsCursor ??= this.#host", by: "this.#endsCursor = this.#host" }],
     predicate: "message-dispatched-once",
-    seed: 1,
+    seed: 0,
   },
   {
     name: "end-published-again",
@@ -100,7 +100,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "message-dispatched-once",
-    seed: 101,
+    seed: 321,
   },
   {
     name: "message-given-twice",
@@ -122,7 +122,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "message-dispatched-once",
-    seed: 90,
+    seed: 78,
   },
   {
     name: "sql-message-dispatched-again",
