@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { transform } from "esbuild";
-import { schedule, withEnv, workflow } from "varve";
+import { cel, schedule, withEnv, workflow } from "varve";
 import * as kit from "varve/testing";
 import { type SimulationFailedError, simulate } from "varve/testing";
 import { expect, it } from "vitest";
@@ -76,7 +76,7 @@ function examplesOf(path: string): string[] {
   return found.map(([, example]) => (example as string).replaceAll(/^ *\* ?/gm, ""));
 }
 
-const names = { ...kit, expect, schedule, withEnv, fakeShop, fulfil: fulfilOnce };
+const names = { ...kit, cel, expect, schedule, withEnv, fakeShop, fulfil: fulfilOnce };
 
 for (const [i, block] of blocks("ts test").entries()) {
   it(`docs/TESTING.md shows examples that run: ${i + 1}, ${block.split("\n")[0]}`, () => execute(block, names));

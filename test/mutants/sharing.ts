@@ -75,8 +75,8 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
         by: "if (place.hasEnded) { place.hasEnded = false; this.#lines.set(name, [...this.#line(name), place]); }",
       },
     ],
-    predicate: "no-place-left-behind",
-    seed: 0,
+    predicate: "liveness",
+    seed: 4,
   },
   {
     name: "places-outlive-their-run",
