@@ -5,14 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FAULT_KINDS } from "../../src/testing/faults.ts";
 import { OF_OWN_WORLDS, PREDICATES, type PredicateName } from "../../src/testing/predicates.ts";
-import { SITES } from "../../src/testing/store.ts";
 import { killMany } from "../../test/kill/many.ts";
 import { huntLong } from "../../test/mutants/hunt.ts";
 import { MUTANTS } from "../../test/mutants/mutants.ts";
 import type { CrashReport } from "../../test/sim/crashes.ts";
 import * as lanes from "../../test/sim/exhaustive.ts";
 import { RACE_NAMES } from "../../test/sim/races.ts";
-import { ADMINISTRATION, coverage, quartiles } from "../../test/sim/summary.ts";
+import { ADMINISTRATION, coverage, OF_OTHER_WORLDS, quartiles, TRIED_SITES } from "../../test/sim/summary.ts";
 import { runSeeds } from "../sim/seeds.ts";
 
 export interface Section {
@@ -51,13 +50,11 @@ export async function seeds(count: number): Promise<Section> {
       ],
     ),
     `Call sites by kinds of fault: ${(share * 100).toFixed(1)} % hit 20 times or more${missed.length === 0 ? "" : ` (less: ${missed.join(", ")})`}. ` +
-      `Left out, because no run goes by them: ${ADMINISTRATION.join(", ")}.`,
+      `Left out, because only people ask for them: ${ADMINISTRATION.join(", ")}; and because too few of these programs go by ` +
+      `them, and worlds of their own try them: ${OF_OTHER_WORLDS.join(", ")}.`,
     table(
       ["call", ...FAULT_KINDS],
-      SITES.filter((site) => !ADMINISTRATION.includes(site)).map((site) => [
-        site,
-        ...FAULT_KINDS.map((kind) => number(summary.hits[site][kind])),
-      ]),
+      TRIED_SITES.map((site) => [site, ...FAULT_KINDS.map((kind) => number(summary.hits[site][kind]))]),
     ),
     "Promises, and how often each was looked at:",
     table(
