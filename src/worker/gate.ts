@@ -140,11 +140,11 @@ export class Gate implements Recorder, TurnTaker {
     standing.calls.add(call);
     standing.mayShare ||= request.isSharing === true;
     if (standing.isCancelGiven && !call.isShielded) this.#refused.push(call);
-    else if (standing.phase === "live") this.#goOn(call);
+    else if (standing.phase === "live") this.#parts.ledger.goOn(call);
     else {
       standing.replay.asked(key);
       // What the log concludes is settled by it. Kept until then, each call of a long history would outlive its turn.
-      if (recorded === undefined || !isConcluded(recorded)) standing.replay.hold(() => this.#goOn(call));
+      if (recorded === undefined || !isConcluded(recorded)) standing.replay.hold(() => this.#parts.ledger.goOn(call));
     }
     return call.promise;
   }
@@ -164,15 +164,6 @@ export class Gate implements Recorder, TurnTaker {
       }
     }
     return new Call(this.#parts.ledger, request, keyOf(request));
-  }
-
-  /** Lets a call go on of which the log says nothing more. */
-  #goOn(call: Call): void {
-    const standing = this.#standing;
-    if (standing.calls.get(call.key) !== call || standing.isStopping || standing.isCancelled(call)) return;
-    // Mail has brought what it comes to, which is about to be given.
-    if (isConcluded(call.state)) return;
-    call.request.live(call);
   }
 
   // ---- What it is given: one outcome a round ----

@@ -49,6 +49,8 @@ export class Ledger implements CallHost {
   readonly run: RunFacts;
   readonly #standing: Standing;
   readonly #parts: LedgerParts;
+  /** Calls that would have begun a body while the run was paused. */
+  readonly #stalled = new Set<Call>();
   #warnedOfLength = false;
 
   constructor(standing: Standing, parts: LedgerParts) {
@@ -196,9 +198,30 @@ export class Ledger implements CallHost {
 
   // ---- Bodies, and what runs share ----
 
-  mayBegin({ key, request }: Call, timeoutMs: number | null): boolean {
+  /** Lets a call go on of which the log says nothing more. */
+  goOn(call: Call): void {
+    const standing = this.#standing;
+    if (standing.calls.get(call.key) !== call || standing.isStopping || standing.isCancelled(call)) return;
+    // Mail has brought what it comes to, which is about to be given.
+    if (isConcluded(call.state)) return;
+    call.request.live(call);
+  }
+
+  /** The run is not paused, or not any more, though it has not left: what the pause has kept from beginning begins. */
+  resumed(): void {
+    const stalled = [...this.#stalled];
+    this.#stalled.clear();
+    for (const call of stalled) this.goOn(call);
+  }
+
+  mayBegin(call: Call, timeoutMs: number | null): boolean {
+    const { key, request } = call;
     const { host, run, isStopping, state } = this.#standing;
-    if (isStopping || state.paused) return false;
+    if (isStopping) return false;
+    if (state.paused) {
+      this.#stalled.add(call);
+      return false;
+    }
     if (host.hasTimeFor(timeoutMs, () => `${callText(request.kind, key)} of run ${run.id}`)) return true;
     // Not `stop`: what was begun in the same turn has time enough, and is not to be interrupted again and again.
     this.#standing.isStopping = true;

@@ -54,6 +54,8 @@ export class MailDrain {
       this.#take(row);
       this.#standing.dirty();
     }
+    // A resume or a cancel has ended the pause.
+    if (!this.#standing.state.paused) this.#parts.ledger.resumed();
   }
 
   #take(row: InboxRow): void {

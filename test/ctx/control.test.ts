@@ -50,6 +50,33 @@ describe("pause", () => {
     ]);
   });
 
+  it.each(["resume", "cancel"] as const)(
+    "that ends by %s before the run has left keeps no body from beginning",
+    async (how) => {
+      const lab = openLab();
+      const ends = new Map<string, () => void>();
+      const body = (name: string) => () => new Promise<string>((resolve) => ends.set(name, () => resolve(name)));
+      const first = workflow({ name: "first" }, (ctx) => ctx.step("first", body("first"), { queue: "one" }));
+      const second = flow(async (ctx) => {
+        const queued = ctx.shield("kept", async (kept) => kept.step("queued", () => "queued", { queue: "one" }));
+        return (await Promise.allSettled([ctx.step("hold", body("hold")), queued])).map((each) => each.status);
+      });
+      const engine = await lab.engine({ workflows: [first, second], queues: { one: { concurrency: 1 } } });
+      await engine.start("first");
+      await lab.settle();
+      const run = await engine.start("flow");
+      await lab.settle();
+      await run.pause();
+      await lab.settle();
+      // It is the turn of the queued step now, which may not begin; the body under way keeps the run here.
+      ends.get("first")?.();
+      await lab.settle();
+      await run[how]();
+      await lab.settle();
+      expect(await lab.story(run.id)).toContainEqual(expect.stringMatching(/^attempt.started .*queued/));
+    },
+  );
+
   it("holds a run that sleeps, whose timer fires on resume, and one that has not begun", async () => {
     const lab = openLab();
     const engine = await lab.engine({

@@ -110,7 +110,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "families",
     edits: [
       {
-        file: GATE,
+        file: LEDGER,
         text: "which is about to be given.\n    if (isConcluded(call.state)) return;",
         by: "which is about to be given.",
       },
