@@ -20,7 +20,7 @@ import { checkTags, NO_TAGS } from "../kernel/tags.ts";
 import { checkName } from "../kernel/text.ts";
 import { validate } from "../kernel/validate.ts";
 import type { Why } from "../kernel/why.ts";
-import type { Schema, WorkflowRef } from "../kernel/workflow-ref.ts";
+import { DEFAULT_VERSION, type Schema, type WorkflowRef } from "../kernel/workflow-ref.ts";
 import type { LogStore } from "../log/port.ts";
 import type { DeliveryRow } from "../log/port-deliveries.ts";
 import type { MessageKind, MessageVerdict } from "../log/port-inbox.ts";
@@ -66,7 +66,7 @@ import { OutsideKv } from "./kv.ts";
 import { Messages, type MessagesOptions, retentionOf } from "./messages.ts";
 import { OutgoingNotifications } from "./notifications.ts";
 import { RunQueues } from "./queues.ts";
-import { reopenedFrom } from "./reopen.ts";
+import { openOperations, reopenedFrom } from "./reopen.ts";
 import { engineClosed, notFound, Results } from "./results.ts";
 import { SignedResumes } from "./resumes.ts";
 import { deliveriesMsOf, type RetentionOptions, RetentionSweep } from "./retention.ts";
@@ -95,8 +95,8 @@ export interface EngineParts {
   readonly secrets?: SecretResolver | undefined;
   readonly retention?: RetentionOptions;
   readonly queues?: Queues;
-  /** Any name is a queue's: for replays, which have the code and not the options of its engine. @default false */
-  readonly anyQueue?: boolean;
+  /** Any name is a queue's and a workflow's: for replays, which have one workflow and no options. @default false */
+  readonly knowsAll?: boolean;
   /** How `ctx.resumeUrl` makes addresses. @default it makes none */
   readonly resume?: ResumeOptions;
   /** Endpoints that are told of events. */
@@ -172,7 +172,7 @@ class EngineOfParts implements Engine, HandleHost {
   /** By program. */
   readonly #definitions: ReadonlyMap<string, WorkflowRef>;
   readonly #queues: ReadonlyMap<string, QueueOptions>;
-  readonly #anyQueue: boolean;
+  readonly #knowsAll: boolean;
   readonly #session: Session | null;
   readonly notifier: Notifier | null;
   readonly #newRunId: IdSource;
@@ -203,9 +203,9 @@ class EngineOfParts implements Engine, HandleHost {
     this.#workflows = latestOf(parts.workflows);
     this.#definitions = definitionsOf(parts.workflows);
     this.#queues = checkQueues(parts.queues ?? {});
-    this.#anyQueue = parts.anyQueue === true;
+    this.#knowsAll = parts.knowsAll === true;
     for (const { name, rules } of this.#definitions.values())
-      if (rules?.queue !== undefined && parts.anyQueue !== true) requireQueue(this.#queues, rules.queue, name);
+      if (rules?.queue !== undefined && parts.knowsAll !== true) requireQueue(this.#queues, rules.queue, name);
     this.deliveries = this.#openDeliveries(parts);
     this.#session = parts.isolated === true ? null : openSession(store, ports, this.#bus);
     this.#newRunId = idSource("run", ports);
@@ -553,10 +553,11 @@ class EngineOfParts implements Engine, HandleHost {
       const last = history.at(-1);
       if (last === undefined) throw notFound(runId);
       const at = Math.max(last.at, Math.floor(await this.#now()));
-      const data = dataText({ from: reopenedFrom(history) });
+      const from = reopenedFrom(history);
+      const data = dataText({ from });
       const scope = history.some(({ type }) => type === "scope.started") ? ROOT_SCOPE : null;
       const event = { type: "run.reopened", v: FORMAT_VERSION, key: null, scope, attempt: null, at, data };
-      if (await this.store.reopen({ runId, seq: last.seq + 1, event })) {
+      if (await this.store.reopen({ runId, seq: last.seq + 1, event, open: openOperations(history, from) })) {
         for (const worker of this.#workers) worker.dueAt(at);
         return;
       }
@@ -719,8 +720,8 @@ class EngineOfParts implements Engine, HandleHost {
       newRunId: () => this.#newRunId(),
       limitsOf: ({ workflow, version, input, availableAt }) =>
         this.#limitsOf({ name: workflow, version }, input, { availableAt }),
-      queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? (this.#anyQueue ? 1 : null),
-      versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? null,
+      queueSlots: (queue) => this.#queues.get(queue)?.concurrency ?? (this.#knowsAll ? 1 : null),
+      versionOf: (workflow) => this.#workflows.get(workflow)?.version ?? (this.#knowsAll ? DEFAULT_VERSION : null),
       hasLines: this.#queues.size > 0 || [...this.#definitions.values()].some(({ rules }) => rules !== undefined),
       ...reach,
     };

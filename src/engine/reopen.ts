@@ -31,6 +31,24 @@ export function reopenedFrom(history: readonly RunEvent[]): number {
   return beforeLocks(current, from);
 }
 
+/** Calls to values that runs share which go on unanswered when the run is done again from `from`: they may have been obeyed. */
+export function openOperations(history: readonly RunEvent[], from: number): string[] {
+  const open = new Map<string, number>();
+  for (const event of history) {
+    const { type, key, seq } = event;
+    if (type === "run.reopened") forget(open, event.data.from);
+    else if (type === "kv.requested") open.set(key as string, seq);
+    else if (type === "kv.answered" || type === "kv.failed") open.delete(key as string);
+  }
+  forget(open, from);
+  return [...open.keys()];
+}
+
+/** Takes away what is done again from `from` on. */
+function forget(open: Map<string, number>, from: number): void {
+  for (const [key, seq] of open) if (seq > from) open.delete(key);
+}
+
 /**
  * What was done under a lock that the run has lost with its end is done again from there: others may have had the lock
  * since.

@@ -10,7 +10,7 @@ export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Ou
 export type SignalMap = Readonly<Record<string, Schema>>;
 
 /** The version of a workflow that names none. */
-const DEFAULT_VERSION = "1";
+export const DEFAULT_VERSION = "1";
 
 /** A workflow by name and version. `Input` is what a start takes, `Output` what a run comes to, `Sent` its signals by name. */
 export interface WorkflowRef<Input = unknown, Output = unknown, Sent = Readonly<Record<string, unknown>>> {

@@ -67,6 +67,12 @@ export class MemoryKeyed {
     if (calls === null) this.#ledger.delete(runId);
     else for (const call of calls) this.#ledger.get(runId)?.delete(call);
   }
+
+  /** Forgets what a run's calls came to, but for these. */
+  keepOnly(runId: string, calls: readonly string[]): void {
+    const ledger = this.#ledger.get(runId);
+    for (const call of ledger?.keys() ?? []) if (!calls.includes(call)) ledger?.delete(call);
+  }
 }
 
 function isThere({ value, expiresAt }: KeyedValue, now: number): boolean {

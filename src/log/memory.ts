@@ -48,7 +48,7 @@ import type {
   ScheduleView,
 } from "./port-schedules.ts";
 import type { Heartbeat, WorkerRow } from "./port-workers.ts";
-import type { AppendedEvent, ChildStart, LogWrite, RunAppend, RunHead, RunStart, WriteVerdict } from "./port-write.ts";
+import type { ChildStart, LogWrite, Reopening, RunAppend, RunHead, RunStart, WriteVerdict } from "./port-write.ts";
 
 /** A log in memory, on `clock`. */
 export function memoryStore(clock: Pick<Clock, "now">): LogStore {
@@ -285,7 +285,9 @@ class MemoryStore implements LogStore {
   }
 
   #settle(run: RunAppend): void {
-    if (run.beyond !== null) this.#keyed.settle(run.runId, endsSharing(run) ? null : run.beyond.settled);
+    if (run.beyond === null) return;
+    const isFinal = endsSharing(run) && run.row.kind === "move" && run.row.status === "completed";
+    this.#keyed.settle(run.runId, isFinal ? null : run.beyond.settled);
   }
 
   #deleteMail(run: RunAppend): void {
@@ -341,12 +343,13 @@ class MemoryStore implements LogStore {
 
   readonly passOver: LogStore["passOver"] = async (request) => this.#lines.passOver(request);
 
-  async reopen({ runId, seq, event }: { runId: string; seq: number; event: AppendedEvent }): Promise<boolean> {
+  async reopen({ runId, seq, event, open }: Reopening): Promise<boolean> {
     const run = this.#runs.get(runId);
     if (run === undefined) return false;
     const isOver = run.status === "failed" || run.status === "cancelled";
     if (isOver && run.head === seq - 1 && this.#active(run.singleton) === undefined) {
       goesOn(run, this.#now);
+      this.#keyed.keepOnly(runId, open);
       Object.assign(run, { head: seq, unclean: 0, result: null, endedAt: null });
       run.epoch++;
       this.#events.append({ runId, epoch: run.epoch, firstSeq: seq, events: [event] });

@@ -29,8 +29,9 @@ export interface RunAppend {
 export interface Beyond {
   /**
    * Whether the run may have asked for a lock, put a value or waited for a message. Then, with a terminal status, its places
-   * in line, its waits and what is kept of its operations end. A part without it does not look for them, so that an ordinary
-   * run pays nothing.
+   * in line and its waits end, and with its completion what is kept of its operations: a run that has failed or was cancelled
+   * may be reopened, and what a call of it has put is not put again. A part without it does not look for them, so that an
+   * ordinary run pays nothing.
    */
   readonly shares: boolean;
   /** Runs that it starts. One whose id exists, or whose idempotency key has a run, is left as it is. */
@@ -51,6 +52,16 @@ export interface Beyond {
    * keeps them.
    */
   readonly places: "yield" | "end" | null;
+}
+
+/** What lets a run go on that has failed or was cancelled. */
+export interface Reopening {
+  readonly runId: string;
+  /** Where its event is to stand: behind the run's last one. */
+  readonly seq: number;
+  readonly event: AppendedEvent;
+  /** Calls that go on and have no answer in the log: what is kept of their `Operation` is kept on, and of no other call. */
+  readonly open: readonly string[];
 }
 
 /** A run that another one starts: pending, with its first event. */

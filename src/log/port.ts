@@ -20,7 +20,7 @@ import type { PlaceStore } from "./port-places.ts";
 import type { RunStore } from "./port-runs.ts";
 import type { ScheduleStore } from "./port-schedules.ts";
 import type { WorkerStore } from "./port-workers.ts";
-import type { AppendedEvent, LogWrite, WriteVerdict } from "./port-write.ts";
+import type { LogWrite, Reopening, WriteVerdict } from "./port-write.ts";
 
 /** The log and what belongs to it. Times are the database's clock, milliseconds since the epoch. */
 export interface LogStore
@@ -47,11 +47,11 @@ export interface LogStore
 
   append(write: LogWrite): Promise<WriteVerdict>;
   /**
-   * Lets a run go on that has failed or was cancelled: appends `run.reopened` at `seq`, under a new epoch that belongs to
-   * nobody, and makes it claimable. False: it is not over in that way, or `seq` does not follow its head. Sent again it
-   * changes nothing and gives the same answer.
+   * Lets a run go on that has failed or was cancelled: appends `run.reopened`, under a new epoch that belongs to nobody, and
+   * makes it claimable. False: it is not over in that way, or `seq` does not follow its head. Sent again it changes nothing
+   * and gives the same answer.
    */
-  reopen(request: { readonly runId: string; readonly seq: number; readonly event: AppendedEvent }): Promise<boolean>;
+  reopen(request: Reopening): Promise<boolean>;
 
   /** The last position; 0 for an empty log. */
   lastPosition(): Promise<number>;

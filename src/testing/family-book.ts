@@ -64,10 +64,10 @@ export class FamilyBook {
     }
   }
 
-  /** Whether a run waits for one of those that were poisoned, somewhere below it. */
-  waitsFor(poisoned: ReadonlySet<string>, runId: string): boolean {
-    const children = [...(this.#books.get(runId)?.children ?? [])].filter(([, { end }]) => end === null);
-    return children.some(([id]) => poisoned.has(id) || this.waitsFor(poisoned, id));
+  /** The children that a run waits for. */
+  awaitedBy(runId: string): string[] {
+    const children = [...(this.#books.get(runId)?.children ?? [])];
+    return children.flatMap(([id, { end }]) => (end === null ? [id] : []));
   }
 
   /** What a parent's history says of its children, and they of it. */

@@ -50,6 +50,26 @@ export class LimitsBook {
       );
   }
 
+  /** Whether a run waits in a line that has no place left but those of runs that keep theirs for good. */
+  standsBehind(keepsIt: (runId: string) => boolean, runId: string): boolean {
+    const book = this.#books.get(runId);
+    if (book === undefined || book.isOver || hasBegun(book)) return false;
+    return this.limitsOf(runId).some(({ line, slots, hold }) => {
+      const kept = hold === "work" ? [] : this.#within(line).filter(keepsIt);
+      return kept.length >= slots;
+    });
+  }
+
+  /** Who has a place in a line that is kept to the end of the run. */
+  #within(line: string): string[] {
+    const found: string[] = [];
+    for (const [runId, limits] of this.#limits) {
+      const book = this.#books.get(runId);
+      if (book !== undefined && hasBegun(book) && limits.some((each) => each.line === line)) found.push(runId);
+    }
+    return found;
+  }
+
   /** What a run was created with. */
   limitsOf(runId: string): readonly PlaceLimit[] {
     return this.#limits.get(runId) ?? [];

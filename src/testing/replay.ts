@@ -64,7 +64,7 @@ export async function replay(workflow: AnyWorkflow, rows: Rows): Promise<Replaye
     workflows: [inAnyQueue(workflow)],
     queues: queue === undefined ? {} : { [queue]: ONE_SLOT },
     limits: LIMITS,
-    anyQueue: true,
+    knowsAll: true,
     asked: (_runId, key, kind) => asked.push({ kind, key }),
   });
   await engine.work({ parkAfterMs: 0 });

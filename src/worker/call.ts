@@ -40,6 +40,8 @@ export class Call implements LiveCall {
   isClosed = false;
   /** Its scope is closed, and had calls that were open. */
   leavesOpen = false;
+  /** Of a scope: the keys of children within that nobody waits for any more; null: none are known. */
+  left: string[] | null = null;
   /** The instant it waits for; null if for something else. */
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;
@@ -135,6 +137,12 @@ export class Call implements LiveCall {
   openScope(): Scope {
     this.#opened = new Scope(this.key, this.isShielded);
     return this.#opened;
+  }
+
+  /** Of a scope: nobody waits for the child of this call within it any more. */
+  leave({ request, key, left }: Call): void {
+    const keys = request.kind === "child" ? [key] : (left ?? []);
+    for (const each of keys) (this.left ??= []).push(each);
   }
 
   closeScope(): void {

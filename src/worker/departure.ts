@@ -50,6 +50,11 @@ export class Departure<Execution = unknown> {
 
   // ---- The writer: what is durable ----
 
+  /** Whether a write is under way with which the run is over. */
+  get isEnding(): boolean {
+    return this.#writing?.kind === "end";
+  }
+
   /** What there is to write; null if nothing is, or a write is under way. */
   take(): RunAppend | null {
     const { phase, leave, journal, run } = this.#standing;

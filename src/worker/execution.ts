@@ -72,7 +72,8 @@ export class Execution implements Source, TurnTaker {
         store: host.store,
         clock: host.clock,
         random: host.random,
-        lost: () => host.lost(this),
+        // A run that its own write ends is nobody's any more: whether that write was taken, its answer says.
+        lost: () => (this.#departure.isEnding ? undefined : host.lost(this)),
         refused: (error) => host.refused(this, error),
         isInLine: (place) => places.has(place),
         hasLeft: (key) => {

@@ -10,7 +10,7 @@
 import { LimitError } from "../kernel/errors.ts";
 import type { RunEvent } from "../kernel/events.ts";
 import { toFailure } from "../kernel/failure.ts";
-import { isWithin, ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
+import { scopeOfKey } from "../kernel/keys.ts";
 import type { Limits } from "../kernel/limits.ts";
 import { isClosed, type RunResult } from "../kernel/state.ts";
 import type { Journal } from "./journal.ts";
@@ -111,23 +111,20 @@ export class Family {
     return this.#journal.record("child.cancelled", key, scope, null, data);
   }
 
-  /** A scope has ended. */
-  scopeIsOver(scope: string): void {
-    this.#cancelWithin(scope, `the scope "${scope}" of its parent has ended`);
+  /** Nobody waits any more for what these calls come to. */
+  leave(keys: Iterable<string>, reason: string): void {
+    for (const key of keys) {
+      const child = this.#journal.state.children?.get(key);
+      if (child !== undefined && !child.isAbandoned) this.#tell(child.runId, "cancel", { reason });
+    }
   }
 
   /** The run's end is queued. */
   runIsOver(): void {
-    this.#cancelWithin(ROOT_SCOPE, "its parent has ended");
+    this.leave(this.#journal.state.children?.keys() ?? [], "its parent has ended");
     const { id: runId, parent, result } = this.#journal.state;
     if (!parent || parent.detached === true || result === null) return;
     this.#tell(parent.runId, "child", { key: parent.key, runId, end: endOf(result) });
-  }
-
-  #cancelWithin(scope: string, reason: string): void {
-    for (const [key, { runId, isAbandoned }] of this.#journal.state.children ?? []) {
-      if (!isAbandoned && isWithin(scopeOfKey(key), scope)) this.#tell(runId, "cancel", { reason });
-    }
   }
 
   #tell(runId: string, kind: "child" | "cancel", data: object): void {

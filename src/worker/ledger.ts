@@ -121,7 +121,7 @@ export class Ledger implements CallHost {
       const outcome = this.append(call, type, attempt, data);
       if (outcome !== null) this.#standing.fresh.push(outcome);
       if (outcome?.type === "lock.expired") places.end(call.key);
-      if (call.leavesOpen && outcome !== null) this.#abandonWithin(call.key);
+      if (outcome !== null) this.#abandonWithin(call);
       this.#standing.ready();
     };
     if (this.#standing.phase === "replay") this.#standing.replay.hold(write);
@@ -166,10 +166,14 @@ export class Ledger implements CallHost {
   // ---- The end of a scope ----
 
   /** Invariant I3, at once, in replay too: no turn may be opened in a scope whose function has returned. */
-  closeScope({ key }: Call): boolean {
+  closeScope(scope: Call): boolean {
+    const { key } = scope;
     const { calls, compensations } = this.#standing;
     const open = calls.takeWithin(key);
-    for (const call of open) call.isClosed = true;
+    for (const call of open) {
+      call.isClosed = true;
+      scope.leave(call);
+    }
     // The code is not told any more what they have come to, but it can be undone.
     const unheard = open.filter(({ request, state }) => request.isUndoable === true && state.status === "completed");
     unheard.sort((a, b) => a.state.endSeq - b.state.endSeq);
@@ -186,9 +190,10 @@ export class Ledger implements CallHost {
     return outcome;
   }
 
-  #abandonWithin(scope: string): void {
+  #abandonWithin({ key: scope, left, leavesOpen }: Call): void {
     const { bodies, family } = this.#parts;
-    family.scopeIsOver(scope);
+    if (left !== null) family.leave(left, `the scope "${scope}" of its parent has ended`);
+    if (!leavesOpen) return;
     this.#standing.journal.afterDurable(() => {
       const message = `the scope "${scope}" has ended and does not wait for this step`;
       bodies.abandonWithin(scope, new ClosedError("SCOPE_OVER", message, { scope }));

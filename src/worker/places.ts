@@ -99,7 +99,8 @@ export class Places {
 
   /** The run's end is queued. `mayShare`: it may have more than places. */
   runIsOver(mayShare: boolean): void {
-    if (this.#all().length + this.#slots.size > 0) this.#journal.afterDurable(this.#freed);
+    // A worker before this one may have asked for a slot that nobody has asked for again.
+    if (mayShare || this.#all().length > 0) this.#journal.afterDurable(this.#freed);
     // Of what has happened within completed scopes nothing is known.
     if (mayShare || this.#journal.state.scoped) this.#journal.reachBeyond().shares = true;
   }

@@ -96,7 +96,8 @@ class Caller {
       case "reopen": {
         const runId = prng.pick(RUNS);
         const seq = (rows.get(runId)?.head ?? 0) + prng.pick([1, 1, 1, 2]);
-        return (store) => store.reopen({ runId, seq, event: eventOf("run.reopened", null, { seq }) });
+        const open = CALL_KEYS.filter(() => prng.chance(0.5));
+        return (store) => store.reopen({ runId, seq, event: eventOf("run.reopened", null, { seq }), open });
       }
       case "release":
         return (store) => store.releaseStuck([PROGRAM]);

@@ -288,7 +288,7 @@ export function beyondContract(store: () => LogStore): void {
 
     it.each(["failed", "cancelled"] as const)("because it was %s goes on under a new epoch", async (status) => {
       const run = await over(status);
-      expect(await store().reopen({ runId: run.id, seq: 3, event: reopened() })).toBe(true);
+      expect(await store().reopen({ runId: run.id, seq: 3, event: reopened(), open: [] })).toBe(true);
       expect(await store().getRun(run.id)).toMatchObject({
         ...{ status: "pending", owner: null, epoch: run.epoch + 1, head: 3, unclean: 0, result: null, stuck: null },
         ...{ endedAt: null },
@@ -302,7 +302,7 @@ export function beyondContract(store: () => LogStore): void {
 
     it("is so once: sent again it says yes and changes nothing", async () => {
       const run = await over("failed");
-      const request = { runId: run.id, seq: 3, event: reopened() };
+      const request = { runId: run.id, seq: 3, event: reopened(), open: [] };
       expect([await store().reopen(request), await store().reopen(request)]).toEqual([true, true]);
       expect(await store().getRun(run.id)).toMatchObject({ epoch: run.epoch + 1, head: 3 });
       await claim();
@@ -314,11 +314,11 @@ export function beyondContract(store: () => LogStore): void {
 
     it("can fail and be reopened again", async () => {
       const run = await over("failed");
-      await store().reopen({ runId: run.id, seq: 3, event: reopened() });
+      await store().reopen({ runId: run.id, seq: 3, event: reopened(), open: [] });
       const epoch = (await claim()).claims[0]?.epoch ?? 0;
       await write({ runs: [append(run.id, epoch, 4, { row: ended("failed") })] });
-      expect(await store().reopen({ runId: run.id, seq: 4, event: reopened() })).toBe(false);
-      expect(await store().reopen({ runId: run.id, seq: 5, event: reopened() })).toBe(true);
+      expect(await store().reopen({ runId: run.id, seq: 4, event: reopened(), open: [] })).toBe(false);
+      expect(await store().reopen({ runId: run.id, seq: 5, event: reopened(), open: [] })).toBe(true);
       expect(await store().getRun(run.id)).toMatchObject({ status: "pending", epoch: epoch + 1, head: 5 });
     });
 
@@ -329,10 +329,11 @@ export function beyondContract(store: () => LogStore): void {
       const allRows = async () => await store().listRuns({}, { before: null, limit: 99 });
       const rows = await allRows();
       for (const { id, head } of [completed, ...others]) {
-        expect(await store().reopen({ runId: id, seq: head + 1, event: reopened() })).toBe(false);
+        expect(await store().reopen({ runId: id, seq: head + 1, event: reopened(), open: [] })).toBe(false);
       }
-      for (const seq of [2, 4]) expect(await store().reopen({ runId: failed.id, seq, event: reopened() })).toBe(false);
-      expect(await store().reopen({ runId: "run_none", seq: 1, event: reopened() })).toBe(false);
+      for (const seq of [2, 4])
+        expect(await store().reopen({ runId: failed.id, seq, event: reopened(), open: [] })).toBe(false);
+      expect(await store().reopen({ runId: "run_none", seq: 1, event: reopened(), open: [] })).toBe(false);
       expect(await allRows()).toEqual(rows);
     });
 
@@ -340,7 +341,7 @@ export function beyondContract(store: () => LogStore): void {
       const run = await over("failed");
       const late = eventOf("attempt.late", "k", { value: { value: 1 } });
       await goOn(run, { events: [late], row: ended("failed") });
-      await store().reopen({ runId: run.id, seq: 4, event: reopened() });
+      await store().reopen({ runId: run.id, seq: 4, event: reopened(), open: [] });
       const told = await claimed();
       const verdict = await write({
         runs: [

@@ -184,18 +184,37 @@ export function keyedContract(log: () => OpenedLog): void {
       expect(await putFor(run, "c", "1", 0)).toMatchObject({ kind: "done" });
     });
 
-    it("is forgotten when its run ends", async () => {
+    it("is forgotten when its run completes", async () => {
       const run = await claimed();
       const other = await claimed();
       await putFor(run, "c", "1", 0);
       await putFor(other, "c", "2", 1);
-      await goOn(run, { row: ended("failed"), beyond: beyond({}) });
-      await store().reopen({ runId: run.id, seq: run.head + 1, event: eventOf("run.reopened") });
-      const again = { ...run, epoch: (await claim()).claims[0]?.epoch ?? 0 };
-      expect(await putFor(again, "c", "1", 0)).toEqual({ kind: "conflict" });
-      expect(await putFor(again, "c", "1", 2)).toEqual({ kind: "put", version: 3 });
+      await goOn(run, { row: ended("completed"), beyond: beyond({}) });
+      expect(await store().strays()).toEqual([]);
       expect(await putFor(other, "c", "2", 1)).toMatchObject({ kind: "done" });
     });
+
+    it.each(["failed", "cancelled"] as const)(
+      "outlives its run if that was %s and goes on with the call",
+      async (status) => {
+        const run = await claimed();
+        const other = await claimed();
+        for (const [version, call] of ["c", "d", "e"].entries()) await putFor(run, call, "1", version);
+        await putFor(other, "c", "2", 3);
+        await goOn(run, { row: ended(status), beyond: beyond({ settled: ["e"] }) });
+        const request = { runId: run.id, seq: run.head + 1, event: eventOf("run.reopened"), open: ["c", "never"] };
+        expect(await store().reopen({ ...request, seq: run.head + 2, open: [] })).toBe(false);
+        expect(await store().reopen(request)).toBe(true);
+        const again = { ...run, epoch: (await claim()).claims[0]?.epoch ?? 0 };
+        expect(await putFor(again, "c", "1", 0)).toEqual({ kind: "done", version: 1, note: '"of c"' });
+        for (const [version, call] of ["d", "e"].entries())
+          expect(await putFor(again, call, "1", version + 1)).toEqual({ kind: "conflict" });
+        // Sent again, it changes nothing.
+        expect(await store().reopen({ ...request, open: [] })).toBe(true);
+        expect(await putFor(again, "c", "1", 0)).toMatchObject({ kind: "done" });
+        expect(await putFor(other, "c", "2", 3)).toMatchObject({ kind: "done" });
+      },
+    );
 
     it("names the version that it is put over", async () => {
       const run = await claimed();

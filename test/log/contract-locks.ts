@@ -231,7 +231,7 @@ export function locksContract(store: () => LogStore): void {
       const a = await claimed();
       await ask(a);
       await goOn(a, { row: ended("cancelled"), beyond: beyond({}) });
-      await store().reopen({ runId: a.id, seq: a.head + 1, event: eventOf("run.reopened") });
+      await store().reopen({ runId: a.id, seq: a.head + 1, event: eventOf("run.reopened"), open: [] });
       const again = { ...a, epoch: (await claim()).claims[0]?.epoch ?? 0 };
       expect(await ask(again)).toBe("granted");
     });

@@ -274,7 +274,9 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
       const b = await limited([line("a")]);
       const second = await only(arrive());
       expect(second.id).toBe(b);
-      expect(await store().reopen({ runId: a, seq: 3, event: eventOf("run.reopened", null, { from: 2 }) })).toBe(true);
+      expect(
+        await store().reopen({ runId: a, seq: 3, event: eventOf("run.reopened", null, { from: 2 }), open: [] }),
+      ).toBe(true);
       expect(await arrive()).toEqual([]);
       expect(await inLine("a")).toEqual([`${b} holds`, `${a} waits`]);
       await write({
@@ -483,10 +485,10 @@ export function placesContract(store: () => LogStore, pass: OpenedLog["pass"]): 
       await write({ runs: [next(run, { row: ended("failed"), beyond: beyond({ places: "end" }) })] });
       await write(startOne(b));
       const event = eventOf("run.reopened", null, { from: 2 });
-      expect(await store().reopen({ runId: a, seq: 3, event })).toBe(false);
+      expect(await store().reopen({ runId: a, seq: 3, event, open: [] })).toBe(false);
       const other = await only(arrive());
       await write({ runs: [end(other)] });
-      expect(await store().reopen({ runId: a, seq: 3, event })).toBe(true);
+      expect(await store().reopen({ runId: a, seq: 3, event, open: [] })).toBe(true);
     });
 
     it("of the newest cancels those before it, which wait, run or are in line", async () => {

@@ -9,6 +9,7 @@ const MEMORY_ROWS = "src/log/memory-rows.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-places.ts";
 const DEPARTURE = "src/worker/departure.ts";
+const MAIL_DRAIN = "src/worker/mail-drain.ts";
 const STEP = "src/ctx/step.ts";
 
 export const LIMIT_MUTANTS: readonly Mutant[] = [
@@ -138,7 +139,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "no-place-left-behind",
-    seed: 1,
+    seed: 0,
   },
   {
     name: "slot-kept-by-a-completed-step",
@@ -166,6 +167,14 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "no-place-left-behind",
-    seed: 5,
+    seed: 0,
+  },
+  {
+    name: "stalled-by-a-pause",
+    guard: "what a pause has kept from beginning begins when the pause ends before the run has left",
+    world: "step-slots",
+    edits: [{ file: MAIL_DRAIN, text: "if (!this.#standing.state.paused) this.#parts.ledger.resumed();", by: "" }],
+    predicate: "liveness",
+    seed: 0,
   },
 ];

@@ -132,7 +132,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "pause-obeyed",
-    seed: 179,
+    seed: 49,
   },
   {
     name: "outcomes-given-in-a-pause",
@@ -160,7 +160,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "pause-obeyed",
-    seed: 2,
+    seed: 22,
   },
   {
     name: "pause-disturbed",
@@ -218,7 +218,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "child-and-parent-agree",
-    seed: 0,
+    seed: 3,
   },
   {
     name: "tells-unfenced",
@@ -232,7 +232,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "child-and-parent-agree",
-    seed: 7,
+    seed: 4,
   },
   {
     name: "sql-children-unfenced",
@@ -251,7 +251,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "child-and-parent-agree",
-    seed: 32,
+    seed: 15,
   },
   {
     name: "sql-tells-unfenced",
@@ -265,7 +265,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "child-and-parent-agree",
-    seed: 6,
+    seed: 39,
   },
   {
     name: "tells-lost",
@@ -303,15 +303,25 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "scope-leaves-its-children",
     guard: "a child whose scope has ended is cancelled",
     world: "families",
-    edits: [{ file: LEDGER, text: "family.scopeIsOver(scope);", by: "" }],
+    edits: [{ file: LEDGER, text: "if (left !== null) family.leave(left,", by: "if (left !== null) void (left," }],
     predicate: "left-child-told",
     seed: 0,
+  },
+  {
+    name: "cancelled-scope-leaves-its-children",
+    guard: "a child is cancelled with the scope whose wait for it a cancel has ended",
+    world: "families",
+    edits: [{ file: GATE, text: "standing.calls.get(call.request.scope.path)?.leave(call);", by: "" }],
+    predicate: "left-child-told",
+    seed: 31,
   },
   {
     name: "run-leaves-its-children",
     guard: "a child whose parent has ended is cancelled",
     world: "families",
-    edits: [{ file: FAMILY, text: 'this.#cancelWithin(ROOT_SCOPE, "its parent has ended");', by: "void ROOT_SCOPE;" }],
+    edits: [
+      { file: FAMILY, text: 'this.leave(this.#journal.state.children?.keys() ?? [], "its parent has ended");', by: "" },
+    ],
     predicate: "left-child-told",
     seed: 0,
   },
@@ -319,9 +329,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "abandoned-child-cancelled",
     guard: "a child that is to go on is not cancelled",
     world: "families",
-    edits: [
-      { file: FAMILY, text: "if (!isAbandoned && isWithin(", by: "if (runId !== String(isAbandoned) && isWithin(" },
-    ],
+    edits: [{ file: FAMILY, text: "child !== undefined && !child.isAbandoned", by: "child !== undefined" }],
     predicate: "left-child-told",
     seed: 0,
   },
@@ -373,7 +381,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     world: "control",
     edits: [{ file: "src/worker/bodies.ts", text: "!owner.isShielded", by: "owner.key !== null" }],
     predicate: "shield-holds",
-    seed: 330,
+    seed: 122,
   },
   {
     name: "shield-refused",

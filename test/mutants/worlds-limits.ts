@@ -1,9 +1,11 @@
 /** A world of runs with limits: more than a queue, a key and a maximum let in, under the death of processes and broken ways. */
 import { workflow } from "../../src/ctx/workflow.ts";
 import type { Engine } from "../../src/engine/api.ts";
+import type { RunHandle } from "../../src/engine/api-run.ts";
 import type { Failure } from "../../src/testing/checker.ts";
 import type { SimulatedProcess } from "../../src/testing/process.ts";
 import type { Simulation, SimulationOptions } from "../../src/testing/simulation.ts";
+import { doTo } from "../sim/deeds.ts";
 import { perform } from "./play.ts";
 
 interface Input {
@@ -15,6 +17,8 @@ const RUNS = 14;
 const LASTS_MS = 300_000;
 
 const DEATHS = 4;
+
+const BESIDE_MS = 5_000;
 
 export async function limits(
   seed: number,
@@ -170,7 +174,7 @@ export async function stepSlots(
         await new Promise<void>((resolve) => proc.after(1_500, resolve));
         running.delete(body);
       };
-      await ctx.step(
+      const slotted = ctx.step(
         "work",
         async ({ attempt }) => {
           await work();
@@ -178,6 +182,9 @@ export async function stepSlots(
         },
         { queue: { name: "slots", priority }, retry: { attempts: 20 } },
       );
+      // It keeps the run where it is, also in a pause.
+      const beside = () => new Promise<void>((resolve) => proc.after(BESIDE_MS, resolve));
+      await Promise.all([slotted, ctx.step("beside", beside, { retry: { attempts: 20 } })]);
       await ctx.sleep("rest", REST);
     });
   const change = (concurrency: number, paused: boolean) => async (engine: Engine) => {
@@ -196,16 +203,28 @@ export async function stepSlots(
         worker: { parkAfterMs: 100 },
       };
     },
-    deeds: () => [
-      ...Array.from({ length: RUNS }, (_, n) => ({
-        atMs: n * 300,
-        do: (engine: Engine) => engine.start("slotted", n, { idempotencyKey: `run ${n}` }),
-      })),
+    deeds: (sim) => [
+      ...Array.from({ length: RUNS }, (_, n) => {
+        const slotted = (engine: Engine) => engine.start("slotted", n, { idempotencyKey: `run ${n}` });
+        const tell = (told: "pause" | "resume") => async (engine: Engine) =>
+          void (await doTo((await slotted(engine)) as RunHandle, { do: told }));
+        const pausedAt = n * 300 + sim.prng.stream(`pause ${n}`).int(100, BESIDE_MS / 2);
+        return [
+          { atMs: n * 300, do: slotted },
+          { atMs: pausedAt, do: tell("pause") },
+          { atMs: pausedAt + BESIDE_MS / 2, do: tell("resume") },
+        ];
+      }).flat(),
       { atMs: 2_000, do: change(1, true) },
       { atMs: 9_000, do: change(SLOTS, false) },
     ],
     judge: (sim) => {
       allOver(sim);
+      for (const runId of sim.checker.runIds) {
+        const end = sim.checker.endOf(runId)?.type;
+        const isRight = end === undefined || end === "run.completed";
+        sim.checker.expect("result-as-expected", isRight, () => `run ${runId} ended by ${end}`);
+      }
       sim.checker.expect("limits-hold", most <= SLOTS, () => `${most} attempts ran at once in ${SLOTS} slots`);
     },
   });

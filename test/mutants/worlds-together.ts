@@ -124,8 +124,12 @@ async function families(seed: number, surroundings: Surroundings = {}): Promise<
         code("parent", async (ctx, lengths: readonly number[]) => {
           const kids = lengths.map((ms, i) => ctx.child("kid", ms, { key: `kid ${i}` }));
           await Promise.all([ctx.step("work", body(sim, proc, 100), { retry: RETRY }), ...kids]);
-          await ctx.scope("race", async (inner) => {
+          const race = ctx.scope("race", async (inner) => {
             await Promise.race([inner.child("sleeper", 3_600_000), inner.sleep("patience", lengths[0] as number)]);
+          });
+          await race.catch(async (error: unknown) => {
+            await ctx.shield("tidy", (shielded) => shielded.sleep("tidy", 300));
+            throw error;
           });
           const abandoned = ctx.child("sleeper", 9_000, { key: "abandoned", onCancel: "abandon" });
           const left = ctx.child("sleeper", 3_600_000, { key: "left" });
@@ -182,9 +186,13 @@ async function control(seed: number, surroundings: Surroundings = {}): Promise<r
         const run = start("held", name, null);
         const pausedAt = sim.prng.int(1_000, 15_000);
         const isCancelled = sim.prng.chance(0.6);
+        const shortAt = sim.prng.int(1_000, 15_000);
         const noise = { do: "signal", name: "noise", dedupeKey: name } as const;
         return [
           { atMs: sim.prng.int(0, 3_000), do: run },
+          // Shorter than what is under way.
+          { atMs: shortAt, do: tell(run, { do: "pause" }) },
+          { atMs: shortAt + sim.prng.int(300, 900), do: tell(run, { do: "resume" }) },
           { atMs: pausedAt, do: tell(run, { do: "pause" }) },
           { atMs: pausedAt + 4_000, do: tell(run, noise) },
           { atMs: pausedAt + 9_000, do: tell(run, { do: "resume" }) },
@@ -211,14 +219,17 @@ async function held(ctx: Ctx, work: (ms: number, fails?: number) => (step: StepC
   const retry = RETRY;
   // Nobody waits for it when the run is cancelled, but the run itself.
   const aside = ctx.shield("aside", async (shielded) => {
-    await shielded.sleep("long", 12_000);
+    await shielded.sleep("long", 5_000);
     await shielded.step("work", work(300), { retry });
   });
   aside.catch(() => {});
   try {
     for (let i = 0; i < 4; i++) {
       const steps = [ctx.step("work", work(1_500), { retry }), ctx.step("again", work(50, 2), { retry })];
-      await Promise.all([...steps, ctx.sleep("nap", 700 * i)]);
+      const fallback = (_: Error, step: StepContext) => work(50)(step);
+      const spare = ctx.step("spare", work(700, 1), { retry: { attempts: 1 }, fallback });
+      // A crash may end it for good.
+      await Promise.all([...steps, spare.catch(() => null), ctx.sleep("nap", 700 * i)]);
     }
     await aside;
   } finally {

@@ -38,6 +38,16 @@ export function goesOn(rows: readonly EventRow[], isLast: (key: string) => boole
   return [...open].some(isLast);
 }
 
+/**
+ * The calls up to the first one that starts a run of which these events say nothing: it concludes by itself, before what
+ * else was recorded.
+ */
+export function upToStart(asked: readonly string[], rows: readonly EventRow[]): readonly string[] {
+  const known = new Set(rows.map(({ key }) => key));
+  const start = asked.findIndex((call) => call.startsWith("start ") && !known.has(call.slice("start ".length)));
+  return start === -1 ? asked : asked.slice(0, start + 1);
+}
+
 /** Whether these events leave the run paused: then its code is not asked. */
 export function isPaused(rows: readonly EventRow[]): boolean {
   const last = rows.findLast(({ type }) => /^run\.(paused|resumed)$|^cancel\.requested$/.test(type));

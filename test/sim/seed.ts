@@ -23,7 +23,7 @@ import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { type Guise, type Input, interpreter, STEP_QUEUE, TOPICS, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
-import { askedBy, divergenceOf, goesOn, isPaused, withoutConcluded, withoutUndone } from "./replay.ts";
+import { askedBy, divergenceOf, goesOn, isPaused, upToStart, withoutConcluded, withoutUndone } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
@@ -351,7 +351,7 @@ class Fleet {
     // Of scopes that have concluded in the whole history the code is not run again.
     // What the code asks for beyond the prefix was another's to decide, such as somebody who cancelled the run.
     const recorded = new Set(rows.map(({ key }) => key));
-    const common = withoutConcluded(part, rows).filter((call) => recorded.has(keyOf(call)));
+    const common = withoutConcluded(upToStart(part, prefix), rows).filter((call) => recorded.has(keyOf(call)));
     const whole = all.filter((call) => recorded.has(keyOf(call)));
     const isSame = common.every((call, i) => call === whole[i]);
     checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);

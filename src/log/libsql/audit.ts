@@ -55,7 +55,12 @@ export const QUESTIONS: readonly Question[] = [
       WHERE coalesce(t.held, 0) <> t.places`,
   },
   ofOpenRuns("locks", "lock", "'place in line for the lock ' || t.name"),
-  ofOpenRuns("operations", "operation", "'outcome kept for ' || t.key"),
+  {
+    what: "operation",
+    expected: "a run that has not completed",
+    sql: `SELECT t.run_id, 'outcome kept for ' || t.key || CASE WHEN r.id IS NULL THEN ' of no run' ELSE ' of a run that has ' || r.status END AS found
+      FROM operations t LEFT JOIN runs r ON r.id = t.run_id WHERE r.id IS NULL OR r.status = 'completed'`,
+  },
   ofOpenRuns("waits", "wait", "'wait of ' || t.key"),
   {
     what: "wait",

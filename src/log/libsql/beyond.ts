@@ -77,8 +77,9 @@ export function addLeavings(batch: Batch, runs: readonly OutwardAppend[]): void 
 
 /** Forgets what calls came to. */
 export function addSettled(batch: Batch, runs: readonly OutwardAppend[]): void {
-  const settling = runs.filter((run) => !endsSharing(run) && run.beyond.settled.length > 0);
+  const isFinal = (run: OutwardAppend) => endsSharing(run) && run.row.kind === "move" && run.row.status === "completed";
+  const settling = runs.filter((run) => !isFinal(run) && run.beyond.settled.length > 0);
   const rows = settling.map((run) => [...fenceOf(run), run.beyond.settled]);
   batch.add(keyed.DELETE_SETTLED, "settled", rows);
-  batch.add(keyed.DELETE_OPERATIONS_OF_ENDED, "ends", runs.filter(endsSharing).map(fenceOf));
+  batch.add(keyed.DELETE_OPERATIONS_OF_COMPLETED, "ends", runs.filter(isFinal).map(fenceOf));
 }

@@ -57,6 +57,6 @@ WHERE run_id IN (SELECT j.value ->> 0 FROM json_each(:settled) j) AND +rowid IN 
   SELECT o.rowid FROM json_each(:settled) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
     CROSS JOIN operations o INDEXED BY operations_call ON o.run_id = r.id AND o.key = c.value)`;
 
-/** The same for all calls of runs that end. `:ends`: `[[runId, epoch, firstSeq], ...]` */
-export const DELETE_OPERATIONS_OF_ENDED: HotStatement = `
+/** The same for all calls of runs that complete. `:ends`: `[[runId, epoch, firstSeq], ...]` */
+export const DELETE_OPERATIONS_OF_COMPLETED: HotStatement = `
 DELETE FROM operations INDEXED BY operations_call WHERE run_id IN (SELECT r.id FROM json_each(:ends) j CROSS JOIN runs r ON ${FENCE})`;

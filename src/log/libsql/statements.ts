@@ -206,7 +206,7 @@ export const RELEASE_STUCK: HotStatement = `
 UPDATE runs SET status = 'pending', ${GOES_ON}
 WHERE id IN (SELECT r.id FROM runs r WHERE r.status = 'stuck' AND r.stuck ->> '$.code' <> '${POISONED}' AND ${KNOWN_PROGRAM})`;
 
-/** What both writes of a reopening hold to, as those of a write hold to the fence. By primary key. */
+/** What all writes of a reopening hold to, as those of a write hold to the fence. By primary key. */
 const REOPENABLE = `id = :runId AND head = :seq - 1 AND +status IN ('failed', 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM runs s WHERE s.singleton = runs.singleton AND s.ended_at IS NULL)`;
 
@@ -214,6 +214,11 @@ const REOPENABLE = `id = :runId AND head = :seq - 1 AND +status IN ('failed', 'c
 export const INSERT_REOPENED: HotStatement = `
 INSERT INTO events (run_id, seq, epoch, type, v, key, scope, attempt, at, data)
 SELECT id, :seq, epoch + 1, :type, :v, :key, :scope, :attempt, :at, :data FROM runs WHERE ${REOPENABLE}`;
+
+/** Forgets what its calls came to, but for those that go on, by `operations_call`. `:open`: `[call, ...]` */
+export const FORGET_OPERATIONS: HotStatement = `
+DELETE FROM operations INDEXED BY operations_call WHERE run_id IN (SELECT id FROM runs WHERE ${REOPENABLE})
+  AND key NOT IN (SELECT j.value FROM json_each(:open) j)`;
 
 /** Makes it claimable, by primary key. */
 export const REOPEN_RUN: HotStatement = `
