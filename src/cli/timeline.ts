@@ -50,6 +50,8 @@ export interface NoteLine {
 export class Timeline {
   readonly notes: NoteLine[] = [];
   readonly #calls = new Map<string, CallLine>();
+  /** Keys of scopes that came to their end after a cancel. */
+  readonly #cancelled = new Set<string>();
   #worker: string | null = null;
 
   get calls(): readonly CallLine[] {
@@ -70,6 +72,7 @@ export class Timeline {
     if (type === "run.created") this.#worker = event.data.worker ?? null;
     if (type === "run.claimed") this.#worker = event.data.worker;
     if (type === "run.reopened") this.#reopen(event.data.from);
+    if (type === "scope.completed" && event.data.cancelled === true) this.#cancelled.add(event.key as string);
     const text = noteText(event);
     if (text !== null) this.notes.push({ seq, at, type, text });
     if (key === null || BESIDE.has(type)) return;
@@ -79,10 +82,11 @@ export class Timeline {
     else conclude(call, event);
   }
 
-  /** What failed from there on is open again. */
+  /** What failed from there on, or ended after a cancel, is open again. */
   #reopen(from: number): void {
     for (const call of this.#calls.values()) {
-      const isReopened = call.endSeq === from || (call.status !== "completed" && (call.endSeq ?? 0) > from);
+      const mayDiffer = call.status !== "completed" || this.#cancelled.delete(call.key);
+      const isReopened = call.endSeq === from || (mayDiffer && (call.endSeq ?? 0) > from);
       if (isReopened) Object.assign(call, { status: "open", endSeq: null, endedAt: null, error: null });
     }
   }

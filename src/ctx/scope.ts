@@ -67,9 +67,11 @@ function run(body: ScopeBody, inner: ScopeHandle): PromiseLike<unknown> {
 function complete(call: LiveCall, inner: ScopeHandle, value: unknown, compensations: Compensations): void {
   call.closeScope();
   // What undoes a step is code, which only its function can bring back.
-  const kept = compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {};
+  const kept = call.isCancelled || compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {};
+  // What it returns may be what it made of the cancel: a retry runs it again, and what it held before counts still.
+  const cancelled = call.isCancelled ? ({ cancelled: true } as const) : {};
   try {
-    call.conclude("scope.completed", null, { ...call.encode(value), ...kept });
+    call.conclude("scope.completed", null, { ...call.encode(value), ...kept, ...cancelled });
   } catch (error) {
     call.conclude("scope.failed", null, { error: toFailure(error) });
   }

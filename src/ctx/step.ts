@@ -202,7 +202,7 @@ class Attempts {
     const { attempt: last, attemptsForgiven, attemptOpen } = this.#call.state;
     assert(!attemptOpen, "an attempt begins after the one before it");
     const attempt = last + 1;
-    if (this.#policy.once && last > 0) this.#fail(last, outcomeUnknown(this.#call, last));
+    if (this.#policy.once && last > 0) this.#fail(last, notRepeated(this.#call, last));
     else if (last - Math.min(attemptsForgiven, FORGIVEN_MAX) >= this.#policy.retry.attemptsMax)
       this.#fail(last, interruptedTooOften(last));
     else if (this.#isPastDeadline()) this.#fail(last, this.#deadlineError());
@@ -400,9 +400,24 @@ class Context implements StepContext<never> {
 }
 
 function outcomeUnknown(call: LiveCall, attempt: number): Failure {
-  const message =
-    `the worker of step "${call.key}" was lost during attempt ${attempt}, so nobody knows whether its body took effect; ` +
-    "the step is marked once, and so it is not repeated: find out by its idempotency key";
+  return unknown(
+    call,
+    attempt,
+    `the worker of step "${call.key}" was lost during attempt ${attempt}, so nobody knows whether its body took effect`,
+  );
+}
+
+/** What is known of the attempt counts no more. */
+function notRepeated(call: LiveCall, attempt: number): Failure {
+  return unknown(
+    call,
+    attempt,
+    `attempt ${attempt} of step "${call.key}" began before its worker stopped or its run was retried`,
+  );
+}
+
+function unknown(call: LiveCall, attempt: number, why: string): Failure {
+  const message = `${why}; the step is marked once, and so it is not repeated: find out by its idempotency key`;
   return toFailure(new errors.OutcomeUnknownError("OUTCOME_UNKNOWN", message, { step: call.key, attempt }));
 }
 

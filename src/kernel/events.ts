@@ -111,8 +111,10 @@ export interface EventData {
     readonly lock?: string;
   };
   "scope.completed": Payload & {
-    /** Its function must run again on resume: it holds compensations. */
+    /** Its function must run again on resume: it holds compensations, or comes to its end anew when the run is retried. */
     readonly kept?: true;
+    /** A cancel had reached what is within. */
+    readonly cancelled?: true;
   };
   "scope.failed": { readonly error: Failure };
   /** A value that runs share is to be changed: from here on it may have been. */

@@ -235,6 +235,7 @@ function startScope(state: RunState, call: CallState, { at, data }: EventOf<"sco
 function concludeScope(call: CallState, event: EventOf<"scope.completed">): void {
   conclude(call, event as RunEvent, "completed");
   call.kept = event.data.kept === true;
+  call.wasCancelled = event.data.cancelled === true;
 }
 
 function receive(state: RunState, { seq, data }: EventOf<"signal.received">): void {
@@ -280,7 +281,8 @@ function reopen(state: RunState, from: number): void {
   for (const call of state.calls.values()) {
     // A child that had not ended was cancelled with its parent, or goes on by itself: neither has an end to wait for.
     const isVoid = call.firstSeq > from || (call.kind === "child" && call.status === "open");
-    const isReopened = call.endSeq === from || (call.endSeq > from && call.status === "failed");
+    const mayDiffer = call.status === "failed" || call.wasCancelled;
+    const isReopened = call.endSeq === from || (call.endSeq > from && mayDiffer);
     // A scope that had begun goes on: what it held before counts still.
     if (isVoid || isReopened) forget(state, call, call.kind === "scope" && !isVoid ? "open" : "void");
   }
@@ -299,6 +301,7 @@ function forget(state: RunState, call: CallState, status: "open" | "void"): void
   if (status === "void") call.startedAt = null;
   call.dueAt = null;
   call.kept = false;
+  call.wasCancelled = false;
   call.taken = null;
 }
 
@@ -331,6 +334,7 @@ export function newCall(kind: CallKind, key: string): CallState {
     startedAt: null,
     dueAt: null,
     kept: false,
+    wasCancelled: false,
     taken: null,
   };
 }

@@ -76,12 +76,17 @@ function perKey<S>(
 function reopen<S>(keys: Map<string, Kept<S>>, from: number, reopened: (state: S) => S | undefined): void {
   for (const [key, { state, firstSeq, concludedBy }] of keys) {
     const endSeq = concludedBy?.seq ?? 0;
-    const failed = concludedBy !== null && FAILURES.has(concludedBy.type);
-    if (firstSeq === null || (firstSeq <= from && endSeq !== from && !(failed && endSeq > from))) continue;
+    const mayDiffer = concludedBy !== null && (FAILURES.has(concludedBy.type) || wasCancelled(concludedBy));
+    if (firstSeq === null || (firstSeq <= from && endSeq !== from && !(mayDiffer && endSeq > from))) continue;
     const left = reopened(state);
     if (left === undefined) keys.delete(key);
     else keys.set(key, { state: left, firstSeq: firstSeq > from ? null : firstSeq, concludedBy: null });
   }
+}
+
+/** Whether a scope came to its end after a cancel that reached what is within. */
+function wasCancelled(event: RunEvent): boolean {
+  return event.type === "scope.completed" && event.data.cancelled === true;
 }
 
 const CONCLUSIONS: ReadonlySet<EventType> = new Set([
@@ -234,15 +239,15 @@ export const INVARIANTS: readonly Invariant[] = [
     rule: "An event within a scope lies between that scope's start and its conclusion.",
     broken: (history) => {
       const open = new Set<string>();
-      const failed = new Map<string, number>();
+      const anew = new Map<string, number>();
       for (const event of history) {
         const { type, scope, key, seq } = event;
         const late = type === "attempt.late";
         if (scope !== null && scope !== "" && !late && !open.has(scope)) return place(event);
         if (type === "scope.started") open.add(key as string);
         if (type === "scope.completed" || type === "scope.failed") open.delete(key as string);
-        if (type === "scope.failed") failed.set(key as string, seq);
-        if (type === "run.reopened") for (const [path, at] of failed) if (at >= event.data.from) open.add(path);
+        if (type === "scope.failed" || wasCancelled(event)) anew.set(key as string, seq);
+        if (type === "run.reopened") for (const [path, at] of anew) if (at >= event.data.from) open.add(path);
       }
       return null;
     },
@@ -356,6 +361,7 @@ export function withoutValues(event: RunEvent): RunEvent {
 function partLookedAt(event: RunEvent): object {
   if (event.type === "signal.received") return { name: event.data.name };
   if (event.type === "step.completed" && event.data.cached) return { cached: true };
+  if (wasCancelled(event)) return { cancelled: true };
   return NO_DATA;
 }
 

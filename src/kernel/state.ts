@@ -29,6 +29,8 @@ export interface CallState {
   dueAt: number | null;
   /** Of a completed scope: its function runs again on resume, and its events are read. */
   kept: boolean;
+  /** Of a completed scope: a cancel had reached what is within, and a retry comes to its end anew. */
+  wasCancelled: boolean;
   /** Of a wait: the seq of the signal that it took. */
   taken: number | null;
 }

@@ -184,8 +184,8 @@ export class RunBook {
     this.#isCancelRequested = false;
     for (const [key, call] of this.calls) {
       const isVoid = call.firstSeq > from;
-      const failed = /\.(failed|cancelled)$/.test(call.outcome ?? "");
-      if (!isVoid && call.endSeq !== from && !(failed && call.endSeq > from)) continue;
+      const mayDiffer = /\.(failed|cancelled)$/.test(call.outcome ?? "") || wasCancelled(call);
+      if (!isVoid && call.endSeq !== from && !(mayDiffer && call.endSeq > from)) continue;
       this.#closed.delete(key);
       Object.assign(call, {
         outcome: null,
@@ -234,7 +234,7 @@ export class RunBook {
           () => `${place()} is ${(call.dueAt ?? 0) - row.at} ms early`,
         );
       Object.assign(call, { attempt, isOpen: true, dueAt: null });
-      if (attempt === call.forgiven + 1) this.#beginsToUndo(key, place);
+      this.#mayUndo(key, place);
     } else if (type === "attempt.failed") Object.assign(call, { isOpen: false, dueAt: fields.retryAt ?? null });
     else if (type === "attempt.interrupted") {
       Object.assign(call, { isOpen: false, dueAt: null });
@@ -257,11 +257,12 @@ export class RunBook {
     call.value = fields.cached === true ? withoutMark(data) : data;
   }
 
-  /** The attempt may undo a step: one that has completed, after all that completed later and are undone with it. */
-  #beginsToUndo(key: string, place: () => string): void {
+  /** An attempt may be the first to undo a step: one that has completed, after all that completed later and are undone with it. */
+  #mayUndo(key: string, place: () => string): void {
     const [, scope, name] = COMPENSATION.exec(key) ?? [];
     if (scope === undefined || name === undefined) return;
     const step = decodeURIComponent(name);
+    if (this.#undone.some((each) => each.step === step && each.scope === scope)) return;
     const completedAt = (each: string) => this.calls.get(each)?.endSeq ?? 0;
     const isNext = this.#undone.every((each) =>
       each.scope === scope ? completedAt(each.step) > completedAt(step) : each.step !== step,
@@ -271,6 +272,12 @@ export class RunBook {
     this.#expect("compensations-in-reverse", isRight, () => `${place()} follows those of ${before()}`);
     this.#undone.push({ step, scope });
   }
+}
+
+/** Whether it is a scope that came to its end after a cancel that reached it. */
+function wasCancelled({ outcome, value }: CallBook): boolean {
+  if (outcome !== "scope.completed" || value?.includes('"cancelled":true') !== true) return false;
+  return (JSON.parse(value) as { readonly cancelled?: true }).cancelled === true;
 }
 
 /** A value from the cache as any other. */

@@ -53,7 +53,7 @@ export class LimitsBook {
   /** Whether a run waits in a line that has no place left but those of runs that keep theirs for good. */
   standsBehind(keepsIt: (runId: string) => boolean, runId: string): boolean {
     const book = this.#books.get(runId);
-    if (book === undefined || book.isOver || hasBegun(book)) return false;
+    if (book === undefined || book.isOver || wasAdmitted(book)) return false;
     return this.limitsOf(runId).some(({ line, slots, hold }) => {
       const kept = hold === "work" ? [] : this.#within(line).filter(keepsIt);
       return kept.length >= slots;
@@ -65,7 +65,7 @@ export class LimitsBook {
     const found: string[] = [];
     for (const [runId, limits] of this.#limits) {
       const book = this.#books.get(runId);
-      if (book !== undefined && hasBegun(book) && limits.some((each) => each.line === line)) found.push(runId);
+      if (book !== undefined && wasAdmitted(book) && limits.some((each) => each.line === line)) found.push(runId);
     }
     return found;
   }
@@ -90,6 +90,12 @@ export class LimitsBook {
 /** It has done more than to be started, or reopened, and is not over. What is only cancelled in line ends with its first write. */
 function hasBegun({ events, isOver }: RunBook): boolean {
   return events.length > 1 && events.at(-1)?.type !== "run.reopened" && !isOver;
+}
+
+/** It is not over, and has been claimed since it got in line, whether or not it has come to write anything. */
+function wasAdmitted(book: RunBook): boolean {
+  const last = book.events.at(-1);
+  return hasBegun(book) || (!book.isOver && last !== undefined && (book.owner !== null || book.epoch > last.epoch));
 }
 
 /** Its owner has begun: what is claimed only to be terminated needs no place, and ends with its first write. */

@@ -12,6 +12,8 @@ export interface CallHost {
   random(): number;
   encode(value: unknown): Payload;
   callState(call: Call): CallState;
+  /** Whether a cancel was asked for that reaches the call. */
+  isCancelled(call: Call): boolean;
   record<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
   conclude<T extends EventType>(call: Call, type: T, attempt: number | null, data: EventData[T]): void;
   mayBegin(call: Call, timeoutMs: number | null): boolean;
@@ -79,6 +81,10 @@ export class Call implements LiveCall {
     return firstSeq > 0 && status !== "void";
   }
 
+  get isCancelled(): boolean {
+    return this.#host.isCancelled(this);
+  }
+
   now(): number {
     return this.#host.clock();
   }
@@ -119,6 +125,8 @@ export class Call implements LiveCall {
   }
 
   runBody(body: Body): void {
+    // Whoever stood in line has had its turn.
+    this.#waitsForMail = false;
     this.#host.runBody(this, body);
   }
 

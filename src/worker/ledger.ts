@@ -96,6 +96,10 @@ export class Ledger implements CallHost {
     return this.#standing.journal.callState(call.request.kind, call.key);
   }
 
+  isCancelled(call: Call): boolean {
+    return this.#standing.isCancelled(call);
+  }
+
   waiting(): void {
     this.#standing.ready();
   }

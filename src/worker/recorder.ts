@@ -86,6 +86,8 @@ export interface LiveCall {
   readonly state: CallState;
   /** Whether the log has anything of it. */
   readonly isBegun: boolean;
+  /** Whether a cancel was asked for that reaches it. */
+  readonly isCancelled: boolean;
   /** The log's clock, milliseconds since the epoch. */
   now(): number;
   /** A random float in [0, 1) that replay does not repeat: for jitter, which is recorded as an instant. */

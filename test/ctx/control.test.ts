@@ -241,6 +241,50 @@ describe("retry", () => {
     await expect(run.retry()).rejects.toMatchObject({ code: "RUN_NOT_OVER" });
   });
 
+  it("comes anew to the end of a scope that made something of the cancel, and keeps what was done in it", async () => {
+    const lab = openLab();
+    const bodies: string[] = [];
+    const engine = await lab.engine({
+      workflows: [
+        flow((ctx) =>
+          ctx.scope("part", async (inner) => {
+            await inner.step("done", () => void bodies.push("done"));
+            return await inner.waitFor("go").then(
+              (go) => go,
+              () => "was cancelled",
+            );
+          }),
+        ),
+      ],
+    });
+    const run = await engine.start("flow");
+    await lab.pass(1_000);
+    await run.cancel();
+    await lab.pass(1_000);
+    const [end] = (await run.history()).filter(({ type }) => type === "scope.completed");
+    expect(end?.data).toEqual({ value: "was cancelled", kept: true, cancelled: true });
+    await run.retry();
+    await lab.pass(1_000);
+    await run.signal("go", "went");
+    await lab.pass(1_000);
+    expect(await run.result()).toBe("went");
+    expect(bodies).toEqual(["done"]);
+  });
+
+  it("does not repeat a step that may run once, and says why", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({
+      workflows: [flow((ctx) => ctx.step("charge", () => Promise.reject(new Error("declined")), { once: true }))],
+    });
+    const run = await engine.start("flow");
+    await lab.pass(1_000);
+    await run.retry();
+    await lab.pass(1_000);
+    await expect(run.result()).rejects.toMatchObject({
+      cause: { code: "OUTCOME_UNKNOWN", message: expect.stringContaining("or its run was retried") },
+    });
+  });
+
   it("does again what followed the failure, and runs failed scopes again", async () => {
     const lab = openLab();
     let isMended = false;

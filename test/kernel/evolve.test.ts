@@ -104,6 +104,7 @@ describe("a step", () => {
       startedAt: 2,
       dueAt: null,
       kept: false,
+      wasCancelled: false,
       taken: null,
     });
   });
@@ -586,7 +587,7 @@ describe("a run that is reopened", () => {
       ["run.failed", null, undefined, { scope: "" }],
       ["run.reopened", null, { from: 2 }, { epoch: 1, scope: "" }],
     );
-    expect(state.calls.get("s")).toMatchObject({ status: "void", kept: false, startedAt: null });
+    expect(state.calls.get("s")).toMatchObject({ status: "void", kept: false, wasCancelled: false, startedAt: null });
   });
 
   it("is paused no more", () => {

@@ -9,6 +9,7 @@ const MEMORY_ROWS = "src/log/memory-rows.ts";
 const MIGRATIONS = "src/log/libsql/migrations.ts";
 const STATEMENTS = "src/log/libsql/statements-places.ts";
 const DEPARTURE = "src/worker/departure.ts";
+const CALL = "src/worker/call.ts";
 const MAIL_DRAIN = "src/worker/mail-drain.ts";
 const STEP = "src/ctx/step.ts";
 
@@ -139,7 +140,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "no-place-left-behind",
-    seed: 0,
+    seed: 1,
   },
   {
     name: "slot-kept-by-a-completed-step",
@@ -175,6 +176,14 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     world: "step-slots",
     edits: [{ file: MAIL_DRAIN, text: "if (!this.#standing.state.paused) this.#parts.ledger.resumed();", by: "" }],
     predicate: "liveness",
-    seed: 0,
+    seed: 1,
+  },
+  {
+    name: "in-line-after-its-turn",
+    guard: "a step whose attempt has begun stands in line no more: a worker that stops hands its run on",
+    world: "step-slots",
+    edits: [{ file: CALL, text: "this.#waitsForMail = false;\n    this.#host.runBody", by: "this.#host.runBody" }],
+    predicate: "liveness",
+    seed: 4,
   },
 ];

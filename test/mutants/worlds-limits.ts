@@ -18,6 +18,8 @@ const LASTS_MS = 300_000;
 
 const DEATHS = 4;
 
+const STOPS = 3;
+
 const BESIDE_MS = 5_000;
 
 export async function limits(
@@ -54,6 +56,27 @@ function planDeaths(sim: Simulation): void {
     sim.agenda.after(prng.int(1_000, 60_000), () => {
       const { alive } = sim;
       if (alive.length > 0) sim.crash(prng.pick(alive).proc);
+    });
+}
+
+type Deeds = (engine: Engine) => Promise<unknown>;
+
+/** One deed, so that whoever is told of nothing begins anew with the first. */
+const inTurn = (sim: Simulation, ms: number, first: Deeds, then: Deeds) => async (engine: Engine) => {
+  await first(engine);
+  await new Promise<void>((resolve) => void sim.agenda.after(ms, resolve));
+  await then(engine);
+};
+
+/** Workers stop at random, and do not wait for all that is under way. */
+function planStops(sim: Simulation): void {
+  const prng = sim.prng.stream("stops");
+  for (let i = 0; i < STOPS; i++)
+    sim.agenda.after(prng.int(1_000, 20_000), () => {
+      const { alive } = sim;
+      if (alive.length === 0) return;
+      const { engine, proc } = prng.pick(alive);
+      engine?.close({ deadline: 500 }).finally(() => proc.crash());
     });
 }
 
@@ -197,6 +220,7 @@ export async function stepSlots(
     setup: (sim) => {
       sim.faults.stop();
       planDeaths(sim);
+      planStops(sim);
       return {
         workflows: (proc) => [flow(sim, proc)],
         queues: { slots: { concurrency: SLOTS } },
@@ -209,14 +233,13 @@ export async function stepSlots(
         const tell = (told: "pause" | "resume") => async (engine: Engine) =>
           void (await doTo((await slotted(engine)) as RunHandle, { do: told }));
         const pausedAt = n * 300 + sim.prng.stream(`pause ${n}`).int(100, BESIDE_MS / 2);
+        const hold = inTurn(sim, BESIDE_MS / 2, tell("pause"), tell("resume"));
         return [
           { atMs: n * 300, do: slotted },
-          { atMs: pausedAt, do: tell("pause") },
-          { atMs: pausedAt + BESIDE_MS / 2, do: tell("resume") },
+          { atMs: pausedAt, do: hold },
         ];
       }).flat(),
-      { atMs: 2_000, do: change(1, true) },
-      { atMs: 9_000, do: change(SLOTS, false) },
+      { atMs: 2_000, do: inTurn(sim, 7_000, change(1, true), change(SLOTS, false)) },
     ],
     judge: (sim) => {
       allOver(sim);

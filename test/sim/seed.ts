@@ -346,12 +346,13 @@ class Fleet {
     checker.expect("replay-asks-the-same", diverged === null, () => `the whole history: ${diverged}`);
     // A retry may have begun anew.
     const next = rows.findIndex(({ type }, i) => i >= prefix.length && type === "run.reopened");
-    const all = await askedBy(code, next === -1 ? rows : rows.slice(0, next));
+    const longer = next === -1 ? rows : rows.slice(0, next);
+    const all = await askedBy(code, longer);
     const part = await askedBy(code, prefix);
     // Of scopes that have concluded in the whole history the code is not run again.
     // What the code asks for beyond the prefix was another's to decide, such as somebody who cancelled the run.
     const recorded = new Set(rows.map(({ key }) => key));
-    const common = withoutConcluded(upToStart(part, prefix), rows).filter((call) => recorded.has(keyOf(call)));
+    const common = withoutConcluded(upToStart(part, prefix), longer).filter((call) => recorded.has(keyOf(call)));
     const whole = all.filter((call) => recorded.has(keyOf(call)));
     const isSame = common.every((call, i) => call === whole[i]);
     checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
