@@ -28,7 +28,7 @@ const number = (value: number) => value.toLocaleString("en");
 /** Random programs, and how often each promise was looked at and each fault happened. */
 export async function seeds(count: number): Promise<Section> {
   const folder = mkdtempSync(join(tmpdir(), "varve-proof-"));
-  const options = { seeds: count, worker: SEEDS_WORKER, commit: "this", file: join(folder, "seeds.json") };
+  const options = { seeds: count, worker: SEEDS_WORKER, file: join(folder, "seeds.json") };
   const startedAt = performance.now();
   const summary = await runSeeds({ ...options, progress: () => {} });
   rmSync(folder, { recursive: true });

@@ -33,12 +33,11 @@ const MUTANT_SEEDS_MAX = 5_000;
 
 const print = (line: string) => console.log(line);
 
-async function seeds({ seeds: count, commit, folder }: LaneContext): Promise<string[]> {
+async function seeds({ seeds: count, folder }: LaneContext): Promise<string[]> {
   const summary = await runSeeds({
     seeds: count,
     worker: SEEDS_WORKER,
-    commit,
-    file: join(folder, `seeds-${commit}.json`),
+    file: join(folder, "seeds.json"),
     progress: (done, { failed }) => print(`${done} seeds, ${failed.length} failed`),
   });
   const { runs, events, crashes, virtualMs, shared, sizes } = summary;

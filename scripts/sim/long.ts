@@ -1,6 +1,6 @@
 /**
  * `npm run sim:long -- [--seeds 1000000] [--kills 5000] [--only seeds,exhaustive,...]`: every lane in its long form. Seeds and
- * kills can be ended at any moment, and go on where they were: `.tmp/scripts/` has what is known of a commit.
+ * kills can be ended at any moment, and go on where they were: `.tmp/scripts/` has what is known of this code.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

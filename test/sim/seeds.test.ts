@@ -29,7 +29,7 @@ describe(`${SEEDS} seeds of random programs, faults and processes`, () => {
     writeFileSync(worker, (await bundleForNode("scripts/sim/seeds-worker.ts")).code);
     const file = join(folder, "state.json");
     try {
-      summary = await runSeeds({ seeds: SEEDS, worker, commit: "this one", file, progress: () => {} });
+      summary = await runSeeds({ seeds: SEEDS, worker, file, progress: () => {} });
     } finally {
       rmSync(folder, { recursive: true });
     }
