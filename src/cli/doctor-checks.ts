@@ -181,7 +181,7 @@ function stuckRuns({ stuck }: LogToExamine): Finding[] {
   return stuck.map(({ id, workflow, stuck: why }) => {
     const advice =
       why?.code === "RUN_POISONED"
-        ? "fix what ends the process, then cancel the run: varve runs cancel"
+        ? "fix what ends the process, then have the run tried again: varve runs resume; or end it without its code: varve runs terminate"
         : "serve the code that fits its history: a start with it lets the run go on; varve runs show says more";
     return problem("stuck runs", `${id} of ${workflow}: ${why?.code}: ${why?.message}`, advice);
   });

@@ -68,7 +68,7 @@ export function stepRequest(parts: StepParts): CallRequest {
   const policy = options === undefined ? DEFAULTS : stepPolicy(parts, options);
   const live = (call: LiveCall) => new Attempts(call, body, policy).goOn();
   const isSharing = policy.breaker !== null || policy.cache !== null || policy.queue !== null;
-  const request: CallRequest = { kind: "step", name, scope, isSharing, live, given };
+  const request: CallRequest = { kind: "step", name, scope, isSharing, isQueued: policy.queue !== null, live, given };
   const undo = options?.compensate;
   if (undo === undefined) return request;
   if (typeof undo !== "function") throw notAFunction(`compensate of step ${JSON.stringify(name)}`, undo);

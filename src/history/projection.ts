@@ -131,8 +131,8 @@ export class Projection {
       case "waiting":
         // One with limits gets in line first.
         return state.limits === null
-          ? this.#same("availableAt", wakeAt(state), availableAt)
-          : [...this.#same("lineAt", wakeAt(state), lineAt), ...this.#same("availableAt", null, availableAt)];
+          ? this.#same("availableAt", wakes(state, availableAt), availableAt)
+          : [...this.#same("lineAt", wakes(state, lineAt), lineAt), ...this.#same("availableAt", null, availableAt)];
       case "pending":
         if (state.limits !== null)
           return this.#check("lineAt", availableAt === null || lineAt === null, "null", lineAt);
@@ -208,4 +208,15 @@ const SHOWN_MAX = 500;
 
 function shorten(text: string): string {
   return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}... (${text.length} characters)`;
+}
+
+/**
+ * When a parked run wakes, as its events have it. A step whose next attempt is due may stand in line for its queue instead, of
+ * which no event says anything: then it is `found`, if that is possible.
+ */
+function wakes(state: RunState, found: number | null): number | null {
+  const others = wakeAt(state, ({ kind }) => kind !== "step");
+  if (found === others) return others;
+  const isRetry = [...state.calls.values()].some(({ kind, dueAt }) => kind === "step" && dueAt === found);
+  return found !== null && isRetry && (others === null || found < others) ? found : wakeAt(state);
 }

@@ -140,10 +140,10 @@ export interface RunState {
  * The next instant at which the run has something to do by itself; null if only a message can wake it. What a concluded
  * scope left open does nothing.
  */
-export function wakeAt(state: RunState): number | null {
+export function wakeAt(state: RunState, isMeant: (call: CallState) => boolean = () => true): number | null {
   let earliest = state.deadlineAt;
   for (const call of state.calls.values()) {
-    if (call.dueAt === null || isClosed(state, call.key)) continue;
+    if (call.dueAt === null || !isMeant(call) || isClosed(state, call.key)) continue;
     if (earliest === null || call.dueAt < earliest) earliest = call.dueAt;
   }
   return earliest;

@@ -4,7 +4,8 @@
  * Owns: all places. Called by `memory.ts`, which knows whose runs are, and what was set of queues.
  *
  * I1 No place waits whose turn it is: there are fewer before it in its line than may hold the lock at once.
- * I2 A place that has ended is remembered until its run ends: a request that arrives late, or again, takes no other.
+ * I2 A place that has ended is remembered until its run ends, also if it was never asked for: a request that arrives late, or
+ *    again, takes no other.
  */
 import { queueLine } from "../kernel/queues.ts";
 import { byText } from "./memory-order.ts";
@@ -113,7 +114,18 @@ export class MemoryLocks {
   }
 
   #ending({ runId, keys }: EndingPlaces): Place[] {
-    return [...(this.#places.get(runId)?.values() ?? [])].filter(({ key }) => keys === null || keys.includes(key));
+    const places = this.#places.get(runId) ?? new Map<string, Place>();
+    if (keys === null) return [...places.values()];
+    this.#places.set(runId, places);
+    for (const key of keys) if (!places.has(key)) places.set(key, this.#endedBefore(runId, key));
+    return keys.flatMap((key) => places.get(key) ?? []);
+  }
+
+  #endedBefore(runId: string, key: string): Place {
+    return {
+      ...{ name: "", queue: null, slots: 0, rank: 0, ticket: ++this.#lastTicket, runId, key },
+      ...{ requestedAt: 0, grantedAt: null, hasEnded: true },
+    };
   }
 
   /** Takes out of a line who has left it. Returns those that wait and whose turn it is. */

@@ -1,7 +1,7 @@
 /** Rows of runs in the log's reference: what happens to one, and what it is asked. */
 import { namedQueue } from "../kernel/pool.ts";
 import { isTerminalStatus, type RunStatus } from "../kernel/state.ts";
-import { type Claim, POISONED } from "./port-claims.ts";
+import { type Claim, POISONED, UNCLEAN_ALONE_FROM } from "./port-claims.ts";
 import { type InboxRow, WAKES_PAUSED } from "./port-inbox.ts";
 import type { RunRow } from "./port-runs.ts";
 import type { ProgramId } from "./port-workers.ts";
@@ -85,6 +85,11 @@ export function goesOn(run: Mutable<RunRow>, now: number): void {
   run.status = "pending";
   run.availableAt = run.limits === null ? now : null;
   run.lineAt = run.limits === null ? null : now;
+}
+
+/** One that was parked as poison is a suspect again, with all of its tries. */
+export function tryAgain(run: Mutable<RunRow>): void {
+  run.unclean = Math.min(run.unclean, UNCLEAN_ALONE_FROM);
 }
 
 /** It goes on at the latest now, as mail has come. One with limits that is due has been admitted. */

@@ -22,14 +22,14 @@ import { type EndingPlaces, MemoryLocks } from "./memory-locks.ts";
 import { MemoryMessages } from "./memory-messages.ts";
 import { MemoryOutgoing } from "./memory-outgoing.ts";
 import { MemoryPlaces } from "./memory-places.ts";
-import { endsSharing, goesOn, isEnd, isWoken, type Mutable, moveRow, newRow, wake } from "./memory-rows.ts";
+import { endsSharing, goesOn, isEnd, isWoken, type Mutable, moveRow, newRow, tryAgain, wake } from "./memory-rows.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
 import { MemoryWorkers } from "./memory-workers.ts";
 import type { LogStore, Stray } from "./port.ts";
 import type { ApiKeyRow } from "./port-api-keys.ts";
 import type { Claim } from "./port-claims.ts";
 import { type DecidedDelivery, type DeliveryId, type DeliveryVerdict, UNTOLD } from "./port-deliveries.ts";
-import { INBOX_ROWS_MAX, type InboxMessage, type InboxRow, type MessageVerdict } from "./port-inbox.ts";
+import { INBOX_ROWS_MAX, type InboxMessage, type InboxRow, type MessageVerdict, WAKES_PAUSED } from "./port-inbox.ts";
 import type { KeyedPut, KeyedValue, KeyedVerdict, Operation } from "./port-keyed.ts";
 import type { RunFilter, RunWindow } from "./port-lists.ts";
 import type { LockRequest, LockRow, LockVerdict } from "./port-locks.ts";
@@ -258,7 +258,9 @@ class MemoryStore implements LogStore {
     const row = this.#runs.get(message.runId);
     if (row === undefined || isTerminalStatus(row.status)) return;
     if (this.#inbox.of(message.runId).length < rowsMax) this.#inbox.put(message);
-    if (row.owner !== null || !isWoken(row.status, this.#inbox.of(message.runId))) return;
+    const mail = this.#inbox.of(message.runId);
+    if (row.owner !== null || !isWoken(row.status, mail)) return;
+    if (row.status === "stuck" && WAKES_PAUSED.includes((mail.at(-1) as InboxRow).kind)) tryAgain(row);
     wake(row, this.#now);
   }
 

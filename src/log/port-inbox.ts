@@ -3,7 +3,10 @@
 /** What mail is about. `child`: a child has ended. `lock`: a lock is granted. `message`: what a call waits for was published. */
 export type MessageKind = "cancel" | "terminate" | "pause" | "resume" | "signal" | "child" | "lock" | "message";
 
-/** What wakes a paused run; other mail waits until it is resumed. */
+/**
+ * What somebody tells a run that it be moved: it wakes a paused run, while other mail waits until that is resumed, and has one
+ * that was parked as poison tried again, alone, as often as before.
+ */
 export const WAKES_PAUSED: readonly MessageKind[] = ["cancel", "terminate", "resume"];
 
 /** A message to a run from somebody who does not own it (rule R4). */

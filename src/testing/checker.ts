@@ -111,13 +111,14 @@ export class Checker {
   /** Whether a run waits, directly or not, for one that was poisoned: for its end, or for the place that it keeps. */
   waitsForPoisoned(runId: string): boolean {
     if (this.poisoned.size === 0) return false;
+    const books = [this.#limits, this.#shared];
     // A circle of runs that wait for each other is no excuse.
     const known = new Map<string, boolean>();
     const waits = (id: string): boolean => {
       const answer = known.get(id);
       if (answer !== undefined) return answer;
       known.set(id, false);
-      const found = this.#family.awaitedBy(id).some(isHeldUp) || this.#limits.standsBehind(isHeldUp, id);
+      const found = this.#family.awaitedBy(id).some(isHeldUp) || books.some((book) => book.standsBehind(isHeldUp, id));
       known.set(id, found);
       return found;
     };
@@ -180,6 +181,13 @@ export class Checker {
     else if (site === "enableEndpoint") this.#check(this.outgoing.wrote(args[0] as string, "enable"));
     else if (site === "reopen") this.#check(this.#reopened(args[0] as Reopening, result as boolean));
     else if (site === "load") this.#loaded(proc, result as ReadonlyMap<string, readonly EventRow[]>);
+    const isSlotMoved = site === "append" || site === "claim" || site === "requestLock";
+    if (isSlotMoved && this.poisoned.size > 0) this.#check(this.#seeSlots());
+  }
+
+  /** Who waits for a slot of one that is poisoned is excused. */
+  async #seeSlots(): Promise<void> {
+    if (this.#shared.hasSlots) this.#shared.see(await this.#truth.listLocks({ name: null, limit: 1_000 }));
   }
 
   async #scheduled(change: ScheduleChange): Promise<void> {

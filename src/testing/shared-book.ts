@@ -49,6 +49,8 @@ export class SharedBook {
   readonly #caused = new Map<string, string[]>();
   readonly #recorded = new Map<string, string[]>();
   readonly #breakers = new Map<string, string>();
+  #places: readonly LockRow[] = [];
+  #hasSlots = false;
   /** By run and call: the epoch under which it has entered a line. */
   readonly #entered = new Map<string, number>();
 
@@ -62,6 +64,29 @@ export class SharedBook {
     return this.#lines.size > 0;
   }
 
+  /** Whether anybody has asked for a slot of a queue. */
+  get hasSlots(): boolean {
+    return this.#hasSlots;
+  }
+
+  /** What the log has in line by now. */
+  see(places: readonly LockRow[]): void {
+    this.#places = places;
+  }
+
+  /** Whether a run waits for a slot that only runs have which keep it for good. */
+  standsBehind(keepsIt: (runId: string) => boolean, runId: string): boolean {
+    const waits = this.#places.filter(
+      (place) => place.runId === runId && place.queue !== null && place.grantedAt === null,
+    );
+    return waits.some(({ name, slots }) => {
+      const kept = this.#places.filter(
+        (place) => place.name === name && place.grantedAt !== null && keepsIt(place.runId),
+      );
+      return kept.length >= slots;
+    });
+  }
+
   // ---- What reaches the log ----
 
   requested({ name, slots, queue, operation }: LockRequest, verdict: LockVerdict): void {
@@ -69,6 +94,7 @@ export class SharedBook {
     const { runId, key } = operation;
     // An attempt has its slot before it is in the log. Who has one is judged as its body begins.
     if (queue !== undefined) {
+      this.#hasSlots = true;
       this.#checkOwned(operation, `the request for a slot of ${name}`);
       return;
     }

@@ -42,8 +42,8 @@ export class Call implements LiveCall {
   isClosed = false;
   /** Its scope is closed, and had calls that were open. */
   leavesOpen = false;
-  /** Of a scope: the keys of children within that nobody waits for any more; null: none are known. */
-  left: string[] | null = null;
+  /** Of a scope: children and queued steps within that nobody waits for any more; null: none are known. */
+  left: Call[] | null = null;
   /** The instant it waits for; null if for something else. */
   waitsUntil: number | null = null;
   #due: (() => void) | null = null;
@@ -147,10 +147,13 @@ export class Call implements LiveCall {
     return this.#opened;
   }
 
-  /** Of a scope: nobody waits for the child of this call within it any more. */
-  leave({ request, key, left }: Call): void {
-    const keys = request.kind === "child" ? [key] : (left ?? []);
-    for (const each of keys) (this.left ??= []).push(each);
+  /** Of a scope: nobody waits any more for what this call within it comes to. */
+  leave(call: Call): void {
+    const { kind, isQueued } = call.request;
+    const calls = kind === "child" || isQueued === true ? [call] : (call.left ?? []);
+    if (calls.length === 0) return;
+    this.left ??= [];
+    for (const each of calls) this.left.push(each);
   }
 
   closeScope(): void {

@@ -263,7 +263,10 @@ export class Gate implements Recorder, TurnTaker {
     const isReached = (call: Call) => !call.isShielded && !(call.request.kind === "scope" && call.isBegun);
     const calls = [...standing.calls.values()].filter(isReached);
     for (const call of calls) standing.calls.delete(call);
-    for (const call of calls) standing.calls.get(call.request.scope.path)?.leave(call);
+    for (const call of calls) {
+      standing.calls.get(call.request.scope.path)?.leave(call);
+      this.#parts.ledger.giveUpSlot(call);
+    }
     for (const call of calls) call.reject(standing.cancelled());
     if (!this.#hasUnheardOfCancel) return;
     this.#finish = null;

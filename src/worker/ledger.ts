@@ -196,7 +196,9 @@ export class Ledger implements CallHost {
 
   #abandonWithin({ key: scope, left, leavesOpen }: Call): void {
     const { bodies, family } = this.#parts;
-    if (left !== null) family.leave(left, `the scope "${scope}" of its parent has ended`);
+    for (const call of left ?? []) this.giveUpSlot(call);
+    const children = (left ?? []).filter(({ request }) => request.kind === "child").map(({ key }) => key);
+    family.leave(children, `the scope "${scope}" of its parent has ended`);
     if (!leavesOpen) return;
     this.#standing.journal.afterDurable(() => {
       const message = `the scope "${scope}" has ended and does not wait for this step`;
@@ -272,11 +274,25 @@ export class Ledger implements CallHost {
     this.#parts.places.leaveQueue(call.key, slotKey(call.key, attempt));
   }
 
+  /** Nobody waits for it any more: whoever has asked for a slot for it, perhaps in another worker, needs none. */
+  giveUpSlot({ key, request, state }: Call): void {
+    if (request.isQueued !== true || isConcluded(state)) return;
+    const { phase, replay } = this.#standing;
+    const leave = () => {
+      this.#parts.places.leaveQueue(key, slotKey(key, state.attemptOpen ? state.attempt : state.attempt + 1));
+      this.#standing.dirty();
+    };
+    if (phase === "replay") replay.hold(leave);
+    else leave();
+  }
+
   // ---- Attempts that nobody waits for any more ----
 
   /** The worker stops, and has given them up: they will be made again elsewhere. */
   interrupt(abandoned: readonly Attempt[]): void {
     for (const { owner, attempt } of abandoned) {
+      // The end of its scope is on its way to the log, and aborts it in any case.
+      if (isClosed(this.#standing.state, owner.key)) continue;
       this.#standing.journal.record("attempt.interrupted", owner.key, owner.scope, attempt, { reason: "stopped" });
       this.#parts.places.leaveQueue(owner.key);
       this.#standing.dirty();

@@ -68,6 +68,8 @@ export interface CallRequest {
   readonly isShield?: boolean;
   /** Whether it may change what runs share, or wait in line for a lock. */
   readonly isSharing?: boolean;
+  /** Whether its attempts take a slot of a queue. */
+  readonly isQueued?: boolean;
   /** Whether `given` makes it something that can be undone: then it is called also when the scope of the call is over. */
   readonly isUndoable?: boolean;
   /** For an item of a map: which use of `name` the map is, as its scope has counted it, and the item's place from 0. */

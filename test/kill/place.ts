@@ -7,6 +7,7 @@ import { type EventRow, parseEvent, type RunEvent } from "../../src/kernel/event
 import { BUSY_TIMEOUT_MS, Database } from "../../src/log/libsql/database.ts";
 import { libsqlStore } from "../../src/log/libsql/store.ts";
 import type { LogStore } from "../../src/log/port.ts";
+import { POISONED } from "../../src/log/port-claims.ts";
 import { ROOT, wholeBundleForNode } from "../runtimes/bundle.ts";
 import { type BodyStart, type Repeat, readEvidence, repeatedBodies } from "../support/evidence.ts";
 import { realPorts } from "../support/ports.ts";
@@ -68,16 +69,24 @@ export class Place {
     return this.#count(`SELECT count(*) AS n FROM runs WHERE status NOT IN ${ENDED}`);
   }
 
-  /** Runs that wait for somebody, and why, with their last events. */
-  async stuck(): Promise<string[]> {
+  /** Runs that wait for somebody: which, why, and their last events. */
+  async stuck(): Promise<{ readonly id: string; readonly isPoisoned: boolean; readonly text: string }[]> {
     const rows = await this.#db.one(`
       SELECT id, unclean, epoch, stuck, (
         SELECT group_concat(epoch || ' ' || type || ' ' || coalesce(key, '') || ' ' || at, char(10)) FROM (
           SELECT * FROM events e WHERE e.run_id = runs.id ORDER BY seq DESC LIMIT 12)) AS last
       FROM runs WHERE status = 'stuck'`);
-    return rows.map(
-      ({ id, unclean, epoch, stuck, last }) => `${id} unclean ${unclean} epoch ${epoch}: ${stuck}\n${last}`,
-    );
+    return rows.map(({ id, unclean, epoch, stuck, last }) => ({
+      id: id as string,
+      isPoisoned: (stuck as string).includes(POISONED),
+      text: `${id} unclean ${unclean} epoch ${epoch}: ${stuck}\n${last}`,
+    }));
+  }
+
+  /** As somebody does who has it tried again. */
+  async resume(runId: string): Promise<void> {
+    const message = { runId, kind: "resume", token: `${runId} is resumed`, data: null, at: Date.now() } as const;
+    await this.store.append({ starts: [], runs: [], messages: [message] });
   }
 
   /** Run ids by idempotency key, with their results. */

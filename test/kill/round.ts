@@ -13,7 +13,7 @@ export interface RoundOptions extends Omit<LaneOptions, "place" | "bundle" | "se
   readonly concurrency: number;
 }
 
-export interface Round extends Pick<LaneResult, "landed" | "underWayMin" | "uncounted"> {
+export interface Round extends Pick<LaneResult, "landed" | "underWayMin" | "uncounted" | "poisoned"> {
   readonly where: Where;
   readonly seed: number;
   /** Kills that landed with runs enough under way. */
@@ -40,7 +40,7 @@ export async function playRound(options: RoundOptions): Promise<Round> {
   const startedAt = performance.now();
   try {
     const { result, failure } = await ended(lane);
-    const { landed, underWayMin, uncounted, acknowledged } = result;
+    const { landed, underWayMin, uncounted, poisoned, acknowledged } = result;
     return {
       where,
       seed,
@@ -48,6 +48,7 @@ export async function playRound(options: RoundOptions): Promise<Round> {
       landed,
       underWayMin,
       uncounted,
+      poisoned,
       starts: acknowledged.size,
       parts: readAcknowledged(place.acknowledged).length,
       bodies: place.bodies().length,
@@ -82,8 +83,13 @@ async function findings(place: Place, result: LaneResult): Promise<string[]> {
     ...(await place.repeats()).map(({ start, reason }) => `a body began again: ${JSON.stringify(start)}: ${reason}`),
     ...(equal ? [] : [`the projections differ: ${JSON.stringify({ differences, violations, unsettled })}`]),
     ...result.exits.filter((exit) => exit !== 0).map((exit) => `a process that was asked to stop ended with ${exit}`),
-    ...result.stderr.split("\n").filter((line) => line.includes('"level":"error"')),
+    ...result.stderr.split("\n").filter((line) => line.includes('"level":"error"') && !tellsOf(line, result.poisoned)),
   ];
+}
+
+/** Whether a line says that one of these runs was parked as poison. */
+function tellsOf(line: string, poisoned: readonly string[]): boolean {
+  return poisoned.some((runId) => line.includes(runId));
 }
 
 /** Every start was acknowledged, is there once, and came to its result. */
@@ -99,12 +105,14 @@ function startsAtFault(found: Awaited<ReturnType<Place["runs"]>>, { runs, acknow
 
 /** One line for people. */
 export function describeRound(round: Round): string {
-  const { where, seed, kills, landed, underWayMin, uncounted, starts, parts, bodies, events, seconds } = round;
+  const { where, seed, kills, landed, underWayMin, uncounted, poisoned, starts, parts, bodies, events, seconds } =
+    round;
   const phases = Object.entries(landed)
     .map(([phase, n]) => `${phase} ${n}`)
     .join(", ");
   return (
-    `${where}, seed ${seed}: ${kills} kills with at least ${underWayMin} runs under way (${phases}), ${uncounted} more uncounted; ` +
+    `${where}, seed ${seed}: ${kills} kills with at least ${underWayMin} runs under way (${phases}), ${uncounted} more uncounted, ` +
+    `${poisoned.length} runs parked as poison and resumed; ` +
     `${starts} starts and ${parts} parts acknowledged, ${bodies} bodies, ${events} events, ${seconds.toFixed(1)} s`
   );
 }

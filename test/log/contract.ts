@@ -421,6 +421,22 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       expect(await store.workAhead("w1", [PROGRAM])).toMatchObject({ suspectDue: false });
     });
 
+    it.each(["resume", "cancel", "terminate"] as const)(
+      "%s has it tried again, as often, and other mail does not",
+      async (kind) => {
+        const id = await crash(UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
+        await store.openWorker("w1", LEASE_MS);
+        const claimAlone = () =>
+          store.claim({ turn: turn(), worker: "w1", programs: [PROGRAM], limit: 1, alone: true });
+        await claimAlone();
+        await write({ messages: [message(id, "signal")] });
+        expect(await claimAlone()).toMatchObject({ claims: [], poisoned: [id] });
+        await write({ messages: [message(id, kind)] });
+        const { claims, poisoned } = await claimAlone();
+        expect([claims, poisoned]).toMatchObject([[{ runId: id, uncleanBefore: UNCLEAN_ALONE_FROM }], []]);
+      },
+    );
+
     it("only runs that are stuck for another reason than poison are released", async () => {
       await crash(UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX);
       await store.openWorker("w0", LEASE_MS);

@@ -69,7 +69,7 @@ const PLANS: { readonly [N in Name]: string } = {
   INSERT_DELIVERED_RUN: "j:json d:deliveries_id",
   INSERT_STARTED: "r:primary k:runs_idempotency",
   INSERT_SIGNAL: "r:primary d:deliveries_id i:inbox_run",
-  WAKE_FOR_SIGNAL: "runs:primary i:inbox_run",
+  WAKE_FOR_SIGNAL: "runs:primary i:inbox_run i:inbox_run",
   INSERT_SIGNALLED: "one:all r:primary i:primary",
   INSERT_DECIDED: "",
   READ_DECIDED: "d:deliveries_id",
@@ -80,7 +80,7 @@ const PLANS: { readonly [N in Name]: string } = {
   PRUNE: "deliveries:primary d:deliveries_received n:deliveries_id",
   INSERT_EVENTS: "j:json r:primary e:json",
   INSERT_MESSAGES: "j:json r:primary i:inbox_run",
-  WAKE_FOR_MESSAGES: "runs:primary j:json i:inbox_run",
+  WAKE_FOR_MESSAGES: "runs:primary j:json i:inbox_run i:inbox_run",
   READ_MESSAGES: "j:json r:primary i:primary i:inbox_run",
   DELETE_DRAINED: "inbox:inbox_run j:json j:json r:primary d:json",
   DELETE_MAIL_OF_ENDED: "inbox:inbox_run j:json r:primary",
@@ -121,7 +121,7 @@ const PLANS: { readonly [N in Name]: string } = {
   INSERT_CHILDREN: "j:json r:primary c:json",
   INSERT_CHILD_EVENTS: "j:json r:primary c:json n:primary",
   INSERT_TELLS: "j:json r:primary m:json t:primary",
-  WAKE_FOR_TELLS: "runs:primary j:json r:primary m:json i:inbox_run",
+  WAKE_FOR_TELLS: "runs:primary j:json r:primary m:json i:inbox_run i:inbox_run",
   PUT_KEYED: "k:primary k:primary",
   READ_VERSION: "k:primary",
   NOTE_OPERATION: "r:primary k:primary",
@@ -139,20 +139,20 @@ const PLANS: { readonly [N in Name]: string } = {
   TELL_NEXT_IN_LINE:
     "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary t:primary",
   WAKE_NEXT_IN_LINE:
-    "runs:primary j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary i:inbox_run",
+    "runs:primary j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary i:inbox_run i:inbox_run",
   GRANT_NEXT_IN_LINE:
     "j:json r:primary c:json l:locks_call j:json r:primary l:locks_call f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary",
   TELL_NEXT_IN_QUEUE:
     "o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary t:primary",
   WAKE_NEXT_IN_QUEUE:
-    "runs:primary o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary i:inbox_run",
+    "runs:primary o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary i:inbox_run i:inbox_run",
   GRANT_NEXT_IN_QUEUE:
     "o:locks_queue f:all x:primary y:locks_line q:primary y:locks_slots y:locks_slots line:all x:primary y:locks_line z:locks_line line:all w:primary q:primary",
   DELETE_PLACES_OF_ENDED: "locks:locks_call j:json r:primary",
   INSERT_GUARDED_STARTS: "s:primary g:all c:json",
   INSERT_GUARDED_EVENTS: "s:primary g:all c:json n:primary",
   INSERT_GUARDED_TELLS: "s:primary g:all m:json t:primary",
-  WAKE_FOR_GUARDED_TELLS: "runs:primary s:primary g:all m:json i:inbox_run",
+  WAKE_FOR_GUARDED_TELLS: "runs:primary s:primary g:all m:json i:inbox_run i:inbox_run",
   READ_SCHEDULES_DUE:
     "s:schedules_next w:json s:schedules_waiting w:json b:json f:firings_open o:firings_open r:primary",
   READ_SCHEDULES_AHEAD: "s:schedules_next w:json s:schedules_waiting w:json",

@@ -537,18 +537,15 @@ class Fleet {
 
   /** Somebody holds a run, and lets it go on once he has been told that he holds it. */
   #pause(order: Order): void {
+    const resumeAfter = (ms: number, done: () => void) => {
+      this.#sim.agenda.after(ms, () => this.#tell(order, (run) => run.resume(), done));
+    };
+    // A pause whose caller was told of nothing may come after the resume: then somebody sees it, and resumes the run again.
+    const look = () => (this.#mayBeLate ? resumeAfter(LATE_MS, () => {}) : undefined);
     this.#tell(
       order,
       (run) => run.pause(),
-      () => {
-        this.#sim.agenda.after(this.#plan.pick([0, 1_000, 30_000]), () =>
-          this.#tell(
-            order,
-            (run) => run.resume(),
-            () => {},
-          ),
-        );
-      },
+      () => resumeAfter(this.#plan.pick([0, 1_000, 30_000]), look),
     );
   }
 

@@ -1,4 +1,5 @@
 /** What the files of statements share. */
+import { UNCLEAN_ALONE_FROM } from "../port-claims.ts";
 import { WAKES_PAUSED } from "../port-inbox.ts";
 
 /**
@@ -32,12 +33,17 @@ export const GOES_ON = "available_at = iif(limits IS NULL, NOW, NULL), line_at =
 const WOKEN = `available_at = iif(limits IS NULL OR available_at IS NOT NULL, min(coalesce(available_at, NOW), NOW), NULL),
   line_at = iif(limits IS NULL OR available_at IS NOT NULL, NULL, min(coalesce(line_at, NOW), NOW))`;
 
+/** A run that was parked as poison is tried again if the last that it was told says so. By `inbox_run`. */
+const TRIED_AGAIN = `unclean = CASE WHEN status = 'stuck' AND (
+  SELECT i.kind FROM inbox i WHERE i.run_id = runs.id ORDER BY i.id DESC LIMIT 1) IN ${texts(WAKES_PAUSED)}
+  THEN min(unclean, ${UNCLEAN_ALONE_FROM}) ELSE unclean END`;
+
 /**
  * Makes runs claimable that are parked and have mail which wakes them, by primary key: the `+` keeps `runs_status` out.
  * `ids`: a query.
  */
 export const wake = (ids: string): HotStatement => `
-UPDATE runs SET status = 'pending', ${WOKEN}
+UPDATE runs SET status = 'pending', ${WOKEN}, ${TRIED_AGAIN}
 WHERE id IN (${ids}) AND +status IN ('waiting', 'pending', 'stuck', 'paused') AND owner IS NULL
   AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id AND (runs.status <> 'paused' OR i.kind IN ${texts(WAKES_PAUSED)}))`;
 

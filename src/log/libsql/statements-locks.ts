@@ -53,13 +53,19 @@ const ending = (columns: string): string => `
 const PLACE = "ticket, name, run_id, key, slots, queue, rank, requested_at";
 
 /**
- * Marks places that end, under the fence. An upsert, as an update could read all places when statistics say that they are
- * few. `:endings`: `[[runId, epoch, firstSeq, [call, ...]], ...]`; null in place of the calls: the run ends, and so do all
- * of its places.
+ * Marks places that end, under the fence; one that nobody has asked for has ended before it was, in no line. An upsert, as an
+ * update could read all places when statistics say that they are few. `:endings`: `[[runId, epoch, firstSeq, [call, ...]], ...]`;
+ * null in place of the calls: the run ends, and so do all of its places.
  */
 export const END_PLACES: HotStatement = `
 INSERT INTO locks (${PLACE}, ended_at)
-SELECT ${PLACE}, coalesce(ended_at, NOW) FROM (${ending("l.*")})
+SELECT l.ticket, coalesce(l.name, ''), r.id, c.value, coalesce(l.slots, 0), l.queue, coalesce(l.rank, 0), coalesce(l.requested_at, NOW), coalesce(l.ended_at, NOW)
+FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
+  LEFT JOIN locks l ON l.run_id = r.id AND l.key = c.value
+WHERE c.value IS NOT NULL
+UNION
+SELECT l.ticket, l.name, l.run_id, l.key, l.slots, l.queue, l.rank, l.requested_at, coalesce(l.ended_at, NOW)
+FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} AND (j.value ->> 3) IS NULL CROSS JOIN locks l ON l.run_id = r.id
 WHERE true
 ON CONFLICT (ticket) DO UPDATE SET ended_at = excluded.ended_at`;
 
