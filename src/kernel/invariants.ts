@@ -46,13 +46,15 @@ interface Kept<S> {
 
 /**
  * A rule about the events of one key, in order; `step` is given what it returned for the event before. `reopened`: what
- * is left of that when the run is reopened and the call is made again; without it nothing.
+ * is left of that when the run is reopened and the call is made again; without it nothing. `goesOn`: what becomes of it when
+ * the call goes on.
  */
 function perKey<S>(
   name: string,
   rule: string,
   step: (state: S | undefined, event: RunEvent) => S | "broken",
   reopened: (state: S) => S | undefined = () => undefined,
+  goesOn: (state: S) => S = (state) => state,
 ): Invariant {
   return {
     name,
@@ -60,7 +62,7 @@ function perKey<S>(
     broken: (history) => {
       const keys = new Map<string, Kept<S>>();
       for (const event of history) {
-        if (event.type === "run.reopened") reopen(keys, event.data.from, reopened);
+        if (event.type === "run.reopened") reopen(keys, event.data.from, { reopened, goesOn });
         if (event.key === null) continue;
         const before = keys.get(event.key);
         const state = step(before?.state, event);
@@ -73,11 +75,18 @@ function perKey<S>(
   };
 }
 
-function reopen<S>(keys: Map<string, Kept<S>>, from: number, reopened: (state: S) => S | undefined): void {
+function reopen<S>(
+  keys: Map<string, Kept<S>>,
+  from: number,
+  { reopened, goesOn }: { readonly reopened: (state: S) => S | undefined; readonly goesOn: (state: S) => S },
+): void {
   for (const [key, { state, firstSeq, concludedBy }] of keys) {
     const endSeq = concludedBy?.seq ?? 0;
     const mayDiffer = concludedBy !== null && (FAILURES.has(concludedBy.type) || wasCancelled(concludedBy));
-    if (firstSeq === null || (firstSeq <= from && endSeq !== from && !(mayDiffer && endSeq > from))) continue;
+    if (firstSeq === null || (firstSeq <= from && endSeq !== from && !(mayDiffer && endSeq > from))) {
+      keys.set(key, { state: goesOn(state), firstSeq, concludedBy });
+      continue;
+    }
     const left = reopened(state);
     if (left === undefined) keys.delete(key);
     else keys.set(key, { state: left, firstSeq: firstSeq > from ? null : firstSeq, concludedBy: null });
@@ -276,15 +285,19 @@ export const INVARIANTS: readonly Invariant[] = [
       return null;
     },
   },
-  perKey<{ isIn: boolean }>(
+  perKey<{ isIn: boolean; isAcquired: boolean }>(
     "lock-place-ends-once",
-    "A lock is acquired, expires and is released only after it was asked for; its place ends once, released or expired.",
-    (state, event) => {
-      if (event.type === "lock.requested") return state?.isIn === true ? "broken" : { isIn: true };
-      if (!event.type.startsWith("lock.")) return { isIn: state?.isIn === true };
-      if (state?.isIn !== true) return "broken";
-      return { isIn: event.type === "lock.acquired" };
+    "A lock is acquired, expires and is released only after it was asked for; its place ends once, released or expired, unless the run is reopened and asks for it anew.",
+    (state = { isIn: false, isAcquired: false }, event) => {
+      if (event.type === "lock.requested") return state.isIn ? "broken" : { isIn: true, isAcquired: false };
+      if (!event.type.startsWith("lock.")) return state;
+      if (!state.isIn) return "broken";
+      const isAcquired = event.type === "lock.acquired";
+      return { isIn: isAcquired, isAcquired: isAcquired || state.isAcquired };
     },
+    () => undefined,
+    // Its place has ended with the run: who still waited asks again.
+    (state) => (state.isAcquired ? state : { isIn: true, isAcquired: false }),
   ),
   {
     name: "lock-covers-its-scope",

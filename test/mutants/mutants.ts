@@ -118,7 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MEMORY,
-        text: "if (row.owner !== null || !isWoken(row.status, this.#inbox.of(message.runId))) return;",
+        text: "if (row.owner !== null || !isWoken(row.status, mail)) return;",
         by: "return;",
       },
     ],
@@ -913,7 +913,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: STEP, text: "if (this.#policy.once) {", by: "if (attempt === 0) {" },
       {
         file: STEP,
-        text: "if (this.#policy.once && last > 0) this.#fail(last, outcomeUnknown(this.#call, last));\n    else if",
+        text: "if (this.#policy.once && last > 0) this.#fail(last, notRepeated(this.#call, last));\n    else if",
         by: "if",
       },
       {

@@ -303,7 +303,7 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     name: "scope-leaves-its-children",
     guard: "a child whose scope has ended is cancelled",
     world: "families",
-    edits: [{ file: LEDGER, text: "if (left !== null) family.leave(left,", by: "if (left !== null) void (left," }],
+    edits: [{ file: LEDGER, text: "family.leave(children,", by: "void (children," }],
     predicate: "left-child-told",
     seed: 0,
   },
