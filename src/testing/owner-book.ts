@@ -8,7 +8,7 @@ import type { Heartbeat } from "../log/port-workers.ts";
 import type { Expect, RunBook } from "./book.ts";
 
 export class OwnerBook {
-  /** Runs that the log parked because their claims kept ending without a result. */
+  /** Runs that the log has parked because their claims kept ending without a result. */
   readonly poisoned = new Set<string>();
   readonly #expect: Expect;
   readonly #clock: { now(): number };
@@ -67,6 +67,8 @@ export class OwnerBook {
         epoch === (book?.epoch ?? 0) + 1,
         () => `a claim of run ${runId} went from epoch ${book?.epoch} to ${epoch}`,
       );
+      // Somebody has had it tried again.
+      this.poisoned.delete(runId);
       if (book === undefined) continue;
       book.owner = worker;
       book.epoch = epoch;

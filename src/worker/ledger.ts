@@ -50,7 +50,7 @@ export class Ledger implements CallHost {
   readonly #standing: Standing;
   readonly #parts: LedgerParts;
   /** Calls that would have begun a body while the run was paused. */
-  readonly #stalled = new Set<Call>();
+  #stalled: Set<Call> | null = null;
   #warnedOfLength = false;
 
   constructor(standing: Standing, parts: LedgerParts) {
@@ -125,7 +125,7 @@ export class Ledger implements CallHost {
       const outcome = this.append(call, type, attempt, data);
       if (outcome !== null) this.#standing.fresh.push(outcome);
       if (outcome?.type === "lock.expired") places.end(call.key);
-      if (outcome !== null) this.#abandonWithin(call);
+      if (endsScope && outcome !== null) this.#abandonWithin(call);
       this.#standing.ready();
     };
     if (this.#standing.phase === "replay") this.#standing.replay.hold(write);
@@ -196,9 +196,11 @@ export class Ledger implements CallHost {
 
   #abandonWithin({ key: scope, left, leavesOpen }: Call): void {
     const { bodies, family } = this.#parts;
-    for (const call of left ?? []) this.giveUpSlot(call);
-    const children = (left ?? []).filter(({ request }) => request.kind === "child").map(({ key }) => key);
-    family.leave(children, `the scope "${scope}" of its parent has ended`);
+    if (left !== null) {
+      for (const call of left) this.giveUpSlot(call);
+      const children = left.filter(({ request }) => request.kind === "child").map(({ key }) => key);
+      family.leave(children, `the scope "${scope}" of its parent has ended`);
+    }
     if (!leavesOpen) return;
     this.#standing.journal.afterDurable(() => {
       const message = `the scope "${scope}" has ended and does not wait for this step`;
@@ -220,8 +222,8 @@ export class Ledger implements CallHost {
 
   /** The run is not paused, or not any more, though it has not left: what the pause has kept from beginning begins. */
   resumed(): void {
-    const stalled = [...this.#stalled];
-    this.#stalled.clear();
+    const stalled = this.#stalled ?? [];
+    this.#stalled = null;
     for (const call of stalled) this.goOn(call);
   }
 
@@ -230,6 +232,7 @@ export class Ledger implements CallHost {
     const { host, run, isStopping, state } = this.#standing;
     if (isStopping) return false;
     if (state.paused) {
+      this.#stalled ??= new Set();
       this.#stalled.add(call);
       return false;
     }

@@ -4,6 +4,7 @@
  * A kill is aimed: its victim is told in which phase to stay, and at which time that it comes there. The counts come from
  * a seed, which is printed.
  */
+import { createEngine } from "varve/node";
 import { seededRandom } from "../support/ports.ts";
 import type { Go, Phase, Setup } from "./child-main.ts";
 import { Life } from "./life.ts";
@@ -237,10 +238,18 @@ export class Lane {
         const isOwned = db.startsWith("file:") && file === "owned";
         if (!isPoisoned || isOwned) throw new Error(`stuck: ${text}\n${this.#stderr()}`);
         this.#poisoned.add(id);
-        await this.#options.place.resume(id);
+        await this.#resume(id);
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
+  }
+
+  /** As somebody does who has it tried again. */
+  async #resume(runId: string): Promise<void> {
+    const { db, file } = this.#options.setup;
+    const engine = await createEngine({ db, file, workflows: [], worker: false });
+    await engine.run(runId).resume();
+    await engine.close();
   }
 
   #between(min: number, max: number): number {

@@ -83,12 +83,6 @@ export class Place {
     }));
   }
 
-  /** As somebody does who has it tried again. */
-  async resume(runId: string): Promise<void> {
-    const message = { runId, kind: "resume", token: `${runId} is resumed`, data: null, at: Date.now() } as const;
-    await this.store.append({ starts: [], runs: [], messages: [message] });
-  }
-
   /** Run ids by idempotency key, with their results. */
   async runs(): Promise<Map<string, { readonly id: string; readonly status: string; readonly output: unknown }>> {
     const rows = await this.#db.one("SELECT id, idempotency_key AS key, status, result FROM runs");

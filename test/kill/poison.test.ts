@@ -1,3 +1,4 @@
+import { createEngine } from "varve/node";
 import { expect, it } from "vitest";
 import { UNCLEAN_ALONE_FROM, UNCLEAN_ALONE_MAX } from "../../src/log/port-claims.ts";
 import { type Child, startChild } from "../runtimes/child.ts";
@@ -58,6 +59,15 @@ it("runs that end their process by an exit, a full memory and an endless loop ar
     expect(deaths).toBeLessThanOrEqual(POISONS.length * (UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX));
     expect(await place.verify()).toMatchObject({ equal: true });
     expect(await place.integrity()).toEqual(["ok"]);
+    const engine = await createEngine({ db: setup.db, workflows: [], worker: false });
+    for (const { id } of poisoned) await engine.run(id).terminate();
+    await engine.close();
+    child = startChild<PoisonTold>(process.execPath, [...FLAGS, bundle, JSON.stringify(setup)]);
+    // Their code does not run any more.
+    expect(await lookAfter(child)).toBe(true);
+    await child.kill();
+    const ended = await place.runs();
+    for (const kind of POISONS) expect(ended.get(kind)).toMatchObject({ status: "cancelled" });
     console.log(`${deaths} deaths until three runs were put aside; ${INNOCENTS} others completed`);
   } finally {
     await child?.kill();

@@ -21,7 +21,7 @@ const EXPRESSIONS = "@marcbachmann/cel-js";
 const HTTP_PACKAGES = ["hono", "zod"];
 
 /** The most bytes of a bundle, gzipped: about a tenth more than it had when this was written. */
-const GZIP_BYTES_MAX = { edge: 200_000, edgeAndHttp: 260_000, app: 175_000 };
+const GZIP_BYTES_MAX = { edge: 203_000, edgeAndHttp: 263_000, app: 175_000 };
 
 /** What computes timetables, and is left out of an app that defines no schedule. */
 const SCHEDULE_PACKAGES = ["croner"];

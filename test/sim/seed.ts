@@ -312,6 +312,11 @@ class Fleet {
     const isStill = this.#sim.alive.some(({ proc }) => proc.isPaused);
     const idleMs = this.#mayBeLate || isStill ? LATE_MS : IDLE_MS;
     await this.#sim.run(idleMs);
+    // What was told late has had one tried again that was parked as poison.
+    if (!this.#isOver()) {
+      await this.#sim.run(HEALED_MS_MAX, () => this.#isOver());
+      return;
+    }
     for (const { proc, worker } of this.#sim.alive) {
       if (worker !== null)
         checker.expect("idle-holds-no-run", worker.activeRuns === 0, () => `${proc.name} holds ${worker.activeRuns}`);

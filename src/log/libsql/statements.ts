@@ -171,7 +171,7 @@ export const CLAIM_SUSPECT: HotStatement = claimOf(`SELECT r.id FROM runs r WHER
 export const PARK_POISONED: HotStatement = `
 UPDATE runs SET status = 'stuck', owner = NULL, epoch = epoch + 1, available_at = NULL, line_at = iif(limits IS NULL, NULL, NOW), stuck = json_object(
   'code', '${POISONED}', 'message',
-  'its claims ended ' || unclean || ' times without a result, the last ${UNCLEAN_ALONE_MAX} alone in their worker: the code of this run probably ends the process')
+  'its claims ended ' || unclean || ' times without a result, the last ${UNCLEAN_ALONE_MAX} alone in their worker: the code of this run probably ends the process; when it is mended, resume the run, or terminate it')
 WHERE id IN (SELECT r.id FROM runs r WHERE ${CLAIMABLE_SUSPECT} AND r.unclean >= ${UNCLEAN_ALONE_FROM + UNCLEAN_ALONE_MAX})
 RETURNING id`;
 
