@@ -108,6 +108,11 @@ export class Checker {
     return this.#owners.poisoned;
   }
 
+  /** Whether the log has ever parked the run so: a cancel ends it then without its code. */
+  wasPoisoned(runId: string): boolean {
+    return this.#owners.everPoisoned.has(runId);
+  }
+
   /** Whether a run waits, directly or not, for one that was poisoned: for its end, or for the place that it keeps. */
   waitsForPoisoned(runId: string): boolean {
     if (this.poisoned.size === 0) return false;

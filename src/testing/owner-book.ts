@@ -10,6 +10,8 @@ import type { Expect, RunBook } from "./book.ts";
 export class OwnerBook {
   /** Runs that the log has parked because their claims kept ending without a result. */
   readonly poisoned = new Set<string>();
+  /** The same, and those that somebody has had tried again since, or has ended without their code. */
+  readonly everPoisoned = new Set<string>();
   readonly #expect: Expect;
   readonly #clock: { now(): number };
   readonly #books: ReadonlyMap<string, RunBook>;
@@ -51,6 +53,7 @@ export class OwnerBook {
       book.owner = null;
       book.epoch++;
       this.poisoned.add(runId);
+      this.everPoisoned.add(runId);
     }
     if (claims.length > 0)
       this.#expect("claim-under-lease", this.isAlive(worker), () => `${worker} claimed after its lease`);

@@ -700,6 +700,7 @@ class Fleet {
   #judge(): void {
     const { checker } = this.#sim;
     for (const runId of checker.runIds) {
+      if (checker.wasPoisoned(runId)) continue;
       expectUndone(checker, runId, (key) => UNDOABLE.test(key));
       expectShieldsHeld(checker, runId);
     }
