@@ -87,7 +87,8 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
   result(options?: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<Output>;
   /**
    * Asks for the run's end. When this resolves the request is durable: no step body starts after it in the run's
-   * history, but in scopes that are shielded. Running bodies are aborted.
+   * history, but in scopes that are shielded. Running bodies are aborted. A run that is stuck, or was parked as poison, ends
+   * without its code, as by `terminate`.
    *
    * @throws ConflictError `RUN_OVER`, NotFoundError `RUN_NOT_FOUND`, LimitError `INBOX_FULL`
    */
@@ -106,7 +107,8 @@ export interface RunHandle<Output = unknown, Sent = AnySignals> {
    */
   pause(options?: ReasonOptions): Promise<void>;
   /**
-   * Lets a paused run go on. Does nothing to one that is not paused.
+   * Lets a paused run go on, and has one that was parked as poison (`RUN_POISONED`) tried again, alone and as often as
+   * before. Does nothing to any other.
    *
    * @throws as `cancel`
    */

@@ -108,7 +108,7 @@ export class Checker {
     return this.#owners.poisoned;
   }
 
-  /** Whether the log has ever parked the run so: a cancel ends it then without its code. */
+  /** Whether the log has ever parked the run so. */
   wasPoisoned(runId: string): boolean {
     return this.#owners.everPoisoned.has(runId);
   }
@@ -192,7 +192,7 @@ export class Checker {
 
   /** Who waits for a slot of one that is poisoned is excused. */
   async #seeSlots(): Promise<void> {
-    if (this.#shared.hasSlots) this.#shared.see(await this.#truth.listLocks({ name: null, limit: 1_000 }));
+    this.#shared.see(await this.#truth.listLocks({ name: null, limit: 1_000 }));
   }
 
   async #scheduled(change: ScheduleChange): Promise<void> {

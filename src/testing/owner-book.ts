@@ -10,7 +10,7 @@ import type { Expect, RunBook } from "./book.ts";
 export class OwnerBook {
   /** Runs that the log has parked because their claims kept ending without a result. */
   readonly poisoned = new Set<string>();
-  /** The same, and those that somebody has had tried again since, or has ended without their code. */
+  /** The same, and those that somebody has had tried again since, or has ended. */
   readonly everPoisoned = new Set<string>();
   readonly #expect: Expect;
   readonly #clock: { now(): number };

@@ -50,7 +50,6 @@ export class SharedBook {
   readonly #recorded = new Map<string, string[]>();
   readonly #breakers = new Map<string, string>();
   #places: readonly LockRow[] = [];
-  #hasSlots = false;
   /** By run and call: the epoch under which it has entered a line. */
   readonly #entered = new Map<string, number>();
 
@@ -62,11 +61,6 @@ export class SharedBook {
   /** Whether anybody has asked for a lock. */
   get hasLines(): boolean {
     return this.#lines.size > 0;
-  }
-
-  /** Whether anybody has asked for a slot of a queue. */
-  get hasSlots(): boolean {
-    return this.#hasSlots;
   }
 
   /** What the log has in line by now. */
@@ -94,7 +88,6 @@ export class SharedBook {
     const { runId, key } = operation;
     // An attempt has its slot before it is in the log. Who has one is judged as its body begins.
     if (queue !== undefined) {
-      this.#hasSlots = true;
       this.#checkOwned(operation, `the request for a slot of ${name}`);
       return;
     }

@@ -700,7 +700,8 @@ class Fleet {
   #judge(): void {
     const { checker } = this.#sim;
     for (const runId of checker.runIds) {
-      if (checker.wasPoisoned(runId)) continue;
+      // Cancelled after that, it has ended without its code.
+      if (checker.wasPoisoned(runId) && checker.endOf(runId)?.type === "run.cancelled") continue;
       expectUndone(checker, runId, (key) => UNDOABLE.test(key));
       expectShieldsHeld(checker, runId);
     }

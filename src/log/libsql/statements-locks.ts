@@ -41,12 +41,12 @@ export const READ_PLACE: HotStatement = `
 SELECT l.granted_at IS NOT NULL AS is_granted, l.ended_at IS NOT NULL AS has_ended
 FROM runs r CROSS JOIN locks l ON l.run_id = r.id AND l.key = :call WHERE ${HELD}`;
 
-/** Columns of the places that end with this write, those of calls and those of runs, by `locks_call`. `:endings` as below. */
-const ending = (columns: string): string => `
-  SELECT ${columns} FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
+/** The lines of the places that end with this write, those of calls and those of runs, by `locks_call`. `:endings` as below. */
+const LINES_LEFT = `
+  SELECT l.name FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} CROSS JOIN json_each(j.value, '$[3]') c
     CROSS JOIN locks l ON l.run_id = r.id AND l.key = c.value
   UNION
-  SELECT ${columns} FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} AND (j.value ->> 3) IS NULL
+  SELECT l.name FROM json_each(:endings) j CROSS JOIN runs r ON ${FENCE} AND (j.value ->> 3) IS NULL
     CROSS JOIN locks l ON l.run_id = r.id`;
 
 /** What an upsert must be given of a row that exists. */
@@ -105,7 +105,7 @@ SELECT ${PLACE}, NOW FROM (${next})
 WHERE true
 ON CONFLICT (ticket) DO UPDATE SET granted_at = excluded.granted_at, rank = ${granted("excluded")}`;
 
-const NEXT_IN_LINE = nextIn(ending("l.name"));
+const NEXT_IN_LINE = nextIn(LINES_LEFT);
 
 /** Tells those whose turn it is. `:endings` as above. */
 export const TELL_NEXT_IN_LINE = tell(NEXT_IN_LINE);
