@@ -14,6 +14,8 @@ import { runSeeds } from "./seeds.ts";
 
 export interface LaneContext {
   readonly seeds: number;
+  /** The first of them. */
+  readonly from: number;
   readonly kills: number;
   /** The code that is tried. */
   readonly commit: string;
@@ -33,12 +35,13 @@ const MUTANT_SEEDS_MAX = 5_000;
 
 const print = (line: string) => console.log(line);
 
-async function seeds({ seeds: count, folder }: LaneContext): Promise<string[]> {
+async function seeds({ seeds: count, from, folder }: LaneContext): Promise<string[]> {
   const summary = await runSeeds({
     seeds: count,
+    from,
     worker: SEEDS_WORKER,
-    file: join(folder, "seeds.json"),
-    progress: (done, { failed }) => print(`${done} seeds, ${failed.length} failed`),
+    file: join(folder, `seeds-${from}.json`),
+    progress: (done, { failed }) => print(`to ${done}: ${failed.length} failed ${failed.map(({ seed }) => seed)}`),
   });
   const { runs, events, crashes, virtualMs, shared, sizes } = summary;
   print(

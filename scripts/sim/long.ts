@@ -1,5 +1,5 @@
 /**
- * `npm run sim:long -- [--seeds 1000000] [--kills 5000] [--only seeds,exhaustive,...]`: every lane in its long form. Seeds and
+ * `npm run sim:long -- [--seeds 1000000] [--from 0] [--kills 5000] [--only seeds,exhaustive,...]`: every lane in its long form. Seeds and
  * kills can be ended at any moment, and go on where they were: `.tmp/scripts/` has what is known of this code.
  */
 import { execFileSync } from "node:child_process";
@@ -10,6 +10,7 @@ import { LANES, type Lane } from "./lanes.ts";
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000000" },
+    from: { type: "string", default: "0" },
     kills: { type: "string", default: "5000" },
     only: { type: "string", default: Object.keys(LANES).join() },
   },
@@ -17,6 +18,7 @@ const { values } = parseArgs({
 const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
 const context = {
   seeds: Number(values.seeds),
+  from: Number(values.from),
   kills: Number(values.kills),
   commit,
   folder: fileURLToPath(new URL("../../", import.meta.url)),
