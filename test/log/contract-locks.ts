@@ -209,6 +209,18 @@ export function locksContract(store: () => LogStore): void {
       expect(await ask(b)).toBe("granted");
     });
 
+    it("that ended before anybody had asked for it has ended: a late request takes no slot", async () => {
+      const [a, b] = (await runs(2)) as [Held, Held];
+      await goOn(a, unlock("lock"));
+      expect(await ask(a)).toBe("lost");
+      expect(await places()).toEqual([]);
+      expect(await ask(b)).toBe("granted");
+      await goOn(a, { row: ended("cancelled"), beyond: beyond({}) });
+      await store().reopen({ runId: a.id, seq: a.head + 1, event: eventOf("run.reopened"), open: [] });
+      const again = { ...a, epoch: (await claim()).claims[0]?.epoch ?? 0 };
+      expect(await ask(again)).toBe("waiting");
+    });
+
     it("belongs to the run: its next owner finds it, and its last one is told that it lost the run", async () => {
       const a = await claimed();
       await ask(a);
