@@ -17,7 +17,7 @@ export async function compensate(recorder: Recorder, scope: ScopeHandle): Promis
   let isDue = compensations.hasWithin(ROOT_SCOPE) || (compensations.mayCome && !recorder.isCancelled);
   while (isDue) {
     // Taken here and not in the scope: once that is one outcome, its function does not run again.
-    const registered = compensations.take();
+    const registered = compensations.take(scope.path);
     const body = (inner: ScopeHandle) => undo(recorder, inner, registered);
     await recorder.ask(scopeRequest({ scope, name: COMPENSATE, body, compensates: true, compensations }));
     isDue = compensations.hasWithin(ROOT_SCOPE);

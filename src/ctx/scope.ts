@@ -67,7 +67,7 @@ function run(body: ScopeBody, inner: ScopeHandle): PromiseLike<unknown> {
 function complete(call: LiveCall, inner: ScopeHandle, value: unknown, compensations: Compensations): void {
   call.closeScope();
   // What undoes a step is code, which only its function can bring back.
-  const kept = call.isCancelled || compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {};
+  const kept = call.isCancelled || compensations.mustRunAgain(inner.path) ? ({ kept: true } as const) : {};
   // What it returns may be what it made of the cancel: a retry runs it again, and what it held before counts still.
   const cancelled = call.isCancelled ? ({ cancelled: true } as const) : {};
   try {

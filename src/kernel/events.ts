@@ -111,7 +111,10 @@ export interface EventData {
     readonly lock?: string;
   };
   "scope.completed": Payload & {
-    /** Its function must run again on resume: it holds compensations, or comes to its end anew when the run is retried. */
+    /**
+     * Its function must run again on resume: it holds compensations, some crossed its bounds, or it comes to its end anew when
+     * the run is retried.
+     */
     readonly kept?: true;
     /** A cancel had reached what is within. */
     readonly cancelled?: true;
@@ -316,7 +319,7 @@ export interface EventRow {
 
 /**
  * Whether a row concludes a scope whose function does not run again: what lies within need not be read. One that failed
- * may be reopened, and one that is kept holds compensations.
+ * may be reopened, and one that is kept has to do with compensations.
  */
 export function closesScope({ type, data }: Pick<EventRow, "type" | "data">): boolean {
   return type === "scope.completed" && !isKept(data);

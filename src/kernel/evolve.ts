@@ -279,8 +279,10 @@ function reopen(state: RunState, from: number): void {
   Object.assign(state, { result: null, endedAt: null, paused: false });
   Object.assign(state, { cancelRequested: false, cancelSeq: 0, cancelReason: null });
   for (const call of state.calls.values()) {
-    // A child that had not ended was cancelled with its parent, or goes on by itself: neither has an end to wait for.
-    const isVoid = call.firstSeq > from || (call.kind === "child" && call.status === "open");
+    // A child that had not ended was cancelled with its parent, or goes on by itself: neither has an end to wait for. Who
+    // still waited for a lock has lost its place with the run's end.
+    const isLost = call.status === "open" && (call.kind === "child" || call.kind === "lock");
+    const isVoid = call.firstSeq > from || isLost;
     const mayDiffer = call.status === "failed" || call.wasCancelled;
     const isReopened = call.endSeq === from || (call.endSeq > from && mayDiffer);
     // A scope that had begun goes on: what it held before counts still.

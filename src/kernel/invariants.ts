@@ -213,18 +213,18 @@ export const INVARIANTS: readonly Invariant[] = [
       return { done: CONCLUSIONS.has(event.type) };
     },
   ),
-  perKey<{ attempt: number; open: boolean; isAgain?: boolean }>(
+  perKey<{ attempt: number; open: boolean }>(
     "attempts-count-up",
-    "Attempts of one step are 1, 2, 3 ...; each starts after the one before it has an outcome. What a scope holds that is made again counts anew.",
+    "Attempts of one step are 1, 2, 3 ...; each starts after the one before it has an outcome.",
     (state, event) => {
       if (event.type === "attempt.late") return state ?? "broken";
       // A breaker may say so before an attempt begins, and while it is under way.
       if (event.type === "breaker.changed") return state ?? { attempt: 0, open: false };
       if (event.type !== "attempt.started") return { attempt: state?.attempt ?? 0, open: false };
-      const isNext = event.attempt === (state?.attempt ?? 0) + 1 || (event.attempt === 1 && state?.isAgain === true);
+      const isNext = event.attempt === (state?.attempt ?? 0) + 1;
       return isNext && state?.open !== true ? { attempt: event.attempt as number, open: true } : "broken";
     },
-    ({ attempt }) => ({ attempt, open: false, isAgain: true }),
+    ({ attempt }) => ({ attempt, open: false }),
   ),
   perKey<{ started: boolean }>(
     "completion-was-attempted",
@@ -297,7 +297,7 @@ export const INVARIANTS: readonly Invariant[] = [
     },
     () => undefined,
     // Its place has ended with the run: who still waited asks again.
-    (state) => (state.isAcquired ? state : { isIn: true, isAcquired: false }),
+    (state) => (state.isAcquired ? state : { isIn: false, isAcquired: false }),
   ),
   {
     name: "lock-covers-its-scope",

@@ -3,7 +3,9 @@
  *
  * Owns: the events. Called by `memory.ts`, which knows whose they may be.
  */
-import { closesScope, type EventRow, type EventType } from "../kernel/events.ts";
+import type { EventRow, EventType } from "../kernel/events.ts";
+import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
+import { OpenScopes } from "./open-scopes.ts";
 import { TELLING } from "./port-outlook.ts";
 import type { RunAppend } from "./port-write.ts";
 
@@ -40,24 +42,10 @@ export class MemoryEvents {
 /** What a run's next owner needs: a completed scope is one outcome, and its own events are not read. */
 export function withoutCompletedScopes(history: readonly EventRow[]): EventRow[] {
   const last = history.at(-1);
-  const concluded = closedScopes(history);
-  const skipped = new Set<string>();
-  return history.filter((event) => {
-    const hidden = event.scope !== null && (concluded.has(event.scope) || skipped.has(event.scope));
-    // What opens within a hidden scope is hidden with it.
-    if (hidden && event.type === "scope.started") skipped.add(event.key as string);
-    return !hidden || event === last;
-  });
-}
-
-function closedScopes(history: readonly EventRow[]): Set<string> {
-  const closed = new Set<string>();
-  for (const event of history) {
-    // A run that was reopened may begin a scope once more.
-    if (event.type === "scope.started") closed.delete(event.key as string);
-    else if (closesScope(event)) closed.add(event.key as string);
-  }
-  return closed;
+  const open = new Set(new OpenScopes(history).among(history).map(([, scope]) => scope));
+  const isRead = (scope: string | null): boolean =>
+    scope === null || scope === ROOT_SCOPE || (open.has(scope) && isRead(scopeOfKey(scope)));
+  return history.filter((event) => event === last || isRead(event.scope));
 }
 
 /** The events of a history after a seq, as an outlook has them. */

@@ -20,8 +20,6 @@ interface CallBook {
   isOpen: boolean;
   /** Attempts that a stopping worker handed back, or that were made before a retry: they do not count. */
   forgiven: number;
-  /** It was made before a retry, and is made again: what lies within a scope then begins with attempt 1. */
-  isAgain: boolean;
   dueAt: number | null;
   value: string | null;
 }
@@ -44,6 +42,9 @@ const BEGINNINGS = new Set([
 /** Those that say until when, and what comes then. */
 const BEGINS_WITH_TIME = new Set(["timer.armed", "wait.started", "lock.requested", "message.awaited"]);
 const ENDS_BY_TIME = new Set(["timer.fired", "wait.expired", "lock.expired", "message.expired"]);
+
+/** The key of a call that asks for a lock. */
+const LOCK = /\.lock(#\d+)?$/;
 
 /** The key of a step that undoes another one. */
 const COMPENSATION = /^(compensate(?:#\d+)?)\/([^/#]+)$/;
@@ -183,7 +184,8 @@ export class RunBook {
     this.isOver = false;
     this.#isCancelRequested = false;
     for (const [key, call] of this.calls) {
-      const isVoid = call.firstSeq > from;
+      // Who still waited for a lock has lost its place with the run's end.
+      const isVoid = call.firstSeq > from || (call.outcome === null && LOCK.test(key));
       const mayDiffer = /\.(failed|cancelled)$/.test(call.outcome ?? "") || wasCancelled(call);
       if (!isVoid && call.endSeq !== from && !(mayDiffer && call.endSeq > from)) continue;
       this.#closed.delete(key);
@@ -194,7 +196,6 @@ export class RunBook {
         dueAt: null,
         value: null,
         forgiven: call.attempt,
-        isAgain: true,
       });
       if (isVoid) call.firstSeq = Number.POSITIVE_INFINITY;
     }
@@ -216,15 +217,12 @@ export class RunBook {
       attempt: 0,
       isOpen: false,
       forgiven: 0,
-      isAgain: false,
       dueAt: null,
       value: null,
     };
     this.calls.set(key, call);
     if (type !== "attempt.late") call.firstSeq = Math.min(call.firstSeq, seq);
     if (type === "attempt.started") {
-      if (call.isAgain && attempt === 1) Object.assign(call, { attempt: 0, forgiven: 0 });
-      call.isAgain = false;
       const isNext = attempt === call.attempt + 1 && !call.isOpen && call.outcome === null;
       this.#expect("attempts-count-up", isNext, () => `${place()} is attempt ${attempt} after ${call.attempt}`);
       if (call.dueAt !== null)

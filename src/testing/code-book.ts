@@ -16,6 +16,8 @@ export interface BodyStart {
   readonly attempt: number;
   /** The most attempts that its options allow. */
   readonly attemptsMax?: number;
+  /** Whether that is also so if the run is retried. */
+  readonly once?: boolean;
   readonly signal?: { readonly aborted: boolean };
   /** The queue in which its attempt has stood. */
   readonly line?: { readonly name: string; readonly slots: number };
@@ -47,7 +49,10 @@ export class CodeBook {
   }
 
   /** A body begins in `process`. Returns what tells that it has ended. */
-  bodyStarts(proc: SimulatedProcess, { runId, key, attempt, attemptsMax, signal, line }: BodyStart): () => void {
+  bodyStarts(
+    proc: SimulatedProcess,
+    { runId, key, attempt, attemptsMax, once = false, signal, line }: BodyStart,
+  ): () => void {
     // What a dead process does has not happened.
     if (proc.isDead) return () => {};
     const book = this.#books.get(runId);
@@ -73,7 +78,7 @@ export class CodeBook {
     if (attemptsMax !== undefined)
       this.#expect(
         "attempts-within-policy",
-        attempt - (call?.forgiven ?? 0) <= attemptsMax,
+        attempt - (once ? 0 : (call?.forgiven ?? 0)) <= attemptsMax,
         () => `${place()} is one of ${attemptsMax}`,
       );
     const epoch = book?.epoch ?? 0;

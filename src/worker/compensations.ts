@@ -5,6 +5,8 @@ import type { Compensation, Compensations } from "./recorder.ts";
 export class RegisteredCompensations implements Compensations {
   #registered: Compensation[] = [];
   readonly #awaited = new Set<{ readonly scope: string }>();
+  /** What was there when all were taken: the scopes of the steps, and the scope that took them. */
+  readonly #taken: { readonly scope: string; readonly by: string }[] = [];
 
   add(compensation: Compensation): void {
     this.#registered.push(compensation);
@@ -29,7 +31,13 @@ export class RegisteredCompensations implements Compensations {
     return this.#registered.some((each) => isWithin(each.scope, scope));
   }
 
-  take(): Compensation[] {
+  mustRunAgain(scope: string): boolean {
+    const isCrossing = (one: string, other: string) => isWithin(one, scope) !== isWithin(other, scope);
+    return this.hasWithin(scope) || this.#taken.some((each) => isCrossing(each.scope, each.by));
+  }
+
+  take(by: string): Compensation[] {
+    for (const each of [...this.#registered, ...this.#awaited]) this.#taken.push({ scope: each.scope, by });
     const last = this.#registered.reverse();
     this.#registered = [];
     return last;

@@ -40,7 +40,8 @@ export class DueTimes {
     const { isLive, isStopping, state, host, calls } = this.#standing;
     if (isLive && !isStopping && !state.paused) {
       const now = host.now();
-      for (const call of [...calls.values()]) call.fire(now);
+      // What a cancel is about to reach has no use for its time any more.
+      for (const call of [...calls.values()]) if (!this.#standing.isCancelled(call)) call.fire(now);
       this.checkDeadline();
     }
     this.#standing.ready();

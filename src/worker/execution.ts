@@ -146,6 +146,11 @@ export class Execution implements Source, TurnTaker {
     return this.#places.waits;
   }
 
+  /** Whether something has come in for it that is not recorded. */
+  get hasMail(): boolean {
+    return !this.#mail.isEmpty;
+  }
+
   /** The steps whose bodies run, in words. */
   runningSteps(): string[] {
     return this.#bodies.keys().map((key) => `${callText("step", key)} of run ${this.runId}`);

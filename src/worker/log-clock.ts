@@ -9,11 +9,11 @@ const LATE_MS_MAX = 60_000;
  * still when an answer that was long on its way says less than was known, so that what is due stays due.
  */
 export class LogClock {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "now" | "monotonic">;
   #said: { readonly at: number; readonly monotonic: number } | null = null;
   #atLeast = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, "now" | "monotonic">) {
     this.#clock = clock;
   }
 

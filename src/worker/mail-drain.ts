@@ -41,6 +41,11 @@ export class MailDrain {
     this.#mail.add(rows);
   }
 
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#mail.isEmpty;
+  }
+
   /** Whether a message of one of these kinds waits. */
   has(...kinds: readonly MessageKind[]): boolean {
     return this.#mail.has(...kinds);

@@ -37,6 +37,10 @@ export class Mail {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
   /** Whether a message of one of these kinds waits. */
   has(...kinds: readonly MessageKind[]): boolean {
     return this.#waiting.some((row) => kinds.includes(row.kind));

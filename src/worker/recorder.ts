@@ -287,10 +287,15 @@ export interface Compensations {
   /** Whether such a step has none. */
   readonly mayCome: boolean;
   add(compensation: Compensation): void;
-  /** Whether a step within this scope can be undone: then its function must run again on resume. */
+  /** Whether a step within this scope can be undone. */
   hasWithin(scope: string): boolean;
-  /** All, the last first; from now on there are none. */
-  take(): Compensation[];
+  /**
+   * Whether the function of this scope must run again on resume: a step within can be undone, or what was taken within came
+   * from outside of it, or the other way round.
+   */
+  mustRunAgain(scope: string): boolean;
+  /** All, the last first, for the code in this scope; from now on there are none. */
+  take(by: string): Compensation[];
 }
 
 export interface Recorder {

@@ -94,7 +94,7 @@ export class Worker implements Host<Execution>, Claimant {
     this.#owned = new OwnedRuns(ports.clock);
     this.#mail = new MailReader({
       ...{ store, logger: ports.logger },
-      give: (runId, mail) => this.#owned.get(runId)?.receive(mail),
+      give: (runId, mail) => this.#give(runId, mail),
     });
     this.#hot = new HotRuns(this.#options.hotRunsMax);
     this.#fresh = new FreshRuns(this.#options.hotRunsMax);
@@ -295,6 +295,13 @@ export class Worker implements Host<Execution>, Claimant {
     const look = this.#loop.idle();
     this.#loop.nudge();
     void look.then(() => (this.#owned.has(runId) ? this.#mail.read([runId]) : undefined));
+  }
+
+  #give(runId: string, mail: readonly InboxRow[]): void {
+    const execution = this.#owned.get(runId);
+    if (execution !== undefined) execution.receive(mail);
+    // It has left since it was asked for, and its mail has made it claimable again.
+    else if (mail.length > 0) this.#loop.nudge();
   }
 
   /** Runs of this process may have been granted locks, or been admitted. */
@@ -518,6 +525,8 @@ export class Worker implements Host<Execution>, Claimant {
     this.#disown(execution);
     if (keepsCopy && this.#stopped === null) this.#hot.keep(execution);
     if (availableAt !== null) this.#loop.dueAt(availableAt);
+    // What came in after the write that let go of it has made it claimable again.
+    if (execution.hasMail) this.#loop.nudge();
   }
 
   ended(execution: Execution): void {

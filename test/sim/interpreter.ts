@@ -286,7 +286,7 @@ async function step(ctx: Ctx<World>, world: World, command: StepCommand): Promis
     name,
     async ({ env, key, attempt, signal, run: { id: runId } }) => {
       const line = isQueued ? { line: { name: STEP_QUEUE, slots: 1 } } : {};
-      const end = env.begin({ runId, key, attempt, attemptsMax: once ? 1 : attempts, signal, ...line });
+      const end = env.begin({ runId, key, attempt, attemptsMax: once ? 1 : attempts, once, signal, ...line });
       try {
         if (hangs && attempt === 1) await new Promise(() => {});
         if (ms > 0) await env.wait(ms);

@@ -1,6 +1,6 @@
 /** Replays a history that a simulation has left, to see what the code asks for. */
 import type { Workflow } from "../../src/ctx/workflow.ts";
-import { closesScope, type EventRow } from "../../src/kernel/events.ts";
+import { closesScope, type EventRow, type EventType, isOutcome } from "../../src/kernel/events.ts";
 import { isWithin } from "../../src/kernel/keys.ts";
 import { replay } from "../../src/testing/replay.ts";
 import { replayRows } from "../../src/testing/replay-history.ts";
@@ -36,6 +36,22 @@ export function goesOn(rows: readonly EventRow[], isLast: (key: string) => boole
     else open.delete(key);
   }
   return [...open].some(isLast);
+}
+
+/**
+ * Whether a scope that is open after so many of these events ends by what it has, but something else was recorded before
+ * its end: its code would come to that end first.
+ */
+export function endsOutOfTurn(rows: readonly EventRow[], count: number): boolean {
+  const after = rows.slice(count).filter(({ type }) => isOutcome(type as EventType));
+  const open = new Set(
+    rows.slice(0, count).flatMap(({ type, key }) => (type === "scope.started" ? [key as string] : [])),
+  );
+  return [...open].some((scope) => {
+    const end = after.findIndex(({ type, key }) => key === scope && /^scope\.(completed|failed)$/.test(type));
+    const before = after.slice(0, Math.max(0, end));
+    return before.length > 0 && !before.some(({ key }) => key !== null && isWithin(key, scope));
+  });
 }
 
 /**

@@ -23,7 +23,16 @@ import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { type Guise, type Input, interpreter, STEP_QUEUE, TOPICS, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
-import { askedBy, divergenceOf, goesOn, isPaused, upToStart, withoutConcluded, withoutUndone } from "./replay.ts";
+import {
+  askedBy,
+  divergenceOf,
+  endsOutOfTurn,
+  goesOn,
+  isPaused,
+  upToStart,
+  withoutConcluded,
+  withoutUndone,
+} from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
@@ -91,6 +100,9 @@ const HEALED_MS_MAX = 4 * 3_600_000;
 
 /** Long enough to see a circle. */
 const IDLE_MS = 20_000;
+
+/** So often something may begin again once everything has ended: whoever goes on for longer turns in a circle. */
+const IDLE_WINDOWS_MAX = 4;
 
 /** A late request arrives at most so long after it was sent. */
 const LATE_MS = 75_000;
@@ -306,15 +318,16 @@ class Fleet {
   }
 
   /** Nothing is to be done any more: whoever still works a lot turns in a circle. */
-  async #idle(): Promise<void> {
+  async #idle(windowsLeft = IDLE_WINDOWS_MAX): Promise<void> {
     const { faults, checker } = this.#sim;
+    const eventsBefore = this.#eventCount();
     const before = this.#sim.alive.map(({ proc }) => ({ proc, calls: faults.callsOf(proc.name) }));
     const isStill = this.#sim.alive.some(({ proc }) => proc.isPaused);
     const idleMs = this.#mayBeLate || isStill ? LATE_MS : IDLE_MS;
     await this.#sim.run(idleMs);
     // What was told late has had one tried again that was parked as poison.
-    if (!this.#isOver()) {
-      await this.#sim.run(HEALED_MS_MAX, () => this.#isOver());
+    if (this.#eventCount() > eventsBefore && windowsLeft > 1) {
+      if (await this.#sim.run(HEALED_MS_MAX, () => this.#isOver())) await this.#idle(windowsLeft - 1);
       return;
     }
     for (const { proc, worker } of this.#sim.alive) {
@@ -329,6 +342,11 @@ class Fleet {
         () => `${proc.name}: ${perSecond} a second`,
       );
     }
+  }
+
+  #eventCount(): number {
+    const { checker } = this.#sim;
+    return checker.runIds.reduce((sum, runId) => sum + checker.history(runId).length, 0);
   }
 
   /** The history of one run, whole and cut off somewhere: the code asks for the same as far as it comes. */
@@ -352,6 +370,7 @@ class Fleet {
     // A retry may have begun anew.
     const next = rows.findIndex(({ type }, i) => i >= prefix.length && type === "run.reopened");
     const longer = next === -1 ? rows : rows.slice(0, next);
+    if (endsOutOfTurn(longer, prefix.length)) return;
     const all = await askedBy(code, longer);
     const part = await askedBy(code, prefix);
     // Of scopes that have concluded in the whole history the code is not run again.
@@ -546,7 +565,8 @@ class Fleet {
       this.#sim.agenda.after(ms, () => this.#tell(order, (run) => run.resume(), done));
     };
     // A pause whose caller was told of nothing may come after the resume: then somebody sees it, and resumes the run again.
-    const look = () => (this.#mayBeLate ? resumeAfter(LATE_MS, () => {}) : undefined);
+    const mayBeLate = this.#mayBeLate || Number.isFinite(this.#pauseMs);
+    const look = () => (mayBeLate ? resumeAfter(LATE_MS, () => {}) : undefined);
     this.#tell(
       order,
       (run) => run.pause(),

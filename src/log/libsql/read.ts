@@ -1,7 +1,8 @@
 /** Reads: of one run's past, of the log, of lists. Pages bound each, because a read of a file blocks the thread. */
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, placeholder, type SQL } from "drizzle-orm";
-import { closesScope, type EventRow } from "../../kernel/events.ts";
+import type { EventRow } from "../../kernel/events.ts";
+import { OpenScopes } from "../open-scopes.ts";
 import type { Claim } from "../port-claims.ts";
 import type { InboxRow, MessageKind } from "../port-inbox.ts";
 import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "../port-lists.ts";
@@ -66,22 +67,13 @@ async function loadPage(db: Database, group: readonly { runId: string }[], after
 /** A scope that is not closed is run again, so its own events are needed; in turn those of its inner scopes. */
 async function loadOpenScopes(db: Database, loads: Loads): Promise<void> {
   let fresh = [...loads.values()].flat();
+  const open = new OpenScopes(fresh);
   for (;;) {
-    const scopes = openScopes(fresh);
+    const scopes = open.among(fresh);
     if (scopes.length === 0) return;
     fresh = (await db.one(sql.READ_SCOPE_EVENTS, { scopes: JSON.stringify(scopes) })).map(eventRow);
     for (const event of fresh) loads.get(event.runId)?.push(event);
   }
-}
-
-function openScopes(events: readonly EventRow[]): [runId: string, scope: string][] {
-  const open = new Map<string, [string, string]>();
-  for (const { runId, key, type, data } of events) {
-    const id = `${runId}\0${key}`;
-    if (type === "scope.started") open.set(id, [runId, key as string]);
-    else if (closesScope({ type, data })) open.delete(id);
-  }
-  return [...open.values()];
 }
 
 export function eventRow(row: Row): EventRow {
