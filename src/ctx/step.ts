@@ -194,6 +194,8 @@ class Attempts {
       return;
     }
     this.#call.record("attempt.interrupted", attempt, { reason: "lost" });
+    // Nobody waits for the step any more, or the history is full.
+    if (this.#call.state.attemptOpen) return;
     this.#leave(attempt);
     this.#startNext();
   }

@@ -131,6 +131,8 @@ export class Call implements LiveCall {
   }
 
   operate<T>(operation: Operation<T>): void {
+    // Its answer says for what it waits, if for anything.
+    this.#waitsForMail = false;
     this.#host.operate(this, operation);
   }
 

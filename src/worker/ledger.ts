@@ -269,7 +269,11 @@ export class Ledger implements CallHost {
       entersLine: true,
       place,
       run: (shared) => shared.enterLine(line, slots, queue),
-      done: (answer) => (answer === "granted" ? places.slotGranted(place) : call.waitForMail()),
+      done: (answer) => {
+        if (answer === "granted") places.slotGranted(place);
+        // Mail may have brought its turn first.
+        else if (places.isAwaited(place)) call.waitForMail();
+      },
     });
   }
 

@@ -55,6 +55,11 @@ export class Places {
     this.#slots.set(step, { place, granted });
   }
 
+  /** Whether a step stands in line there, and has not gone on. */
+  isAwaited(place: string): boolean {
+    return this.#slotOf(place)?.granted != null;
+  }
+
   /** It is this place's turn. Whoever is told so twice goes on once. */
   slotGranted(place: string): void {
     const slot = this.#slotOf(place);

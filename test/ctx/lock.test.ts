@@ -214,6 +214,35 @@ describe("a lock's place ends", () => {
     ]);
   });
 
+  it("once, with a cancel of who waits that comes together with the end of its time", async () => {
+    const lab = openLab();
+    const engine = await lab.engine({
+      workflows: [visit([]), { ...visit([], { timeout: "2s" }), name: "hurried" }],
+    });
+    await starts(lab, engine, 1);
+    const [waiting] = await starts(lab, engine, 1, "hurried");
+    await lab.pass(1_000);
+    const { workAhead } = lab.store;
+    let look = () => {};
+    const looks = new Promise<void>((resolve) => {
+      look = resolve;
+    });
+    lab.store.workAhead = async (...args) => {
+      await looks;
+      return await workAhead(...args);
+    };
+    await lab.pass(2_000);
+    await waiting!.cancel();
+    look();
+    await lab.settle();
+    expect((await lab.story(waiting!.id)).slice(2)).toEqual([
+      "run.claimed",
+      "cancel.requested",
+      "lock.released door.lock",
+      "run.cancelled",
+    ]);
+  });
+
   it("with a cancel of who holds it, once what is within has ended", async () => {
     const lab = openLab();
     const seen: string[] = [];
@@ -378,6 +407,39 @@ describe("a run that is retried", () => {
       "step.completed door/read #2",
       "attempt.started door/write #2",
       "step.completed door/write #2",
+      "lock.released door.lock",
+      "scope.completed door",
+      "run.completed",
+    ]);
+  });
+
+  it("asks again for a lock that it waited for when it was cancelled, and holds it alone", async () => {
+    const lab = openLab();
+    const seen: string[] = [];
+    const engine = await lab.engine({ workflows: [visit(seen)] });
+    const [, second] = await starts(lab, engine, 2);
+    await second!.cancel();
+    await lab.settle();
+    await second!.retry();
+    await lab.settle();
+    await engine.start("flow", 3);
+    await lab.pass(45_000, 500);
+    expect(seen).toEqual(["in 1", "out 1", "in 2", "out 2", "in 3", "out 3"]);
+    const story = await lab.story(second!.id);
+    expect(story.slice(story.indexOf("run.reopened"))).toEqual([
+      "run.reopened",
+      "run.claimed",
+      "lock.requested door.lock",
+      "run.claimed",
+      "lock.acquired door.lock",
+      "scope.started door",
+      "attempt.started door/in #1",
+      "step.completed door/in #1",
+      "timer.armed door/stay",
+      "run.claimed",
+      "timer.fired door/stay",
+      "attempt.started door/out #1",
+      "step.completed door/out #1",
       "lock.released door.lock",
       "scope.completed door",
       "run.completed",

@@ -241,6 +241,74 @@ describe("compensations", () => {
     }
   });
 
+  it("of steps within a scope that ends while they run are known after it, though the process dies at any append", async () => {
+    for (let append = 1; append <= 10; append++) {
+      const lab = openLab();
+      const code = flow(async (ctx) => {
+        const beside = ctx.scope("beside", async (inner) => {
+          await inner.step("hotel", () => 1, { compensate: () => {} });
+          await inner.sleep("soon", 3_000);
+        });
+        const late = ctx.scope("late", async (inner) => {
+          await inner.sleep("first", 2_000);
+          await inner.step("car", () => Promise.reject(new Error("none")), { ...once, compensate: () => {} });
+        });
+        void Promise.allSettled([beside, late]);
+        await ctx.sleep("a while", 1_000);
+        await ctx.step("flight", () => 1, {
+          compensate: () => new Promise((resolve) => void lab.clock.timer(4_000, () => resolve(undefined))),
+        });
+        throw new Error("no trip");
+      });
+      const first = await lab.engine({ workflows: [code], dies: { append, moment: "after" } });
+      first.start("flow", {}, { idempotencyKey: "t" }).catch(() => {});
+      await lab.pass(9_000);
+      first.kill();
+      await lab.pass(17_000, 1_000);
+      const second = await lab.engine({ workflows: [code] });
+      const run = await second.start("flow", {}, { idempotencyKey: "t" });
+      await lab.pass(20_000);
+      expect((await run.status()).status).toBe("failed");
+      const undone = (await lab.story(run.id)).filter((each) => each.startsWith("step.completed compensate"));
+      expect(undone.map((each) => each.split(" ")[1]?.split("/")[1]).sort()).toEqual(["beside%2Fhotel", "flight"]);
+    }
+  });
+
+  it("run by hand within a scope, and then not again, though the process dies after it", async () => {
+    const lab = openLab();
+    const code = trip([], async (ctx) => {
+      await ctx.scope("call off", (inner) => inner.compensate());
+      await ctx.sleep("a while", "1h");
+      throw new Error("no trip");
+    });
+    const first = await lab.engine({ workflows: [code] });
+    const run = await first.start("flow");
+    await lab.pass(2_000);
+    first.kill();
+    const second = await lab.engine({ workflows: [code] });
+    await lab.pass(3_700_000, 10_000);
+    expect((await second.run(run.id).status()).status).toBe("failed");
+    const undone = (await lab.story(run.id)).filter((each) => /^step.completed .*compensate/.test(each));
+    expect(undone).toHaveLength(DONE.length);
+  });
+
+  it("of a run that is retried begin no body again of a step that is marked once, also one within a scope", async () => {
+    const lab = openLab();
+    let bodies = 0;
+    const code = flow(async (ctx) => {
+      await ctx.step("flight", () => 1, { compensate: () => {} });
+      await ctx.scope("stay", (inner) => inner.step("hotel", () => ++bodies, { once: true }));
+      throw new Error("no trip");
+    });
+    const engine = await lab.engine({ workflows: [code] });
+    const run = await engine.start("flow");
+    await lab.settle();
+    await run.retry();
+    await lab.settle();
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: "OUTCOME_UNKNOWN" } });
+    expect(bodies).toBe(1);
+  });
+
   it("of a run that is retried after them are registered anew, and it starts over", async () => {
     const lab = openLab();
     const done: string[] = [];

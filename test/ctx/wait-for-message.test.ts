@@ -236,6 +236,27 @@ describe("who comes first at a wait", () => {
     expect(await outcomes(lab, engine, run.id)).toBe("too late");
   });
 
+  it("a time-out that the log has when its worker stops before it is told, is told to the next one", async () => {
+    const lab = openLab();
+    const first = await lab.engine({ workflows: [waiting("1m")], worker: false });
+    const worker = await first.work();
+    const run = await first.start("flow", { order: "a" });
+    await lab.pass(1_000);
+    const { expireWait } = lab.store;
+    lab.store.expireWait = async (...args) => {
+      await expireWait(...args);
+      return await new Promise<never>(() => {});
+    };
+    await lab.pass(60_000, 1_000);
+    lab.store.expireWait = expireWait;
+    const stopped = worker.stop({ deadline: "1s" });
+    await lab.pass(3_000);
+    await stopped;
+    const second = await lab.engine({ workflows: [waiting("1m")] });
+    await lab.pass(5_000);
+    expect(await resultOf(lab, second, run.id)).toBe("too late");
+  });
+
   it.each(["requestWait", "publishMessage"] as const)(
     "with since, a message is not missed when %s comes second",
     async (second) => {

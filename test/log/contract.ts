@@ -569,6 +569,28 @@ export function logContract(open: () => Promise<OpenedLog>): void {
       ]);
     });
 
+    it("a load reads what lies within completed scopes that a retry undoes, and nothing else of it", async () => {
+      const { id, epoch } = await claimed();
+      const at = (scope: string | null, type: string, key: string | null, data: object | null = null) => ({
+        ...eventOf(type, key, data ?? (type.endsWith("completed") ? { value: 1 } : null)),
+        scope,
+      });
+      const scope = (key: string, before = "") => [
+        at(before, "scope.started", key),
+        at(key, "attempt.started", `${key}/a`),
+        at(before, "scope.completed", key),
+      ];
+      const inner = scope("late/in", "late");
+      // 2 to 4, 5, 6 to 8 and 9 to 15: the retry is from 5 on.
+      const lived = [...scope("early"), at("", "step.failed", "x", { error: {} }), ...scope("again")];
+      const events = [...lived, at("", "scope.started", "late"), ...inner, at("", "scope.completed", "late")];
+      const reopened = at("", "run.reopened", null, { from: 5 });
+      await write({ runs: [append(id, epoch, 2, { events: [...events, reopened, ...scope("again")] })] });
+      const loaded = (await store.load([{ runId: id, head: 17 }])).get(id)!;
+      // What was made again, and has completed since, is one outcome.
+      expect(loaded.map(({ seq }) => seq)).toEqual([1, 2, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 17]);
+    });
+
     it("a load has the last event in any case, also one within a completed scope", async () => {
       const { id, epoch } = await claimed();
       const within = { ...eventOf("attempt.late", "done/a", { value: 1 }), scope: "done" };

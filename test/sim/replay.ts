@@ -39,19 +39,23 @@ export function goesOn(rows: readonly EventRow[], isLast: (key: string) => boole
 }
 
 /**
- * Whether a scope that is open after so many of these events ends by what it has, but something else was recorded before
- * its end: its code would come to that end first.
+ * Whether a scope begins or ends by what the code is given in the first so many of these events, but something else was
+ * recorded before that: the code, given no more, would come to it first. `asked`: what it asks for then.
  */
-export function endsOutOfTurn(rows: readonly EventRow[], count: number): boolean {
+export function goesOnOutOfTurn(rows: readonly EventRow[], count: number, asked: readonly string[]): boolean {
   const after = rows.slice(count).filter(({ type }) => isOutcome(type as EventType));
-  const open = new Set(
-    rows.slice(0, count).flatMap(({ type, key }) => (type === "scope.started" ? [key as string] : [])),
-  );
-  return [...open].some((scope) => {
-    const end = after.findIndex(({ type, key }) => key === scope && /^scope\.(completed|failed)$/.test(type));
-    const before = after.slice(0, Math.max(0, end));
-    return before.length > 0 && !before.some(({ key }) => key !== null && isWithin(key, scope));
-  });
+  const started = rows.slice(0, count).flatMap(({ type, key }) => (type === "scope.started" ? [key as string] : []));
+  const beginning = asked.flatMap((call) => (call.startsWith("scope ") ? [call.slice("scope ".length)] : []));
+  const before = (key: string, types: RegExp) => {
+    const at = after.findIndex((row) => row.key === key && types.test(row.type));
+    return after.slice(0, Math.max(0, at)).filter(({ type }) => !type.startsWith("scope."));
+  };
+  const beginsLate = (scope: string) => !started.includes(scope) && before(scope, /started$/).length > 0;
+  const endsLate = (scope: string) => {
+    const others = before(scope, /(completed|failed)$/);
+    return others.length > 0 && !others.some(({ key }) => key !== null && isWithin(key, scope));
+  };
+  return beginning.some(beginsLate) || started.some(endsLate);
 }
 
 /**

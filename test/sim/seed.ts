@@ -26,8 +26,8 @@ import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } fro
 import {
   askedBy,
   divergenceOf,
-  endsOutOfTurn,
   goesOn,
+  goesOnOutOfTurn,
   isPaused,
   upToStart,
   withoutConcluded,
@@ -370,9 +370,9 @@ class Fleet {
     // A retry may have begun anew.
     const next = rows.findIndex(({ type }, i) => i >= prefix.length && type === "run.reopened");
     const longer = next === -1 ? rows : rows.slice(0, next);
-    if (endsOutOfTurn(longer, prefix.length)) return;
     const all = await askedBy(code, longer);
     const part = await askedBy(code, prefix);
+    if (goesOnOutOfTurn(longer, prefix.length, part)) return;
     // Of scopes that have concluded in the whole history the code is not run again.
     // What the code asks for beyond the prefix was another's to decide, such as somebody who cancelled the run.
     const recorded = new Set(rows.map(({ key }) => key));

@@ -4,6 +4,11 @@ import { PREDICATES, type PredicateName } from "../../src/testing/predicates.ts"
 import { SITES, type Site } from "../../src/testing/store.ts";
 import type { SeedReport } from "./seed.ts";
 
+interface Failure {
+  readonly predicate: string;
+  readonly what: string;
+}
+
 export interface Summary {
   seeds: number;
   /** Seeds with two or more workers. */
@@ -20,7 +25,7 @@ export interface Summary {
   readonly looks: Record<PredicateName, number>;
   /** By call site and kind. */
   readonly hits: Record<Site, Record<FaultKind, number>>;
-  readonly failed: { readonly seed: number; readonly failures: SeedReport["failures"] }[];
+  readonly failed: { readonly seed: number; readonly failures: readonly Failure[] }[];
 }
 
 export function emptySummary(): Summary {
