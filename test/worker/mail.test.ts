@@ -2,6 +2,8 @@ import { type Ctx, workflow } from "varve";
 import { describe, expect, it } from "vitest";
 import type { LogStore } from "../../src/log/port.ts";
 import type { InboxRow } from "../../src/log/port-inbox.ts";
+import { webhook } from "../../src/triggers/hook.ts";
+import type { WebhookScheme } from "../../src/triggers/scheme.ts";
 import { MailReader } from "../../src/worker/mail-reader.ts";
 import { openLab } from "../support/lab.ts";
 
@@ -47,6 +49,61 @@ describe("mail that comes at once", () => {
     const { reads, rows } = await tellAtOnce(5, 50);
     expect(reads).toBeLessThanOrEqual(4);
     expect(rows).toBeLessThanOrEqual(3 * 5 * 50);
+  });
+});
+
+describe("mail of a run that leaves its worker", () => {
+  const hears = workflow({ name: "hears" }, async (ctx: Ctx) => {
+    await ctx.step("wakes", () => "up");
+    return await ctx.waitFor("news");
+  });
+
+  const verify: WebhookScheme["verify"] = async () => ({ ok: true, deliveryId: "1" });
+  const tells = webhook({
+    name: "tells",
+    scheme: { name: "trusting", check: async () => {}, verify },
+    signal: { run: (delivery) => delivery.text(), name: "news", payload: () => "it rains" },
+  });
+
+  /** The write that parks the run is answered, and its mail is read, as the test has it. */
+  async function leaving() {
+    const lab = openLab();
+    const append = lab.store.append.bind(lab.store);
+    const readInbox = lab.store.readInbox.bind(lab.store);
+    const answers: Record<string, () => void> = {};
+    const held = <R>(name: string, result: R) =>
+      name in answers
+        ? result
+        : new Promise<R>((resolve) => {
+            answers[name] = () => resolve(result);
+          });
+    lab.store.append = async (write) => {
+      const verdict = await append(write);
+      const isParked = write.runs.some(({ row }) => row.kind === "move");
+      return isParked ? await held("parked", verdict) : verdict;
+    };
+    lab.store.readInbox = async (ids) => await held("read", await readInbox(ids));
+    const engine = await lab.engine({ workflows: [hears], hooks: [tells], worker: { pollMsMax: 3_600_000 } });
+    const run = await engine.start(hears, undefined);
+    await lab.settle();
+    // Not by the writer, which has a write under way.
+    const told = engine.deliver("tells", { headers: [["id", "1"]], body: new TextEncoder().encode(run.id) });
+    await lab.settle();
+    expect(Object.keys(answers)).toEqual(["parked", "read"]);
+    return { lab, run, told, answers };
+  }
+
+  it.each([
+    ["is read when it has left", ["parked", "read"]],
+    ["is read when it is about to leave", ["read", "parked"]],
+  ])("that came after its last write, and %s, brings it back at once", async (_, order) => {
+    const { lab, run, told, answers } = await leaving();
+    for (const name of order) {
+      answers[name]?.();
+      await lab.settle();
+    }
+    await told;
+    expect(await run.result()).toBe("it rains");
   });
 });
 
