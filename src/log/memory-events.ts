@@ -5,7 +5,7 @@
  */
 import type { EventRow, EventType } from "../kernel/events.ts";
 import { ROOT_SCOPE, scopeOfKey } from "../kernel/keys.ts";
-import { OpenScopes } from "./open-scopes.ts";
+import { OpenScopes } from "../kernel/open-scopes.ts";
 import { TELLING } from "./port-outlook.ts";
 import type { RunAppend } from "./port-write.ts";
 

@@ -11,6 +11,8 @@ export class DeliveryBook {
   readonly #expect: Expect;
   readonly #truth: LogStore;
   readonly #decided = new Map<string, DecidedDelivery>();
+  /** Runs that deliveries have started which were pruned since: a start that comes late, or again, is answered by its run. */
+  readonly #forgotten = new Set<string>();
 
   constructor(expect: Expect, truth: LogStore) {
     this.#expect = expect;
@@ -19,6 +21,8 @@ export class DeliveryBook {
 
   /** Deliveries were pruned: what comes now is decided about anew. */
   pruned(): void {
+    for (const { decision, runId } of this.#decided.values())
+      if (decision === "started" && runId !== null) this.#forgotten.add(runId);
     this.#decided.clear();
   }
 
@@ -27,7 +31,11 @@ export class DeliveryBook {
     if (delivery === null) return;
     const found = await this.#look(delivery);
     const isSaid = (found?.decision === "started" ? found.runId : null) === (runId ?? null);
-    this.#judge(isSaid, delivery, `its verdict says ${runId}, and it is ${found?.decision} ${found?.runId}`);
+    this.#judge(
+      isSaid || this.#forgotten.has(runId ?? ""),
+      delivery,
+      `its verdict says ${runId}, and it is ${found?.decision} ${found?.runId}`,
+    );
   }
 
   /** A decision that starts nothing was written, or was not. */

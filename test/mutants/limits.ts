@@ -163,8 +163,8 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: STEP,
-        text: 'this.#call.record("attempt.interrupted", attempt, { reason: "lost" });\n    this.#leave(attempt);',
-        by: 'this.#call.record("attempt.interrupted", attempt, { reason: "lost" });',
+        text: "if (this.#call.state.attemptOpen) return;\n    this.#leave(attempt);",
+        by: "if (this.#call.state.attemptOpen) return;",
       },
     ],
     predicate: "no-place-left-behind",

@@ -9,7 +9,8 @@ const VISITORS = 6;
 /** How long each of them waits at the door before it tries again elsewhere. */
 const PATIENCE_MS = [30, 300, 1_200, 4_000];
 
-export async function lines(seed: number): Promise<readonly Failure[]> {
+/** @param comesAgain whether who was cancelled is retried */
+export async function lines(seed: number, comesAgain = false): Promise<readonly Failure[]> {
   return await perform(`lines ${seed}`, {
     processes: 3,
     lastsMs: 240_000,
@@ -30,11 +31,18 @@ export async function lines(seed: number): Promise<readonly Failure[]> {
             if (error.code !== "RUN_OVER") throw error;
           });
         };
+        const retry = async (engine: Engine) => {
+          const run = await start(engine);
+          await run.retry().catch((error) => {
+            if (error.code !== "RUN_NOT_OVER") throw error;
+          });
+        };
         const comesAt = sim.prng.int(0, 5_000);
         const isCancelled = sim.prng.chance(0.6);
         return [
           { atMs: comesAt, do: start },
           ...(isCancelled ? [{ atMs: comesAt + sim.prng.int(500, 8_000), do: cancel }] : []),
+          ...(comesAgain ? [{ atMs: comesAt + sim.prng.int(8_000, 16_000), do: retry }] : []),
         ];
       }),
   });

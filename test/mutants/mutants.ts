@@ -205,7 +205,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: "last-event-not-loaded",
     guard: "the last event is read also if it lies within a completed scope",
     world: "late-outcomes",
-    edits: [{ file: MEMORY_EVENTS, text: "return !hidden || event === last;", by: "return !hidden;" }],
+    edits: [
+      {
+        file: MEMORY_EVENTS,
+        text: "return history.filter((event) => event === last || isRead(event.scope));",
+        by: "void last;\n  return history.filter((event) => isRead(event.scope));",
+      },
+    ],
     predicate: "liveness",
     seed: 0,
   },
@@ -768,7 +774,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "cancel-lets-begin",
     guard: "nothing begins after a cancel",
-    world: "mail",
+    world: "lines",
     edits: [
       {
         file: LEDGER,
@@ -776,8 +782,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: "void BEGINNINGS;",
       },
     ],
-    predicate: "cancel-obeyed",
-    seed: 7,
+    predicate: "lock-by-turn",
+    seed: 328,
   },
   {
     name: "cancel-lets-end",

@@ -456,8 +456,8 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "src/ctx/scope.ts",
-        text: "compensations.hasWithin(inner.path) ? ({ kept: true } as const) : {}",
-        by: "compensations.hasWithin(inner.path) ? {} : {}",
+        text: "compensations.mustRunAgain(inner.path) ? ({ kept: true } as const) : {}",
+        by: "compensations.mustRunAgain(inner.path) ? {} : {}",
       },
     ],
     predicate: "undone-unless-completed",
@@ -546,11 +546,69 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "src/kernel/evolve.ts",
-        text: 'call.firstSeq > from || (call.kind === "child" && call.status === "open")',
-        by: "call.firstSeq > from",
+        text: '(call.kind === "child" || call.kind === "lock")',
+        by: 'call.kind === "lock"',
       },
     ],
     predicate: "liveness",
     seed: 0,
+  },
+  {
+    name: "retry-keeps-its-place",
+    guard: "a retried run that still waited for a lock asks for it anew",
+    world: "lines-again",
+    edits: [
+      {
+        file: "src/kernel/evolve.ts",
+        text: '(call.kind === "child" || call.kind === "lock")',
+        by: 'call.kind === "child"',
+      },
+    ],
+    predicate: "change-after-record",
+    seed: 0,
+  },
+  {
+    name: "retry-does-not-look-within",
+    guard: "what a retry undoes within a completed scope is read: attempts keep their numbers",
+    world: "sagas-beside",
+    edits: [
+      {
+        file: "src/kernel/open-scopes.ts",
+        text: "return reopenings.some((reopening) => reopening.seq > seq && reopening.from < startedAt);",
+        by: "void [reopenings, startedAt, seq];\n    return false;",
+      },
+    ],
+    predicate: "attempts-count-up",
+    seed: 2,
+  },
+  {
+    name: "undone-elsewhere-not-known",
+    guard: "a scope runs again on resume whose compensations were taken outside of it, or the other way round",
+    world: "sagas-beside",
+    edits: [
+      {
+        file: COMPENSATIONS,
+        text: "return this.hasWithin(scope) || this.#taken.some((each) => isCrossing(each.scope, each.by));",
+        by: "void isCrossing;\n    return this.hasWithin(scope);",
+      },
+    ],
+    predicate: "liveness",
+    seed: 1,
+  },
+  {
+    name: "mail-read-too-late",
+    guard: "mail of a run that has left since it was asked for is a reason to look",
+    world: "deliveries-over-owned-file",
+    edits: [{ file: "src/worker/worker.ts", text: "else if (mail.length > 0) this.#loop.nudge();", by: "" }],
+    predicate: "liveness",
+    seed: 1306,
+  },
+  {
+    name: "mail-kept-by-who-leaves",
+    guard: "mail that a run takes along when it leaves is a reason to look",
+    world: "deliveries-over-owned-file",
+    edits: [{ file: "src/worker/worker.ts", text: "if (execution.hasMail) this.#loop.nudge();", by: "" }],
+    predicate: "liveness",
+    seed: 1306,
   },
 ];

@@ -19,7 +19,15 @@ interface Surroundings {
   readonly store?: NonNullable<SimulationOptions["store"]>;
 }
 
-export const TOGETHER = { signals, families, "long-families": longFamilies, control, sagas, retries } as const;
+export const TOGETHER = {
+  signals,
+  families,
+  "long-families": longFamilies,
+  control,
+  sagas,
+  "sagas-beside": sagasBeside,
+  retries,
+} as const;
 
 const over = ({ store }: Surroundings) => (store === undefined ? {} : { store });
 
@@ -290,6 +298,78 @@ async function sagas(seed: number): Promise<readonly Failure[]> {
   });
 }
 
+/**
+ * Trips that come to nothing while parts of them are still under way, that call off within a scope what was done before, and
+ * that are retried: then a step that is marked `once` has had its chance.
+ */
+async function sagasBeside(seed: number): Promise<readonly Failure[]> {
+  const isCalledOff = seed % 2 === 0;
+  return await perform(`sagas beside ${seed}`, {
+    processes: 2,
+    lastsMs: 240_000,
+    options: { latencyMsMax: 20 },
+    setup: (sim) => ({
+      worker: { leaseMs: 2_000, parkAfterMs: 0, hotRunsMax: seed % 3 },
+      workflows: (proc) => [
+        code("trip", async (ctx, lengths: readonly number[]) => {
+          const leg = (inner: Ctx, name: string, ms: number) => {
+            const compensate = (_: string, step: StepContext) => body(sim, proc, 900)(step);
+            return inner.step(name, body(sim, proc, ms), { retry: RETRY, compensate });
+          };
+          await leg(ctx, "leg-there", 0);
+          if (isCalledOff) {
+            await ctx.scope("call-off", async (inner) => {
+              await inner.compensate();
+              await inner.step("ask", (step) => body(sim, proc, 0)(step), { once: true }).catch(() => null);
+            });
+          }
+          const stays = lengths.map((ms, i) =>
+            ctx.scope(`stay-${i}`, async (inner) => {
+              await leg(inner, "leg-hotel", ms);
+              await inner.sleep("nights", 700 + ms);
+            }),
+          );
+          void Promise.allSettled(stays);
+          await ctx.sleep("rest", 900);
+          const refusal = () => Promise.reject(new Error("no"));
+          await ctx.step("pay", refusal, { retry: { attempts: 1 } });
+        }),
+      ],
+    }),
+    deeds: (sim) => [
+      ...["a", "b"].flatMap((name) => {
+        const run = start(
+          "trip",
+          name,
+          [1, 2, 3].map(() => sim.prng.pick([0, 100, 600, 1_200])),
+        );
+        const isRetried = sim.prng.chance(0.5);
+        return [
+          { atMs: sim.prng.int(0, 2_000), do: run },
+          ...(isRetried ? [{ atMs: sim.prng.int(8_000, 12_000), do: retryOf(run) }] : []),
+        ];
+      }),
+      ...troubles(sim, 3, 8_000, "crash"),
+    ],
+    judge: ({ checker }) => {
+      for (const runId of checker.runIds) {
+        expectUndone(checker, runId, (key) => (isCalledOff ? /^stay-\d\/leg-/ : /^(stay-\d\/)?leg-/).test(key));
+        const count = (type: string, pattern: RegExp) =>
+          checker.history(runId).filter((row) => row.type === type && pattern.test(row.key ?? "")).length;
+        const asked = count("attempt.started", /^call-off\/ask$/);
+        checker.expect("attempts-within-policy", asked <= 1, () => `run ${runId} has asked ${asked} times`);
+        const there = count("step.completed", /^leg-there$/);
+        const back = count("step.completed", /compensate(#\d+)?\/leg-there$/);
+        checker.expect(
+          "undone-unless-completed",
+          back === there,
+          () => `run ${runId} went ${there} times, and ${back} back`,
+        );
+      }
+    },
+  });
+}
+
 /** Runs fail while others of their calls are under way, and are retried until they have completed. */
 async function retries(seed: number, surroundings: Surroundings = {}): Promise<readonly Failure[]> {
   return await perform(`retries ${seed}`, {
@@ -315,14 +395,19 @@ async function retries(seed: number, surroundings: Surroundings = {}): Promise<r
     deeds: (sim) =>
       ["a", "b", "c"].flatMap((name) => {
         const run = start("mendable", name, null);
-        const retry = async (engine: Engine) => {
-          await (await run(engine)).retry().catch((error: { readonly code?: string }) => {
-            if (error.code !== "RUN_NOT_OVER") throw error;
-          });
-        };
+        const retry = retryOf(run);
         const times = [2_000, 4_000, 20_000, 40_000, 60_000].map((ms) => ms + sim.prng.int(0, 3_000));
         return [{ atMs: sim.prng.int(0, 1_000), do: run }, ...times.map((atMs) => ({ atMs, do: retry }))];
       }),
     judge: (sim) => judgeRoots(sim, false),
   });
+}
+
+/** Retries the run that `run` starts, if it has ended. */
+function retryOf(run: ReturnType<typeof start>): (engine: Engine) => Promise<void> {
+  return async (engine) => {
+    await (await run(engine)).retry().catch((error: { readonly code?: string }) => {
+      if (error.code !== "RUN_NOT_OVER") throw error;
+    });
+  };
 }

@@ -2,7 +2,7 @@
 import type { Row } from "@libsql/client";
 import { and, asc, desc, sql as drizzleSql, eq, gt, gte, inArray, lt, placeholder, type SQL } from "drizzle-orm";
 import type { EventRow } from "../../kernel/events.ts";
-import { OpenScopes } from "../open-scopes.ts";
+import { OpenScopes } from "../../kernel/open-scopes.ts";
 import type { Claim } from "../port-claims.ts";
 import type { InboxRow, MessageKind } from "../port-inbox.ts";
 import { furthest, type RunFilter, type RunWindow, type WindowBy, waysThrough } from "../port-lists.ts";

@@ -1,5 +1,5 @@
 /** Which scopes of a run its next owner need not look into. */
-import { closesScope, type EventRow } from "../kernel/events.ts";
+import { closesScope, type EventRow } from "./events.ts";
 
 type Reopenings = ReadonlyMap<string, readonly { readonly seq: number; readonly from: number }[]>;
 
@@ -49,7 +49,8 @@ function reopeningsIn(events: Iterable<EventRow>): Reopenings {
 /** Null: it is damaged, of which whoever folds the events tells. */
 function fromOf(data: string | null): number | null {
   try {
-    return (JSON.parse(data ?? "{}") as { readonly from?: number }).from ?? null;
+    const { from } = JSON.parse(data ?? "{}") as { readonly from?: unknown };
+    return typeof from === "number" ? from : null;
   } catch {
     return null;
   }
