@@ -782,7 +782,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: "void BEGINNINGS;",
       },
     ],
-    predicate: "lock-by-turn",
+    predicate: "one-outcome",
     seed: 328,
   },
   {

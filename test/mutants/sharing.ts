@@ -238,8 +238,8 @@ export const SHARING_MUTANTS: readonly Mutant[] = [
         by: "void isShielded; if (scope === null) this.#release(key);",
       },
     ],
-    predicate: "lock-by-turn",
-    seed: 99,
+    predicate: "one-outcome",
+    seed: 1,
   },
   {
     name: "doubtful-place-forgotten",
