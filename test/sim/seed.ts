@@ -326,7 +326,8 @@ class Fleet {
     const idleMs = this.#mayBeLate || isStill ? LATE_MS : IDLE_MS;
     await this.#sim.run(idleMs);
     // What was told late has had one tried again that was parked as poison.
-    if (this.#eventCount() > eventsBefore && windowsLeft > 1) {
+    const wasStill = this.#isOver() && this.#eventCount() === eventsBefore;
+    if (!wasStill && windowsLeft > 1) {
       if (await this.#sim.run(HEALED_MS_MAX, () => this.#isOver())) await this.#idle(windowsLeft - 1);
       return;
     }
