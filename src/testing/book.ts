@@ -49,7 +49,7 @@ const ENDS_BY_TIME = new Set(["timer.fired", "wait.expired", "lock.expired", "me
 const LOCK = /\.lock(#\d+)?$/;
 
 /** The key of a step that undoes another one. */
-const COMPENSATION = /^(compensate(?:#\d+)?)\/([^/#]+)$/;
+const COMPENSATION = /^((?:.+\/)?compensate(?:#\d+)?)\/([^/#]+)$/;
 
 /** What the log says of a child. */
 interface ChildBook {

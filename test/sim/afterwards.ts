@@ -15,7 +15,7 @@ interface CreatedData {
 /** Ends of runs whose code is not asked. */
 const WITHOUT_CODE: ReadonlySet<string | undefined> = new Set(["RUN_DEADLINE", "HISTORY_LIMIT"]);
 
-const COMPENSATE = /^compensate(#\d+)?$/;
+const COMPENSATE = /(^|\/)compensate(#\d+)?$/;
 
 /** Whether the run's code has had its say in how it ended. */
 function isByCode(checker: Checker, runId: string): boolean {

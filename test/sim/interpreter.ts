@@ -126,6 +126,11 @@ async function perform(ctx: Ctx<World>, world: World, command: Command): Promise
       await kept.set(command.name, specified(command.value) ?? null);
       return canonical(await kept.get(command.name));
     }
+    case "undo":
+      await ctx.compensate();
+      return "undone";
+    case "guard":
+      return await warded(ctx, world, command);
     case "lock":
       return await locked(ctx, world, command);
     case "map":
@@ -155,6 +160,17 @@ async function locked(ctx: Ctx<World>, world: World, { name, timeoutMs, body }: 
   } catch (error) {
     // Of a lock within this one it is that lock's affair.
     if (isVarveError(error, "LOCK_TIMEOUT")) return "locked out";
+    throw error;
+  }
+}
+
+async function warded(ctx: Ctx<World>, world: World, { body }: Extract<Command, { do: "guard" }>): Promise<unknown> {
+  const ward = { ...BREAKER, name: "ward" };
+  try {
+    return await ctx.breaker(ward, async (inner) => (await run(inner, world, body)) as never);
+  } catch (error) {
+    // Of a ward within this one it is that one's affair.
+    if (isVarveError(error, "BREAKER_OPEN")) return "refused";
     throw error;
   }
 }

@@ -81,6 +81,12 @@ function endingOfCommand(command: Command): Ending {
       return value(text("counted"));
     case "keep":
       return value(text(canonical(specified(command.value) ?? null)));
+    case "undo":
+      return value(text("undone"));
+    case "guard": {
+      const { values, errors } = endingOf(command.body);
+      return { values: [...values, text("refused")], errors };
+    }
     case "lock": {
       const { values, errors } = endingOf(command.body);
       return { values: command.timeoutMs === null ? values : [...values, text("locked out")], errors };

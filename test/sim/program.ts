@@ -23,6 +23,8 @@ export type Command =
   | { readonly do: "start"; readonly name: string; readonly body: Program }
   | { readonly do: "loop"; readonly times: number; readonly body: Program }
   | { readonly do: "try"; readonly body: Program; readonly onError: Program; readonly last: Program }
+  | { readonly do: "undo" }
+  | { readonly do: "guard"; readonly name: string; readonly body: Program }
   | { readonly do: "throw"; readonly message: string }
   | { readonly do: "ambient" };
 
@@ -129,6 +131,7 @@ export function partsOf(command: Command): readonly Program[] {
     case "lock":
     case "start":
     case "loop":
+    case "guard":
       return [command.body];
     case "try":
       return [command.body, command.onError, command.last];
@@ -201,6 +204,8 @@ const WEIGHTS: Weights = {
   ambient: 1,
   // Only in programs that are to have them: others stay as they are.
   hear: 0,
+  undo: 0,
+  guard: 0,
 };
 
 const DEPTH_MAX = 3;
@@ -225,6 +230,8 @@ class Generator {
   readonly #guarded: number;
   readonly #queued: number;
   #names = 0;
+  /** In how many parts that run beside others, and may be left behind by them, the present command lies. */
+  #beside = 0;
 
   constructor(prng: Prng, { weights, guarded = 0.15, queued = 0 }: Bias) {
     this.#prng = prng;
@@ -285,12 +292,12 @@ class Generator {
         return this.#map(name, room - 1, depth + 1, mayThrow);
       case "child": {
         if (!nests) break;
-        const body = withTimeouts(this.program(this.#part(room / 2), depth + 1, mayThrow));
+        const body = this.#other(this.#part(room / 2), depth + 1, mayThrow);
         return { do: "child", name, body, isAbandoned: this.#prng.chance(0.2) };
       }
       case "start": {
         if (!nests) break;
-        return { do: "start", name, body: withTimeouts(this.program(this.#part(room / 2), depth + 1, true)) };
+        return { do: "start", name, body: this.#other(this.#part(room / 2), depth + 1, true) };
       }
       case "loop": {
         if (!nests) break;
@@ -305,6 +312,13 @@ class Generator {
           onError: this.program(1, depth + 1, false),
           last: this.#prng.chance(0.5) ? this.program(1, depth + 1, false) : [],
         };
+      case "undo":
+        // What a compensation has begun must be awaited.
+        if (this.#beside > 0) break;
+        return { do: "undo" };
+      case "guard":
+        if (!nests) break;
+        return { do: "guard", name, body: this.program(this.#part(room / 2), depth + 1, mayThrow) };
       case "throw":
         if (mayThrow) return { do: "throw", message: `thrown ${this.#names}` };
         break;
@@ -326,7 +340,19 @@ class Generator {
   #branches(room: number, depth: number, mayThrow: boolean): Program[] {
     const count = this.#prng.int(2, Math.max(2, Math.min(5, room)));
     const each = Math.max(1, Math.floor(room / count));
-    return Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, mayThrow));
+    this.#beside++;
+    const branches = Array.from({ length: count }, () => this.program(this.#prng.int(1, each), depth, mayThrow));
+    this.#beside--;
+    return branches;
+  }
+
+  /** Of a run of its own. */
+  #other(size: number, depth: number, mayThrow: boolean): Program {
+    const beside = this.#beside;
+    this.#beside = 0;
+    const body = withTimeouts(this.program(size, depth, mayThrow));
+    this.#beside = beside;
+    return body;
   }
 
   #part(room: number): number {

@@ -116,7 +116,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
 const keyOf = (call: string) => call.slice(call.indexOf(" ") + 1);
 
 /** The keys of steps that have a compensation. */
-const UNDOABLE = /^(?!compensate).*undoable-\d+(#\d+)?$/;
+const UNDOABLE = /^(?!(?:.*\/)?compensate(?:#\d+)?\/).*undoable-\d+(#\d+)?$/;
 
 /** The keys of steps that an interruption may end. */
 const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
@@ -127,9 +127,9 @@ const IDLE_CALLS_PER_SECOND_MAX = 8;
 /** A world in which nothing runs. */
 const NOBODY: World = { begin: () => () => {}, wait: async () => {}, given: () => {}, lastAsked: () => "" };
 
-function biasOf({ messages, slots }: Extras, bias: Bias | undefined): Bias | undefined {
-  if (!messages && slots === null) return bias;
-  const weights = { ...(messages ? { hear: 3 } : {}), ...bias?.weights };
+function biasOf({ messages, slots, undoes }: Extras, bias: Bias | undefined): Bias | undefined {
+  if (!messages && slots === null && !undoes) return bias;
+  const weights = { ...(messages ? { hear: 3 } : {}), ...(undoes ? { undo: 2, guard: 3, update: 3, lock: 2 } : {}), ...bias?.weights };
   return { ...bias, weights, ...(slots === null ? {} : { queued: 0.2 }) };
 }
 
@@ -159,6 +159,8 @@ interface Extras {
   readonly schedules: boolean;
   /** How many runs a queue lets in at once; null: no limits. */
   readonly slots: number | null;
+  /** Programs that undo by hand what they have done, and that guard parts of them with a breaker. */
+  readonly undoes: boolean;
 }
 
 function drawnExtras(chance: Prng): Extras {
@@ -166,6 +168,7 @@ function drawnExtras(chance: Prng): Extras {
     messages: chance.chance(0.15),
     schedules: chance.chance(0.1),
     slots: chance.chance(0.15) ? chance.int(1, 2) : null,
+    undoes: chance.chance(0.2),
   };
 }
 
