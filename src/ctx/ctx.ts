@@ -104,8 +104,8 @@ export interface Ctx<Env = unknown, Signals extends SignalMap = SignalMap> {
 
   /**
    * Runs the compensations of the steps that have completed, the last first; they do not run again when the run fails.
-   * A run that fails or is cancelled does this by itself. Await it: what it has taken on stays undone by halves if the scope,
-   * or the run, ends before it has.
+   * A run that fails or is cancelled does this by itself. Await it: what it has not undone when its scope, or the run, ends
+   * is not undone.
    *
    * @example if (!approved) await ctx.compensate();
    */

@@ -129,7 +129,11 @@ const NOBODY: World = { begin: () => () => {}, wait: async () => {}, given: () =
 
 function biasOf({ messages, slots, undoes }: Extras, bias: Bias | undefined): Bias | undefined {
   if (!messages && slots === null && !undoes) return bias;
-  const weights = { ...(messages ? { hear: 3 } : {}), ...(undoes ? { undo: 2, guard: 3, update: 3, lock: 2 } : {}), ...bias?.weights };
+  const weights = {
+    ...(messages ? { hear: 3 } : {}),
+    ...(undoes ? { undo: 2, guard: 3, update: 3, lock: 2 } : {}),
+    ...bias?.weights,
+  };
   return { ...bias, weights, ...(slots === null ? {} : { queued: 0.2 }) };
 }
 
