@@ -61,7 +61,7 @@ export async function replayHistory(workflow: AnyWorkflow, history: RecordedHist
 export async function replayRows(workflow: AnyWorkflow, rows: Rows): Promise<ReplayReport> {
   const events = rows.map(parseEvent);
   const run = runOf(workflow, events[0] as RunEvent);
-  const stops = [...concludedScopes(events).map(endOfScope), endOf(events)];
+  const stops = [...concludedScopes(events).map((event) => endOfScope(event, events)), endOf(events)];
   const calls = new Set<string>();
   for (const stop of stops) {
     const { asked } = await replayUpTo(workflow, run, rows, stop);
@@ -124,8 +124,14 @@ const ENDS: Readonly<Partial<Record<EventType, string>>> = {
   "run.failed": "the end of the function, which threw",
 };
 
-function endOfScope({ seq, key }: RunEvent): Stop {
-  return { ...OPEN, seq, what: `the end of ${callText("scope", key as string)}`, isEnd: (next) => next.key === key };
+const ENDS_WITH_SCOPES: ReadonlySet<EventType> = new Set(["scope.completed", "scope.failed", "lock.released"]);
+
+function endOfScope({ seq, key }: RunEvent, events: readonly RunEvent[]): Stop {
+  const next = events.slice(seq).find(({ type }) => !ENDS_WITH_SCOPES.has(type));
+  // A function that does not wait for the scope may have returned in the same round: replayed, it returns first.
+  const last = next !== undefined && isTerminal(next.type) ? next.type : null;
+  const isEnd: Stop["isEnd"] = (written) => written.key === key || written.type === last;
+  return { ...OPEN, seq, what: `the end of ${callText("scope", key as string)}`, isEnd };
 }
 
 /** Once a cancel was asked for, scopes end as it has it. */

@@ -21,6 +21,8 @@ import { over } from "./watched.ts";
 export interface AskedCall {
   readonly kind: CallKind;
   readonly key: string;
+  /** Whether the code had been given all of the events before, and has gone on by itself. */
+  readonly isNew: boolean;
 }
 
 export interface Replayed {
@@ -65,7 +67,7 @@ export async function replay(workflow: AnyWorkflow, rows: Rows): Promise<Replaye
     queues: queue === undefined ? {} : { [queue]: ONE_SLOT },
     limits: LIMITS,
     knowsAll: true,
-    asked: (_runId, key, kind) => asked.push({ kind, key }),
+    asked: (_runId, key, kind, isNew) => asked.push({ kind, key, isNew }),
   });
   await engine.work({ parkAfterMs: 0 });
   // Each outcome takes a macrotask, and whatever its code does, the run is written then: as parked, as ended or as stuck,

@@ -222,9 +222,9 @@ export class Simulation {
         ...(queues === undefined ? {} : { queues }),
         ...(messages === undefined ? {} : { messages }),
         resume: RESUME,
-        asked: (runId: string, key: string, kind: CallKind) => {
+        asked: (runId: string, key: string, kind: CallKind, isNew: boolean) => {
           this.checker.asked(proc, runId, key);
-          asked?.(runId, key, kind);
+          asked?.(runId, key, kind, isNew);
         },
       });
       if (worker !== false) incarnation.worker = await engine.work({ ...worker, label: proc.name });

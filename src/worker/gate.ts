@@ -131,7 +131,7 @@ export class Gate implements Recorder, TurnTaker {
     const { key } = call;
     const standing = this.#standing;
     this.#lastCall = callText(request.kind, key);
-    standing.host.asked?.(this.run.id, key, request.kind);
+    standing.host.asked?.(this.run.id, key, request.kind, standing.phase !== "replay");
     const recorded = standing.state.calls.get(key);
     if (recorded !== undefined && recorded.kind !== request.kind) {
       standing.fault ??= otherKind(this.run, key, recorded.kind, request.kind);

@@ -8,8 +8,8 @@ import type { CallKind } from "../kernel/state.ts";
 import type { LimitedRun, NewRunLimits } from "./new-run.ts";
 import type { SharedStore } from "./operations.ts";
 
-/** For tests and checks: is told each call that workflow code makes. */
-export type Asked = (runId: string, key: string, kind: CallKind) => void;
+/** For tests and checks: is told each call that workflow code makes. `isNew`: its history had been given before. */
+export type Asked = (runId: string, key: string, kind: CallKind, isNew: boolean) => void;
 
 /** @typeParam Execution the run as the worker has it */
 export interface Host<Execution> {

@@ -23,16 +23,7 @@ import { expectShieldsHeld, expectUndone } from "./afterwards.ts";
 import { type Guise, type Input, interpreter, STEP_QUEUE, TOPICS, type World } from "./interpreter.ts";
 import { type Ending, endingOf, fits, rootMessage } from "./oracle.ts";
 import { type Bias, COUNTERS, type Program, randomProgram, sizeOf, waitsOf } from "./program.ts";
-import {
-  askedBy,
-  divergenceOf,
-  goesOn,
-  goesOnOutOfTurn,
-  isPaused,
-  upToStart,
-  withoutConcluded,
-  withoutUndone,
-} from "./replay.ts";
+import { askedBy, divergenceOf, isPaused, withoutConcluded, withoutUndone } from "./replay.ts";
 
 export interface SeedOptions extends Pick<SimulationOptions, "without" | "store" | "keepTrace" | "tasksMax"> {
   /** In place of those that the seed draws. */
@@ -117,9 +108,6 @@ const keyOf = (call: string) => call.slice(call.indexOf(" ") + 1);
 
 /** The keys of steps that have a compensation. */
 const UNDOABLE = /^(?!(?:.*\/)?compensate(?:#\d+)?\/).*undoable-\d+(#\d+)?$/;
-
-/** The keys of steps that an interruption may end. */
-const FRAGILE = /(^|\/)(once|hopeless)-\d+(\.fallback)?(#\d+)?$/;
 
 /** A heartbeat a third of the lease, and a look a second in two calls. */
 const IDLE_CALLS_PER_SECOND_MAX = 8;
@@ -364,7 +352,7 @@ class Fleet {
     const rows = checker.history(runId).slice(0, -1);
     if (rows.length === 0) return;
     const prefix = rows.slice(0, this.#plan.int(1, rows.length));
-    if (goesOn(prefix, (key) => FRAGILE.test(key)) || isPaused(prefix) || isPaused(rows)) return;
+    if (isPaused(prefix) || isPaused(rows)) return;
     let begun = 0;
     const begin = () => {
       begun++;
@@ -380,14 +368,10 @@ class Fleet {
     const longer = next === -1 ? rows : rows.slice(0, next);
     const all = await askedBy(code, longer);
     const part = await askedBy(code, prefix);
-    if (goesOnOutOfTurn(longer, prefix.length, part)) return;
     // Of scopes that have concluded in the whole history the code is not run again.
-    // What the code asks for beyond the prefix was another's to decide, such as somebody who cancelled the run.
-    const recorded = new Set(rows.map(({ key }) => key));
-    const common = withoutConcluded(upToStart(part, prefix), longer).filter((call) => recorded.has(keyOf(call)));
-    const whole = all.filter((call) => recorded.has(keyOf(call)));
-    const isSame = common.every((call, i) => call === whole[i]);
-    checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${whole}`);
+    const common = withoutConcluded(part, longer);
+    const isSame = common.every((call, i) => call === all[i]);
+    checker.expect("replay-asks-the-same", isSame, () => `run ${runId} up to ${prefix.length}: ${common} and ${all}`);
     checker.expect("replay-has-no-effect", begun === 0, () => `replay of run ${runId} began ${begun} bodies`);
     const asked = new Set(part.map(keyOf));
     const counted = withoutUndone(prefix);
