@@ -338,12 +338,12 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
   {
     name: "held-in-the-past",
     guard: "what a worker has left, and has claimed again without knowing it, is let go",
-    world: "signals",
+    world: "mail",
     edits: [
       { file: MEMORY_CLAIMS, text: "runId === run.id && epoch === run.epoch", by: "runId === run.id && epoch >= 0" },
     ],
-    predicate: "liveness",
-    seed: 833,
+    predicate: "claim-raises-epoch",
+    seed: 7,
   },
 
   // ---- Cancels and shields ----
