@@ -595,20 +595,4 @@ export const TOGETHER_MUTANTS: readonly Mutant[] = [
     predicate: "liveness",
     seed: 1,
   },
-  {
-    name: "mail-read-too-late",
-    guard: "mail of a run that has left since it was asked for is a reason to look",
-    world: "deliveries-over-owned-file",
-    edits: [{ file: "src/worker/worker.ts", text: "else if (mail.length > 0) this.#loop.nudge();", by: "" }],
-    predicate: "liveness",
-    seed: 1306,
-  },
-  {
-    name: "mail-kept-by-who-leaves",
-    guard: "mail that a run takes along when it leaves is a reason to look",
-    world: "deliveries-over-owned-file",
-    edits: [{ file: "src/worker/worker.ts", text: "if (execution.hasMail) this.#loop.nudge();", by: "" }],
-    predicate: "liveness",
-    seed: 1306,
-  },
 ];
