@@ -157,7 +157,8 @@ describe("code that is not repeatable", () => {
 
   it("fails the run if it awaits what replay cannot repeat", async () => {
     const impatient = workflow({ name: "impatient" }, async (ctx) => {
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      // Longer than any turn, and not by a timer, which may come within one on a busy machine.
+      for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
       await ctx.step("late", () => 1);
     });
     const t = await testEngine({ workflows: [impatient] });
