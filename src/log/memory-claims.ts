@@ -55,7 +55,7 @@ export class MemoryClaims {
         (run) => this.#isClaimable(run) && run.unclean >= UNCLEAN_ALONE_FROM === request.alone,
       );
       open.sort((a, b) => (a.availableAt ?? 0) - (b.availableAt ?? 0));
-      // Told the oldest first.
+      // Told by id.
       const taken = open.slice(0, request.alone ? 1 : request.limit).sort((a, b) => byText(a.id, b.id));
       for (const run of taken) {
         claims.push(take(run, request.worker, hasMail(run.id)));

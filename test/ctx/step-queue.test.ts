@@ -205,6 +205,37 @@ describe("a step with a queue", () => {
     expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
   });
 
+  it("is handed back when its worker stops, though it was let in before the answer that told it to wait", async () => {
+    const { lab, seen, flow } = place();
+    const workflows = [flow({ queue: "one" })];
+    const first = await lab.engine({ workflows, queues: QUEUES, worker: false });
+    const worker = await first.work();
+    await first.start("flow", 0);
+    await lab.pass(200);
+    const requestLock = lab.store.requestLock.bind(lab.store);
+    let answer = () => {};
+    lab.store.requestLock = async (request) => {
+      const verdict = await requestLock(request);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return verdict;
+    };
+    const run = await first.start("flow", 1);
+    // The first one ends, and with it the wait of the second, which does not know that it waits.
+    await lab.pass(1_200);
+    expect(seen.running).toBe(1);
+    answer();
+    lab.store.requestLock = requestLock;
+    await lab.settle();
+    const stopped = worker.stop({ deadline: "100ms" });
+    await lab.pass(500);
+    await stopped;
+    const second = await lab.engine({ workflows, queues: QUEUES });
+    await lab.pass(5_000);
+    expect(await statuses([second.run(run.id)])).toEqual(["completed"]);
+  });
+
   it("leaves the line when its run is cancelled, and lets go of its slot", async () => {
     const { lab, seen, flow } = place();
     const engine = await lab.engine({ workflows: [flow({ queue: "one" })], queues: QUEUES });

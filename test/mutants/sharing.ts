@@ -4,7 +4,8 @@
  * What no promise depends on is no mutant:
  * - That a request for a lock is pursued, and its place given up, though its call has left: the log refuses a request that comes
  *   after the end of its place, whoever has asked for it.
- * - The look at whether an attempt is due once its breaker has let it through: the worker's time does not go back.
+ * - The look at whether an attempt is due once its breaker has let it through: it is for clocks that are set back, which no world
+ *   has.
  */
 import type { Mutant } from "./mutants.ts";
 

@@ -95,7 +95,7 @@ export async function claim(db: Database, request: ClaimRequest): Promise<ClaimV
   return {
     isVoid: inTurn?.rowsAffected === 0,
     poisoned: (poisoned?.rows ?? []).map((row) => row.id as string),
-    // The oldest first: the database tells them in the order in which it comes across them.
+    // By id, as the reference: the database tells them in the order in which it comes across them.
     claims: (taken?.rows ?? []).map(claimOf).sort((a, b) => (a.runId < b.runId ? -1 : 1)),
   };
 }
