@@ -5,7 +5,7 @@ import type { Payload } from "../kernel/codec.ts";
 import { stepIdempotencyKey } from "../kernel/derive.ts";
 import { formatDuration, parseDuration } from "../kernel/duration.ts";
 import * as errors from "../kernel/errors.ts";
-import type { EventOf, RunEvent } from "../kernel/events.ts";
+import type { EventData, EventOf, RunEvent } from "../kernel/events.ts";
 import { type Failure, fromFailure, toFailure } from "../kernel/failure.ts";
 import { decideRetry, type RetryPolicy, retryPolicy } from "../kernel/retry.ts";
 import { NAME_LENGTH_MAX } from "../kernel/text.ts";
@@ -180,7 +180,7 @@ class Attempts {
 
   #takeCached(payload: Payload): void {
     try {
-      this.#call.conclude("step.completed", null, { ...payload, cached: true });
+      this.#conclude("step.completed", null, { ...payload, cached: true });
     } catch {
       // The log holds less by now: the body may return less as well.
       this.#startNext();
@@ -220,10 +220,8 @@ class Attempts {
 
   /** Much may have passed in line. Where the run does not go on here it keeps its slot, and is given it again. */
   #entered(attempt: number): void {
-    if (this.#isPastDeadline()) {
-      this.#fail(attempt - 1, this.#deadlineError());
-      this.#leave(attempt);
-    } else if (this.#call.mayBegin(this.#timeoutMs())) this.#pass(attempt);
+    if (this.#isPastDeadline()) this.#fail(attempt - 1, this.#deadlineError());
+    else if (this.#call.mayBegin(this.#timeoutMs())) this.#pass(attempt);
   }
 
   /** Starts the attempt, if the breaker lets it through. */
@@ -240,7 +238,6 @@ class Attempts {
         return;
       }
       this.#fail(attempt - 1, toFailure(breakerOpen(breaker.name, admission.until, this.#call.key)));
-      this.#leave(attempt);
     };
     this.#breaker.admit(attempt, () => this.#isReady(), go);
   }
@@ -295,8 +292,7 @@ class Attempts {
 
   #complete(attempt: number, payload: Payload): void {
     try {
-      this.#call.conclude("step.completed", attempt, payload);
-      this.#leave(attempt);
+      this.#conclude("step.completed", attempt, payload);
     } catch (error) {
       this.#fail(attempt, toFailure(error));
     }
@@ -323,8 +319,14 @@ class Attempts {
   }
 
   #fail(attempt: number, error: Failure): void {
-    this.#call.conclude("step.failed", attempt === 0 ? null : attempt, { error });
-    this.#leave(attempt);
+    this.#conclude("step.failed", attempt === 0 ? null : attempt, { error });
+  }
+
+  /** No attempt follows: not the one either that a worker before this one may have asked for a slot for. */
+  #conclude<T extends "step.completed" | "step.failed">(type: T, attempt: number | null, data: EventData[T]): void {
+    const { attempt: last, attemptOpen } = this.#call.state;
+    this.#call.conclude(type, attempt, data);
+    this.#leave(attemptOpen ? last : last + 1);
   }
 
   /** The attempt's slot ends with what was just recorded. */

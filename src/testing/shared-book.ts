@@ -43,6 +43,7 @@ export class SharedBook {
   readonly #books: ReadonlyMap<string, RunBook>;
   /** By name, in order of arrival. */
   readonly #lines = new Map<string, Place[]>();
+  #hasSlots = false;
   /** By run and operation: the value that it has put. */
   readonly #puts = new Map<string, string | null>();
   /** By run and call: the changes of breakers that it has caused, and those that its history has. */
@@ -60,9 +61,9 @@ export class SharedBook {
     this.#books = books;
   }
 
-  /** Whether anybody has asked for a lock. */
+  /** Whether anybody has asked for a lock or a slot. */
   get hasLines(): boolean {
-    return this.#lines.size > 0;
+    return this.#lines.size > 0 || this.#hasSlots;
   }
 
   /** What the log has in line by now. */
@@ -90,6 +91,7 @@ export class SharedBook {
     const { runId, key } = operation;
     // An attempt has its slot before it is in the log. Who has one is judged as its body begins.
     if (queue !== undefined) {
+      this.#hasSlots = true;
       this.#checkOwned(operation, `the request for a slot of ${name}`);
       return;
     }
@@ -170,9 +172,10 @@ export class SharedBook {
   appended({ runId, releases, events }: Leaving, places: readonly LockRow[]): void {
     const left = new Set(events.filter(({ type }) => LEAVES_LINE.has(type)).map(({ key }) => key));
     const isCancelled = events.some(({ type }) => type === "cancel.requested");
-    for (const { key, name } of places.filter((place) => place.runId === runId && place.queue === null)) {
+    for (const { key, name, queue } of places.filter((place) => place.runId === runId)) {
       const book = this.#books.get(runId);
-      const isOwn = this.#entered.get(`${runId} ${key}`) === book?.epoch;
+      // A slot is left whoever has asked for it.
+      const isOwn = queue !== null || this.#entered.get(`${runId} ${key}`) === book?.epoch;
       const isWanted = this.#wants(runId, key);
       const isWaiting = isWanted && book?.calls.get(key)?.outcome === null;
       const isReached = isCancelled && isWaiting && !book.isShielded(scopeOfKey(key));
@@ -253,7 +256,8 @@ export class SharedBook {
 /** Since the run was last reopened: then its attempts begin anew. */
 function hasEnded({ events }: RunBook, step: string, attempt: number): boolean {
   const from = events.findLastIndex(({ type }) => type === "run.reopened");
-  const ends = (row: EventRow) => row.key === step && ENDS_ATTEMPT.has(row.type) && (row.attempt ?? attempt) >= attempt;
+  const isLast = (row: EventRow) => row.type.startsWith("step.") || (row.attempt ?? attempt) >= attempt;
+  const ends = (row: EventRow) => row.key === step && ENDS_ATTEMPT.has(row.type) && isLast(row);
   return events.slice(from + 1).some(ends);
 }
 

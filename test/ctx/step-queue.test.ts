@@ -205,6 +205,44 @@ describe("a step with a queue", () => {
     expect(await lab.store.listLocks({ name: null, limit: 9 })).toEqual([]);
   });
 
+  it.each([
+    ["has its result from the cache", { cache: { key: "k", ttl: "1h" } }],
+    ["is past its deadline", { deadline: "5s" }],
+  ] as const)("that %s by the time it is taken over leaves the line", async (_, options) => {
+    const { lab, seen, work } = place();
+    const flow = workflow({ name: "flow" }, async (ctx, role: "first" | "waiting" | "caching") => {
+      const isWaiting = role === "waiting";
+      const retry = { initial: "1s", jitter: "none" } as const;
+      const body = async (n: number, attempt: number) => {
+        // The holder gets the slot between the two attempts.
+        if (isWaiting && attempt === 1 && "deadline" in options) throw new Error("not yet");
+        return await work(n);
+      };
+      if (role === "first") await ctx.step("hold", () => new Promise(() => {}), { queue: "one" });
+      else
+        await ctx
+          .step("call", ({ attempt }) => body(1, attempt), { ...options, retry, ...(isWaiting && { queue: "one" }) })
+          .catch(() => {});
+      await ctx.sleep("after", "1h");
+    });
+    const setup = { workflows: [flow], queues: QUEUES };
+    const first = await lab.engine(setup);
+    if ("deadline" in options) await first.start("flow", "waiting");
+    await lab.pass(200);
+    await first.start("flow", "first");
+    await lab.pass(200);
+    if ("cache" in options) await first.start("flow", "waiting");
+    await lab.pass(1_500);
+    expect(await lab.store.listLocks({ name: null, limit: 9 })).toHaveLength(2);
+    first.kill();
+    const second = await lab.engine({ ...setup, workflows: [flow] });
+    await second.start("flow", "caching");
+    await lab.pass(60_000);
+    expect(seen.done).toEqual([1]);
+    const places = await lab.store.listLocks({ name: null, limit: 9 });
+    expect(places.map(({ key }) => key)).toEqual(["hold@2"]);
+  });
+
   it("is handed back when its worker stops, though it was let in before the answer that told it to wait", async () => {
     const { lab, seen, flow } = place();
     const workflows = [flow({ queue: "one" })];

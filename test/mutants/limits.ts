@@ -140,7 +140,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
       },
     ],
     predicate: "no-place-left-behind",
-    seed: 1,
+    seed: 0,
   },
   {
     name: "slot-kept-by-a-completed-step",
@@ -149,12 +149,22 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: STEP,
-        text: 'this.#call.conclude("step.completed", attempt, payload);\n      this.#leave(attempt);',
+        text: 'this.#conclude("step.completed", attempt, payload);',
         by: 'this.#call.conclude("step.completed", attempt, payload);',
       },
     ],
     predicate: "no-place-left-behind",
     seed: 0,
+  },
+  {
+    name: "slot-kept-for-an-attempt-that-never-begins",
+    guard: "a step that has concluded gives up also the slot of the attempt that would have been next",
+    world: "step-slots",
+    edits: [
+      { file: STEP, text: "this.#leave(attemptOpen ? last : last + 1);", by: "if (attemptOpen) this.#leave(last);" },
+    ],
+    predicate: "no-place-left-behind",
+    seed: 1,
   },
   {
     name: "slot-kept-by-a-lost-attempt",
@@ -176,7 +186,7 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     world: "step-slots",
     edits: [{ file: MAIL_DRAIN, text: "if (!this.#standing.state.paused) this.#parts.ledger.resumed();", by: "" }],
     predicate: "liveness",
-    seed: 1,
+    seed: 3,
   },
   {
     name: "in-line-after-its-turn",

@@ -179,7 +179,7 @@ const REST = "50s";
 
 /**
  * Steps of one queue, each with a priority of its own: who comes later with more of it takes nobody's slot. Some fail at
- * first, processes die, and every run goes on for long after its step.
+ * first and have a deadline, processes die, and every run goes on for long after its step.
  */
 export async function stepSlots(
   seed: number,
@@ -190,24 +190,31 @@ export async function stepSlots(
   const flow = (sim: Simulation, proc: SimulatedProcess) =>
     workflow({ name: "slotted" }, async (ctx, n: number) => {
       const priority = sim.prng.stream(`priority ${seed} ${n}`).int(-9, 9);
-      const work = async () => {
+      const mayBeLate = n % 3 === 0;
+      const work = async (signal: AbortSignal) => {
         const body = { proc };
         running.add(body);
         most = Math.max(most, [...running].filter((each) => !each.proc.isDead).length);
-        await new Promise<void>((resolve) => proc.after(1_500, resolve));
+        await new Promise<void>((resolve) => {
+          proc.after(1_500, resolve);
+          signal.addEventListener("abort", () => resolve());
+        });
         running.delete(body);
       };
       const slotted = ctx.step(
         "work",
-        async ({ attempt }) => {
-          await work();
-          if (attempt === 1 && n % 3 === 0) throw new Error("not yet");
+        async ({ attempt, signal }) => {
+          await work(signal);
+          if (attempt === 1 && mayBeLate) throw new Error("not yet");
         },
-        { queue: { name: "slots", priority }, retry: { attempts: 20 } },
+        { queue: { name: "slots", priority }, retry: { attempts: 20 }, ...(mayBeLate && { deadline: "4s" }) },
       );
+      const late = (error: Error) => {
+        if (!mayBeLate) throw error;
+      };
       // It keeps the run where it is, also in a pause.
       const beside = () => new Promise<void>((resolve) => proc.after(BESIDE_MS, resolve));
-      await Promise.all([slotted, ctx.step("beside", beside, { retry: { attempts: 20 } })]);
+      await Promise.all([slotted.catch(late), ctx.step("beside", beside, { retry: { attempts: 20 } })]);
       await ctx.sleep("rest", REST);
     });
   const change = (concurrency: number, paused: boolean) => async (engine: Engine) => {
