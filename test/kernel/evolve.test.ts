@@ -523,6 +523,36 @@ describe("a run that is reopened", () => {
     expect(state.calls.get("ship")).toMatchObject({ status: "void" });
   });
 
+  it("has lost its place in line for a lock, and asks for it again", () => {
+    const state = given(
+      ["run.created"],
+      ["lock.requested", "held.lock", { name: "till", slots: 1 }],
+      ["lock.acquired", "held.lock"],
+      ["lock.requested", "door", { name: "door", slots: 1 }],
+      ["step.failed", "a", undefined, { attempt: 1 }],
+      ["run.failed"],
+      ["run.reopened", null, { from: 5 }, { epoch: 1 }],
+    );
+    expect(state.calls.get("door")).toMatchObject({ kind: "lock", status: "void" });
+    expect(state.calls.get("held.lock")).toMatchObject({ status: "completed", endSeq: 3 });
+    expect(state.locks?.has("door")).toBe(false);
+  });
+
+  it.each([
+    ["makes a scope again that a cancel had made what it is", { value: null, cancelled: true }, "open"],
+    ["keeps a scope that had completed by itself", { value: null }, "completed"],
+  ] as const)("%s", (_, data, status) => {
+    const state = given(
+      ["run.created"],
+      ["scope.started", "s", undefined, { scope: "" }],
+      ["attempt.started", "a", undefined, { attempt: 1, scope: "" }],
+      ["scope.completed", "s", data, { scope: "" }],
+      ["run.failed", null, undefined, { scope: "" }],
+      ["run.reopened", null, { from: 3 }, { epoch: 1, scope: "" }],
+    );
+    expect(state.calls.get("s")).toMatchObject({ status });
+  });
+
   it("goes on in a scope that had failed", () => {
     const state = given(
       ["run.created"],
