@@ -464,6 +464,17 @@ describe("a reopening", () => {
     expect(breaks(...completed, ...reopened(2), within)).toEqual(["scope-is-open"]);
   });
 
+  it("opens a scope again that a cancel had ended from there on", () => {
+    const scope: Told[] = [["run.created"], started("a", 1), ["scope.started", "s", undefined, { scope: "" }]];
+    const ended: Told = ["scope.completed", "s", { value: null, cancelled: true }, { scope: "" }];
+    const within: Told = ["timer.armed", "s/t", undefined, { scope: "s" }];
+    const history = [...scope, ended, ...reopened(3), within, ended];
+    expect(breaks(...history)).toEqual([]);
+    expect(violations(historyOf(history).map(withoutValues))).toEqual([]);
+    expect(breaks(...scope, ended, ["step.failed", "a"], ...reopened(5), within)).toEqual(["scope-is-open"]);
+    expect(breaks(...scope, ended, ["step.failed", "a"], ...reopened(5), ended)).toEqual(["one-conclusion"]);
+  });
+
   it("gives back the signals that were taken from there on, and no other", () => {
     const taken: Told[] = [
       ["run.created"],
@@ -476,6 +487,16 @@ describe("a reopening", () => {
     expect(breaks(...taken, ["timer.armed", "t"], ["timer.fired", "t"], ...reopened(6), again)).toEqual([
       "signal-taken-once",
     ]);
+  });
+
+  it("has who waited for a lock ask again, and who holds one not", () => {
+    const failed = (...before: Told[]): Told[] => [["run.created"], ...before, ended("step.failed", "a")];
+    const asked: Told = ["lock.requested", "l"];
+    expect(breaks(...failed(asked), ...reopened(3), asked, ["lock.acquired", "l"])).toEqual([]);
+    expect(breaks(...failed(asked), ...reopened(3), ["lock.acquired", "l"])).toEqual(["lock-place-ends-once"]);
+    const held = failed(asked, ["lock.acquired", "l"]);
+    expect(breaks(...held, ...reopened(4), ["lock.released", "l"])).toEqual([]);
+    expect(breaks(...held, ...reopened(4), asked)).toContain("lock-place-ends-once");
   });
 
   it("leaves no lock held", () => {
