@@ -443,6 +443,13 @@ describe("a reopening", () => {
     expect(breaks(...between, started("a", 3))).toEqual(["one-conclusion"]);
   });
 
+  it("knows a call by when it was made last: an attempt of it that was under way is void with it", () => {
+    const calls: Told[] = [["run.created"], ["wait.expired", "w"], started("a", 1), ...reopened(2)];
+    const again: Told[] = [["wait.expired", "w"], started("a", 2), ...reopened(6, 2)];
+    expect(breaks(...calls, ...again, started("a", 3))).toEqual([]);
+    expect(breaks(...calls, ...again, started("a", 2))).toEqual(["attempts-count-up"]);
+  });
+
   it("lets a call be made again any number of times, and its attempts count on", () => {
     const calls: Told[] = [["run.created"], started("a", 1), ended("step.failed", "a"), ...reopened(3)];
     const again: Told[] = [["wait.expired", "w"], started("a", 2), ended("step.completed", "a"), ...reopened(6, 2)];
