@@ -6,7 +6,7 @@
  * I1 A place ends with the write that says so: of its release, of its time-out, or of the run's end. Never because a worker
  *    died.
  * I2 A slot ends with the attempt that has it. Nothing in the log says that it is held: whoever takes the run over asks for it
- *    again, under the same key, or it ends with the run.
+ *    again, under the same key, or gives it up as it concludes the step, or it ends with the run.
  * I3 A lock is released with the conclusion of the scope that runs under it, and of any scope around that.
  */
 import type { RunEvent } from "../kernel/events.ts";
